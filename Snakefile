@@ -1,0 +1,28 @@
+# Retrace: regenerate the results of fifteen papers and judge every claim of every paper.
+# `snakemake --cores all` does everything; `snakemake <paper>`, `<study>` or `<study>_<verb>` a part.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# the image only has to bring Python: envs/ holds the pins
+container: "docker://python:3.11-slim"
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/prepare.smk"
+include: "rules/train.smk"
+include: "rules/defend.smk"
+include: "rules/attack.smk"
+include: "rules/measure.smk"
+include: "rules/judge.smk"
+include: "rules/draw.smk"
+include: "rules/report.smk"
+include: "rules/targets.smk"
+
+
+onsuccess:
+    print_verdicts()

@@ -1,0 +1,14 @@
+# judge: the verdicts of one paper.
+rule judge_job:
+    input:
+        product_inputs,
+    output:
+        "results/judge/{paper}-{key}.json",
+    log:
+        "logs/judge/{paper}-{key}.log",
+    params:
+        spec=product_spec,
+    message:
+        "judge {wildcards.paper}"
+    shell:
+        "python -m retrace.job {params.spec:q} > {log} 2>&1"

@@ -1,0 +1,30 @@
+# report: the page and the table of all verdicts; publish: copies under names that people know.
+rule report_job:
+    input:
+        product_inputs,
+    output:
+        "results/report/{scale}-{key}.html",
+        "results/report/{scale}-{key}.csv",
+    log:
+        "logs/report/{scale}-{key}.log",
+    params:
+        spec=product_spec,
+    message:
+        "report"
+    shell:
+        "python -m retrace.job {params.spec:q} > {log} 2>&1"
+
+
+rule publish_job:
+    input:
+        product_inputs,
+    output:
+        touch("results/published/{scale}/{name}-{key}"),
+    log:
+        "logs/publish/{scale}/{name}-{key}.log",
+    params:
+        spec=product_spec,
+    message:
+        "publish {wildcards.name}"
+    shell:
+        "python -m retrace.job {params.spec:q} > {log} 2>&1"

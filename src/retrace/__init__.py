@@ -1,0 +1,1 @@
+"""Retrace regenerates published results and judges every claim with a statistical test."""

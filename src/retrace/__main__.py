@@ -1,0 +1,7 @@
+"""`python -m retrace` is the `retrace` command."""
+
+import sys
+
+from retrace.cli import main
+
+sys.exit(main())

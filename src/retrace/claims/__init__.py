@@ -1,0 +1,1 @@
+"""Claims of the papers as typed, executable assertions, and the verdicts on them."""

@@ -1,0 +1,77 @@
+"""Reads claims files; every mistake is one line with file, claim, field and remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from retrace.claims.model import PaperClaims, first_reason
+from retrace.errors import RetraceError, did_you_mean
+
+
+def load_claims(path: Path) -> PaperClaims:
+    """The claims of one file, whose stem is the paper's name; RetraceError, one line, if it does not fit."""
+    place = f"{path.parent.name}/{path.name}"
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
+    except FileNotFoundError:
+        near = did_you_mean(path.stem, [p.stem for p in path.parent.glob("*.yaml")])
+        raise RetraceError(f"{place}: no such file{near}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise RetraceError(f"{place}{line}: {getattr(error, 'problem', error)}") from None
+    claims = parse_claims(raw, place)
+    if claims.paper != path.stem:
+        raise RetraceError(
+            f"{place}: paper is {claims.paper!r}; rename the file or the paper so that they agree"
+        )
+    return claims
+
+
+def parse_claims(raw: Any, place: str) -> PaperClaims:
+    """The claims in plain YAML content; RetraceError, one line that starts with `place`, if they do not fit."""
+    try:
+        return PaperClaims.model_validate(raw)
+    except ValidationError as error:
+        raise RetraceError(f"{place}: {_explain(raw, error)}") from None
+
+
+def _explain(raw: Any, error: ValidationError) -> str:
+    problems = error.errors()
+    location = [part for part in problems[0]["loc"] if not (isinstance(part, str) and "[" in part)]
+    words: list[str] = []
+    if len(location) >= 2 and location[0] == "claims" and isinstance(location[1], int):
+        claim = raw["claims"][location[1]]
+        name = claim.get("id") if isinstance(claim, dict) else None
+        words.append(f"claim {name!r}" if name else f"claim number {location[1] + 1}")
+        location = location[2:]
+    if location:
+        words.append(".".join(str(part) for part in location))
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    problem = problems[0]
+    message = first_reason(ValueError(problem["msg"]))
+    if problem["type"] == "literal_error":
+        known = [word.strip(" '") for word in problem["ctx"]["expected"].replace(" or ", ",").split(",")]
+        message = f"{problem['input']!r} is not allowed{did_you_mean(str(problem['input']), known)}"
+    elif problem["type"] == "string_pattern_mismatch":
+        message = f"{problem['input']!r} does not look like one ({problem['ctx']['pattern']})"
+    return ": ".join([*words, message]) + more
+
+
+class _Loader(yaml.SafeLoader):
+    """A SafeLoader that refuses a key given twice, where YAML readers silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} given twice; keep one", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,168 @@
+"""Measures a claim's statistic: value, interval, resamples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retrace.claims.model import Evidence, base_column
+from retrace.claims.sample import Block, NoEvidence, Sample, select
+from retrace.claims.statistics import STATISTICS
+from retrace.stats.bootstrap import draw, percentile_interval, weighted_mean
+from retrace.stats.correlation import Array
+from retrace.stats.intervals import t_interval
+
+SHUFFLES = 999
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a claim, control or baseline came to.
+
+    `per_seed` (seeds,) averages over groups, `value` over seeds. `resamples` holds bootstrap replicates of
+    `value`, or, for a shuffled column, its values under each shuffle (`value` is then their mean);
+    empty when seeds alone are resampled or there is one seed. `undefined` names the seeds and groups without a
+    finite outcome, out of `blocks`. `units` counts rows or groups.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    per_seed: Array
+    resamples: Array
+    shuffled: bool
+    undefined: list[str]
+    blocks: int
+    units: int
+    seeds: list[int]
+
+    @property
+    def share_undefined(self) -> float:
+        """The larger share of undefined groups and of undefined resamples."""
+        lost = float(np.mean(~np.isfinite(self.resamples))) if self.resamples.size else 0.0
+        return max(len(self.undefined) / self.blocks, lost)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The sides to compare, with the seeds and groups that they share."""
+
+    sides: list[tuple[Evidence, Sample]]
+    seeds: list[int]
+    groups: list[tuple[Any, ...]]
+    blocks: list[Block]
+
+    def place(self, block: Block) -> tuple[int, int]:
+        return self.seeds.index(block[0]), self.groups.index(block[1])
+
+
+def measure(
+    evidence: Evidence, table: pd.DataFrame, entropy: tuple[int, ...], replicates: int, level: float
+) -> Measurement:
+    """Measure one side, or the difference of two.
+
+    `entropy` seeds the resamples: evidence on the same rows with the same entropy shares them, so that
+    its resamples are paired. Raises NoEvidence where the table lacks rows or columns.
+    """
+    layout = _lay_out(evidence, table)
+    shuffled = any(base_column(name) != name for side, _ in layout.sides for name in side.of)
+    shape = (len(layout.seeds), len(layout.groups))
+    point = np.full(((SHUFFLES,) if shuffled else ()) + shape, np.nan)
+    data = [_columns(side, sample) for side, sample in layout.sides]
+    for block in layout.blocks:
+        point[(..., *layout.place(block))] = _outcome(layout, data, block, None)
+    per_seed = weighted_mean(point, np.ones(shape))
+    values = weighted_mean(per_seed, np.ones(len(layout.seeds)))
+
+    resamples = np.empty(0)
+    if shuffled:
+        resamples = np.asarray(values)
+        interval = percentile_interval(resamples, level)
+    elif len(layout.seeds) < 2 or not np.isfinite(values):
+        interval = (float("nan"), float("nan"))
+    elif evidence.resample == "seeds":
+        interval = (
+            t_interval(finite, level)
+            if (finite := per_seed[np.isfinite(per_seed)]).size > 1
+            else (np.nan,) * 2
+        )
+    else:
+        resamples = _bootstrap(evidence, layout, data, point, entropy, replicates)
+        interval = percentile_interval(resamples, level)
+    lost = [b for b in layout.blocks if not np.isfinite(point[(..., *layout.place(b))]).all()]
+    by_groups = evidence.resample == "groups"
+    return Measurement(
+        value=float(np.mean(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan"),
+        interval=interval,
+        per_seed=per_seed,
+        resamples=resamples,
+        shuffled=shuffled,
+        undefined=[", ".join(map(str, (f"seed {seed}", *group))) for seed, group in lost],
+        blocks=len(layout.blocks),
+        units=len(layout.groups) if by_groups else len(_units(layout)[0]),
+        seeds=layout.seeds,
+    )
+
+
+def _lay_out(evidence: Evidence, table: pd.DataFrame) -> _Layout:
+    other = evidence.other_side()
+    sides = [(side, select(side, table)) for side in (evidence, other) if side]
+    shared = set.intersection(*(set(sample.blocks) for _, sample in sides))
+    if not shared:
+        raise NoEvidence("the two sides have no seed and group in common")
+    blocks = sorted(shared, key=lambda block: (block[0], tuple(map(str, block[1]))))
+    groups = sorted({group for _, group in blocks}, key=lambda group: tuple(map(str, group)))
+    return _Layout(sides, sorted({seed for seed, _ in blocks}), groups, blocks)
+
+
+def _columns(evidence: Evidence, sample: Sample) -> list[Array]:
+    return [
+        sample.column(name) if base_column(name) == name else sample.shuffled(base_column(name), SHUFFLES)
+        for name in evidence.of
+    ]
+
+
+def _outcome(layout: _Layout, data: list[list[Array]], block: Block, weights: Array | None) -> Array:
+    outcomes = []
+    for (side, sample), columns in zip(layout.sides, data, strict=True):
+        rows = sample.blocks[block]
+        w = np.ones(rows.size) if weights is None else weights
+        outcomes.append(STATISTICS[side.statistic].function(*(c[..., rows] for c in columns), weights=w))
+    return outcomes[0] if len(outcomes) == 1 else outcomes[0] - outcomes[1]
+
+
+def _units(layout: _Layout) -> tuple[dict[tuple[Any, ...], int], list[int]]:
+    """Places of the rows, seed apart, among all rows (group by group), and how many each group has."""
+    places: dict[tuple[Any, ...], int] = {}
+    sizes = []
+    for group in layout.groups:
+        before = len(places)
+        for block in layout.blocks:
+            if block[1] == group:
+                for unit in layout.sides[0][1].units(block):
+                    places.setdefault((group, *unit), len(places))
+        sizes.append(len(places) - before)
+    return places, sizes
+
+
+def _bootstrap(
+    evidence: Evidence,
+    layout: _Layout,
+    data: list[list[Array]],
+    point: Array,
+    entropy: tuple[int, ...],
+    replicates: int,
+) -> Array:
+    rng, seeds = np.random.default_rng(list(entropy)), len(layout.seeds)
+    if evidence.resample == "groups":
+        draws = draw(rng, replicates, seeds, [len(layout.groups)])
+        return weighted_mean(weighted_mean(point, draws.units[:, None, :]), draws.seeds)
+    places, sizes = _units(layout)
+    draws = draw(rng, replicates, seeds, sizes)
+    outcomes = np.full((replicates, *point.shape), np.nan)
+    for block in layout.blocks:
+        columns = [places[block[1], *unit] for unit in layout.sides[0][1].units(block)]
+        outcomes[(..., *layout.place(block))] = _outcome(layout, data, block, draws.units[:, columns])
+    return weighted_mean(weighted_mean(outcomes, np.ones(point.shape)), draws.seeds)

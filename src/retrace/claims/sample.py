@@ -1,0 +1,95 @@
+"""Picks the rows that a piece of evidence speaks of and arranges them by seed and group."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from retrace.claims.model import Evidence, base_column
+from retrace.claims.statistics import STATISTICS
+from retrace.errors import RetraceError, did_you_mean
+from retrace.stats.correlation import Array
+
+IDENTITY = ["seed", "cell", "condition"]  # names one row of a study's table
+Block = tuple[int, tuple[Any, ...]]  # a seed and the values of the `within` columns
+
+
+class NoEvidence(Exception):
+    """The table lacks what a claim needs; the message says what."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows in one fixed order, and the positions of each seed's and group's rows."""
+
+    frame: pd.DataFrame
+    blocks: dict[Block, npt.NDArray[np.intp]]
+
+    def column(self, name: str) -> Array:
+        """A column's numbers, shape (rows,)."""
+        return np.asarray(self.frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
+
+    def shuffled(self, name: str, times: int) -> Array:
+        """A column permuted within each seed, shape (times, rows); the same at every call."""
+        values, seeds = self.column(name), self.frame["seed"].to_numpy()
+        out = np.tile(values, (times, 1))
+        for seed in np.unique(seeds):
+            rng = np.random.default_rng([zlib.crc32(name.encode()), int(seed)])
+            out[:, seeds == seed] = rng.permuted(out[:, seeds == seed], axis=1)
+        return out
+
+    def units(self, block: Block) -> list[tuple[Any, ...]]:
+        """The identity, seed apart, of a block's rows."""
+        rows = self.frame.iloc[self.blocks[block]]
+        return list(zip(rows["cell"], rows["condition"], strict=True))
+
+
+def check_rows(table: pd.DataFrame) -> None:
+    """Refuse a table without the identifying columns or with two rows for one identity; RetraceError."""
+    missing = [name for name in IDENTITY if name not in table.columns]
+    if missing:
+        raise RetraceError(
+            f"table of evidence: no column {missing[0]!r}; rows are named by {', '.join(IDENTITY)}"
+        )
+    twice = table[table.duplicated(IDENTITY)]
+    if len(twice):
+        name = ", ".join(f"{column} {twice.iloc[0][column]}" for column in IDENTITY)
+        raise RetraceError(
+            f"table of evidence: more than one row for {name}; give each condition a name of its own"
+        )
+
+
+def select(evidence: Evidence, table: pd.DataFrame) -> Sample:
+    """The rows of `table` for one side of a claim, grouped; NoEvidence says what is missing."""
+    needed = {*(base_column(column) for column in evidence.of), *evidence.within, *evidence.where}
+    for name in sorted(needed - set(table.columns)):
+        raise NoEvidence(f"the table has no column {name!r}{did_you_mean(name, map(str, table.columns))}")
+    cells = {str(c) for c in table["cell"] if any(fnmatchcase(str(c), pattern) for pattern in evidence.cells)}
+    if not cells:
+        raise NoEvidence(f"no cell matches {', '.join(evidence.cells)}")
+    keep = table["cell"].isin(cells)
+    for name, allowed in evidence.where.items():
+        keep &= table[name].isin(allowed if isinstance(allowed, list) else [allowed])
+    frame = table[keep].sort_values(IDENTITY, kind="stable").reset_index(drop=True)
+    if frame.empty:
+        raise NoEvidence(f"no row where {_conditions(evidence)}")
+
+    found: dict[Block, list[int]] = {}
+    names = [frame[name].tolist() for name in ["seed", *evidence.within]]
+    for position, (seed, *group) in enumerate(zip(*names, strict=True)):
+        found.setdefault((int(seed), tuple(group)), []).append(position)
+    least = STATISTICS[evidence.statistic].least_rows
+    blocks = {block: np.asarray(rows) for block, rows in found.items() if len(rows) >= least}
+    if not blocks:
+        raise NoEvidence(f"no group of {', '.join(evidence.within) or 'a seed'} has {least} rows")
+    return Sample(frame, blocks)
+
+
+def _conditions(evidence: Evidence) -> str:
+    return ", ".join(f"{name} is {value}" for name, value in evidence.where.items())

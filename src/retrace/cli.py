@@ -1,0 +1,116 @@
+"""`retrace`: look at results, check them, and move evidence; running things is Snakemake's part."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from retrace.config import SCALES, Config
+from retrace.errors import RetraceError
+from retrace.sheet import read_yaml
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0 when done, 1 after a one-line error or a failed audit."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments, _root()) or 0)
+    except RetraceError as error:
+        print(f"retrace: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="retrace", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(run=run)
+        return made
+
+    def scaled(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        made.add_argument("--scale", choices=SCALES, help="default: the scale of config/config.yaml")
+        return made
+
+    verdicts = scaled(command("verdicts", _verdicts, "print the verdicts that have been reached"))
+    verdicts.add_argument("papers", nargs="*", help="only these papers")
+    scaled(command("index", _index, "list all evidence with its cell, seed, key and cost; also results/index.csv"))
+    audit = scaled(command("audit", _audit, "compute random cells again and compare their results"))
+    audit.add_argument("-k", type=int, default=3, help="how many (default 3)")
+    audit.add_argument("--seed", type=int, default=0, help="which random choice")
+    collect = command("gc", _gc, "remove evidence and scratch that no sheet reaches at any scale")
+    collect.add_argument("--dry-run", action="store_true", help="only list them")
+    command("pull", _pull, "add the published evidence to what is here; overwrites and deletes nothing")
+    command("publish", _publish, "version all evidence here with DVC and push it")
+    schemas = command("schemas", _schemas, "check that schemas and default config fit the models")
+    schemas.add_argument("--fix", action="store_true", help="write them")
+    return parser
+
+
+def _root() -> Path:
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "config" / "studies").is_dir():
+            return folder
+    raise RetraceError("no Retrace checkout here: change into the folder that holds config/studies")
+
+
+def _config(root: Path, scale: str | None) -> Config:
+    from retrace.config import load_config
+
+    raw = read_yaml(root / "config/config.yaml", "config/config.yaml") or {}
+    return load_config({**raw, **({"scale": scale} if scale else {})})
+
+
+def _verdicts(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace.workflow import Workflow
+
+    print(Workflow.plan(_config(root, arguments.scale), root).verdict_table(arguments.papers))
+
+
+def _index(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace import index
+
+    lines = index.write(_config(root, arguments.scale), root)
+    print(index.text(lines))
+
+
+def _audit(arguments: argparse.Namespace, root: Path) -> int:
+    from retrace import audit
+
+    return audit.run(_config(root, arguments.scale), root, arguments.k, arguments.seed)
+
+
+def _gc(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace import index, store
+
+    files = store.unreached(root, index.reached(root))
+    for path in files:
+        print(path.relative_to(root))
+        if not arguments.dry_run:
+            path.unlink()
+    print(f"{'would remove' if arguments.dry_run else 'removed'} {len(files)} files", file=sys.stderr)
+
+
+def _pull(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace import store
+
+    added, kept = store.pull(root)
+    print(f"evidence: {added} files added, {kept} were here already (left as they were)")
+
+
+def _publish(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace import store
+
+    print(f"evidence: {store.publish(root)} files published; commit evidence.dvc and the store with git")
+
+
+def _schemas(arguments: argparse.Namespace, root: Path) -> int:
+    from retrace import schemas
+
+    stale = schemas.drift(root, fix=arguments.fix)
+    for path in stale:
+        print(f"{'wrote' if arguments.fix else 'differs from the models:'} {path}")
+    return int(bool(stale) and not arguments.fix)

@@ -1,0 +1,87 @@
+"""The run's configuration: scale, studies, carbon accounting, device.
+
+The model below is the only truth: `config/schemas/config.json` and the documented
+`config/config.yaml` are generated from it (`retrace schemas --fix`) and a test fails when they drift.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from retrace.errors import RetraceError, did_you_mean
+
+Scale = Literal["smoke", "laptop", "gpu", "paper"]
+M = TypeVar("M", bound=BaseModel)
+SCALES: tuple[str, ...] = get_args(Scale)
+
+
+class Strict(BaseModel):
+    """Base of every model: unknown keys are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Carbon(Strict):
+    """How energy becomes carbon, and what is assumed where no counter is found."""
+
+    country: str = Field("FRA", pattern="^[A-Z]{3}$", description="ISO code given to CodeCarbon's offline tracker")
+    factor_kg_per_kwh: float = Field(
+        0.475, gt=0, description="kg CO2e per kWh; multiplies the energy of every stage (world average by default)"
+    )
+    cpu_watts: float = Field(
+        15.0, gt=0, description="watts of one busy core where the machine has no energy counter: an assumption"
+    )
+    ram_watts: float = Field(3.0, ge=0, description="watts of the memory where it cannot be measured: an assumption")
+
+
+class Config(Strict):
+    """What a run does; set keys in config/config.yaml or with `--config key=value`."""
+
+    scale: Scale = Field("laptop", description="smoke (minutes), laptop (default), gpu (one accelerator), paper (cluster)")
+    studies: Literal["all"] | list[str] = Field("all", description="`all`, or a list of studies")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks train; auto takes cuda when present")
+    datasets: str = Field("data/external", description="folder of the torchvision data sets of the gpu and paper scales")
+    download: bool = Field(False, description="let torchvision download what is missing in `datasets`")
+    carbon: Carbon = Field(default_factory=Carbon, description="energy and carbon accounting")
+
+
+def load_config(raw: dict[str, Any]) -> Config:
+    """Validate what Snakemake collected from the config file and the command line.
+
+    Raises RetraceError: one line with the key, what is wrong, and the nearest known word.
+    """
+    return validate(Config, raw, "config")
+
+
+def validate(model: type[M], raw: Any, place: str) -> M:
+    """`model` built from `raw`; RetraceError with one line that starts with `place` when it does not fit."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise RetraceError(f"{place}: {_explain(model, first, path)}") from None
+
+
+def _explain(model: type[BaseModel], error: Any, path: str) -> str:
+    if error["type"] == "extra_forbidden":
+        owner = _owner(model, error["loc"][:-1])
+        hint = did_you_mean(str(error["loc"][-1]), owner.model_fields) if owner else ""
+        return f"unknown key {path!r}{hint}"
+    if error["type"] == "literal_error":
+        words = [word.strip(" '") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
+        return f"{path}: {error['input']!r} is not allowed{did_you_mean(str(error['input']), words)}"
+    where = f"{path}: " if path else ""
+    return f"{where}{error['msg'].removeprefix('Value error, ')}, got {error['input']!r:.80}"
+
+
+def _owner(model: type[BaseModel], path: tuple[Any, ...]) -> type[BaseModel] | None:
+    for part in path:
+        field = model.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return None
+        model = annotation
+    return model

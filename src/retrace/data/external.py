@@ -1,0 +1,65 @@
+"""Which data sets the gpu and paper scales take from torchvision; free of torch, so planning is quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrace.data.images import Images
+from retrace.data.suggest import unknown
+from retrace.study import StageError
+
+
+@dataclass(frozen=True)
+class External:
+    """A published data set: images in its training and test parts, (H,W,C), number of classes."""
+
+    train: int
+    test: int
+    shape: tuple[int, int, int]
+    classes: int
+
+
+EXTERNAL = {
+    "cifar10": External(50_000, 10_000, (32, 32, 3), 10),
+    "cifar100": External(50_000, 10_000, (32, 32, 3), 100),
+    "svhn": External(73_257, 26_032, (32, 32, 3), 10),
+    "stl10": External(5_000, 8_000, (96, 96, 3), 10),
+    "emnist": External(112_800, 18_800, (28, 28, 1), 47),
+    "mnist_full": External(60_000, 10_000, (28, 28, 1), 10),
+    "fashion_full": External(60_000, 10_000, (28, 28, 1), 10),
+}
+
+
+def load_external(name: str, folder: Path, download: bool = False) -> Images:
+    """External data set `name` from torchvision's `folder`: the training images first, then the test images.
+
+    `EXTERNAL[name]` says where one part ends. `emnist` is the balanced split, upright. Nothing is fetched
+    unless `download`; no other data set ever stands in.
+    Errors: StageError, one line with the folder and the remedy, for an unknown name, missing, damaged or
+    incomplete files, and a download that fails.
+    """
+    if name not in EXTERNAL:
+        raise StageError(unknown("external data set", name, EXTERNAL))
+    from retrace.data import torchvision_sets  # torch takes seconds to import: only when images are read
+
+    known, where = EXTERNAL[name], Path(folder).absolute()
+    try:
+        images = torchvision_sets.read(name, where, download, known.classes)
+    except ModuleNotFoundError as error:
+        line = f"needs the Python package {error.name}"
+        raise StageError(f"data set {name}: {line}; install it with: pip install {error.name}") from None
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        first = (
+            "check the network and free space" if download else "set `download: true` in config/config.yaml"
+        )
+        line = f"not usable in {where} ({said}); {first}, or copy its files there"
+        raise StageError(f"data set {name}: {line}") from None
+    expected = (known.train + known.test, *known.shape)
+    if images.x.shape != expected:
+        raise StageError(
+            f"data set {name}: {where} holds {images.x.shape}, the published set is {expected}; "
+            f"delete its folder there and download it again"
+        )
+    return images

@@ -1,0 +1,63 @@
+"""The readable index of evidence: which file holds which cell, seed and stage, and what it cost."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from retrace.config import SCALES, Config
+from retrace.errors import RetraceError
+from retrace.evidence import read_record
+from retrace.files import write_atomic
+from retrace.plan import plan_all
+
+COLUMNS = ("study", "verb", "group", "seed", "key", "state", "cpu_seconds", "kwh", "method", "path")
+
+
+def lines(config: Config, root: Path) -> list[dict[str, str]]:
+    """One record a task of the planned scale; `state` is present, missing or damaged."""
+    return [
+        _line(task.evidence, (study, task.stage.verb, task.group, str(task.seed), task.key), root)
+        for study, plan in plan_all(config, root).items()
+        for task in plan.tasks.values()
+    ]
+
+
+def _line(path: str, names: tuple[str, ...], root: Path) -> dict[str, str]:
+    state, meter = "missing", {}
+    if (root / path).is_file():
+        try:
+            state, meter = "present", read_record(root / path)["meter"]
+        except RetraceError:
+            state = "damaged"
+    costs = (f"{meter['cpu_seconds']:.2f}", f"{meter['kwh']:.3g}", meter["method"]) if meter else ("", "", "")
+    return dict(zip(COLUMNS, (*names, state, *costs, path), strict=True))
+
+
+def write(config: Config, root: Path) -> list[dict[str, str]]:
+    """The lines, also left in results/index.csv."""
+    rows = lines(config, root)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomic(root / "results" / "index.csv", buffer.getvalue().encode())
+    return rows
+
+
+def text(rows: list[dict[str, str]]) -> str:
+    """The lines as a table for the terminal."""
+    shown = [COLUMNS, *(tuple(row[name] for name in COLUMNS) for row in rows)]
+    widths = [max(len(row[i]) for row in shown) for i in range(len(COLUMNS))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown)
+
+
+def reached(root: Path) -> set[str]:
+    """Paths of all evidence and scratch that the sheets reach at any scale."""
+    paths: set[str] = set()
+    for scale in SCALES:
+        for plan in plan_all(Config(scale=scale), root).values():  # type: ignore[arg-type]
+            for task in plan.tasks.values():
+                paths.update(task.outputs.values())
+    return paths

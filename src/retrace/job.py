@@ -1,0 +1,72 @@
+"""The one door between the workflow and the library: `python -m retrace.job SPEC`.
+
+Every rule's shell line calls it with one canonical JSON text. It fixes the thread counts before any
+numerical library loads, builds a frozen job from the text and hands it to the verb.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from retrace.errors import RetraceError
+
+
+def main(text: str, root: Path) -> int:
+    """Run the job of a spec; 0 when done, 1 after a one-line error."""
+    spec: dict[str, Any] = json.loads(text)
+    _limit_threads(spec["context"])
+    try:
+        _dispatch(spec, root)
+    except RetraceError as error:
+        print(f"retrace: {spec['label']}: {error}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print(f"retrace: {spec['label']}: out of memory; run fewer jobs at once (--cores 1)", file=sys.stderr)
+        return 1
+    except Exception as error:
+        traceback.print_exc()
+        print(f"retrace: {spec['label']}: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _limit_threads(context: dict[str, Any]) -> None:
+    # one thread a job: two jobs of one thread beat one job of two; passive waits spare a busy machine
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(context.get("threads", 1))
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ["RETRACE_DEVICE"] = context.get("device", "cpu")
+
+
+def _dispatch(spec: dict[str, Any], root: Path) -> None:
+    # imported here so that a drawing job never pays for the meter, nor a stage for matplotlib
+    verb = spec.pop("verb")
+    if verb == "judge":
+        from retrace.verbs import judge
+
+        judge.run(spec, root)
+    elif verb == "draw":
+        from retrace.verbs import draw
+
+        draw.run(spec, root)
+    elif verb == "report":
+        from retrace.verbs import report
+
+        report.run(spec, root)
+    elif verb == "publish":
+        from retrace.verbs import publish
+
+        publish.run(spec, root)
+    else:
+        from retrace.verbs import stage
+
+        stage.run(stage.StageJob(verb=verb, **spec), root)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path.cwd()))

@@ -1,0 +1,1 @@
+"""Measures: reuse indices, transferability estimators and what they are computed from."""

@@ -1,0 +1,1 @@
+"""Networks: small ones written here, and torchvision's in sizes that suit small images."""

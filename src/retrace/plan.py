@@ -1,0 +1,168 @@
+"""The plan: every task of a run with its key, paths and needs, worked out before any job starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retrace.config import Config
+from retrace.data import sets
+from retrace.errors import RetraceError
+from retrace.evidence import read_record
+from retrace.files import set_aside
+from retrace.recipe import canonical, code_digest, recipe_key
+from retrace.sheet import Cell, chosen_studies, load_cells, read_yaml
+from retrace.study import Stage, Study
+
+
+@dataclass(frozen=True)
+class Task:
+    """One stage of one study for one set of parameters and one seed: what a job computes."""
+
+    study: str
+    stage: Stage
+    group: str
+    seed: int | None
+    params: dict[str, Any]
+    recipe: dict[str, Any]
+    needs: dict[str, Task]
+
+    @property
+    def key(self) -> str:
+        """The recipe key: 12 hex digits."""
+        return recipe_key(self.recipe)
+
+    @property
+    def label(self) -> str:
+        """Words for people: study, verb, group, seed."""
+        return f"{self.study} {self.stage.verb} {self.group} {self._seed_name}"
+
+    @property
+    def _seed_name(self) -> str:
+        return "all" if self.seed is None else f"s{self.seed}"
+
+    @property
+    def stem(self) -> str:
+        """Path below `evidence/` or `results/scratch/`, without the suffix."""
+        return f"{self.study}/{self.group}/{self._seed_name}/{self.stage.verb}-{self.key}"
+
+    @property
+    def evidence(self) -> str:
+        """Path of the evidence JSON."""
+        return f"evidence/{self.stem}.json"
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Every file the task leaves: evidence, and the arrays and scratch its stage declares."""
+        paths = {"evidence": self.evidence}
+        if self.stage.arrays:
+            paths["arrays"] = f"evidence/{self.stem}.npz"
+        if self.stage.scratch:
+            paths["scratch"] = f"results/scratch/{self.stem}.safetensors"
+        return paths
+
+    @property
+    def inputs(self) -> list[str]:
+        """Every file of the tasks it needs."""
+        return [path for need in self.needs.values() for path in need.outputs.values()]
+
+    def spec(self, context: dict[str, Any]) -> str:
+        """The canonical JSON a job is started with."""
+        return canonical(
+            {
+                "verb": self.stage.verb,
+                "study": self.study,
+                "label": self.label,
+                "seed": self.seed or 0,
+                "params": self.params,
+                "reads": {name: self.params[name] for name in self.stage.reads},
+                "recipe": self.recipe,
+                "needs": {verb: need.outputs for verb, need in self.needs.items()},
+                "out": self.outputs,
+                "context": context,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell and seed of a sheet with the tasks that give its evidence."""
+
+    cell: str
+    seed: int
+    params: dict[str, Any]
+    tasks: dict[str, Task]
+
+
+@dataclass
+class StudyPlan:
+    """A study's rows and its tasks by key."""
+
+    study: Study
+    rows: list[Row] = field(default_factory=list)
+    tasks: dict[str, Task] = field(default_factory=dict)
+
+    def of_verb(self, verb: str) -> list[Task]:
+        """Tasks of one verb, in the order of the sheet."""
+        return [task for task in self.tasks.values() if task.stage.verb == verb]
+
+
+def plan_study(study: Study, config: Config, root: Path) -> StudyPlan:
+    """All tasks of a study at the configured scale, each once, needed tasks first."""
+    plan = StudyPlan(study)
+    for cell in load_cells(study, config.scale, root):
+        for seed in cell.seeds:
+            tasks: dict[str, Task] = {}
+            for stage in study.stages:
+                task = _task(study, stage, cell, seed, tasks, root)
+                tasks[stage.verb] = plan.tasks.setdefault(task.key, task)
+            plan.rows.append(Row(cell.name, seed, cell.params, tasks))
+    return plan
+
+
+def _task(study: Study, stage: Stage, cell: Cell, seed: int, done: dict[str, Task], root: Path) -> Task:
+    params = {name: cell.params[name] for name in stage.uses}
+    needs = {verb: done[verb] for verb in stage.needs}
+    module = f"retrace.studies.{study.name}.{stage.verb}"
+    recipe = {
+        "module": module,
+        "version": stage.version,
+        "params": params,
+        "seed": seed if stage.seeded else None,
+        "code": code_digest(module),
+        "needs": {verb: need.key for verb, need in needs.items()},
+        "data": {name: sets.fingerprint(root, params[name]) for name in stage.reads if params[name]},
+    }
+    group = "-".join(str(cell.params[name]) for name in stage.by) if stage.by else cell.name
+    return Task(study.name, stage, group, seed if stage.seeded else None, params, recipe, needs)
+
+
+def plan_all(config: Config, root: Path) -> dict[str, StudyPlan]:
+    """The plans of the chosen studies by name."""
+    return {study.name: plan_study(study, config, root) for study in chosen_studies(config)}
+
+
+def screen(tasks: Iterable[Task], root: Path) -> Iterator[str]:
+    """Set aside evidence that is damaged or misnamed, so that it is made again; yield a line for each."""
+    for task in tasks:
+        path = root / task.evidence
+        if not path.exists():
+            continue
+        try:
+            if recipe_key(read_record(path)["recipe"]) != task.key:
+                raise RetraceError(f"{task.evidence}: its recipe belongs to another name")
+        except RetraceError as error:
+            aside = set_aside(path)
+            yield f"{str(error).removeprefix(str(root) + '/')} (kept as {aside.name})"
+
+
+def claims_path(paper: str) -> str:
+    """Where a paper's claims are."""
+    return f"claims/{paper}.yaml"
+
+
+def read_claims(paper: str, root: Path) -> Any:
+    """A paper's claims as plain YAML content."""
+    return read_yaml(root / claims_path(paper), claims_path(paper))

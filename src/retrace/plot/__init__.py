@@ -1,0 +1,1 @@
+"""Figures: one style, drawn from tidy tables and verdict records."""

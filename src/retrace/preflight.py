@@ -1,0 +1,38 @@
+"""Refusals before the first job: what a scale needs and the machine lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from retrace.config import Config
+from retrace.errors import RetraceError
+
+
+def check_scale_runs(config: Config, params: Iterable[dict[str, Any]], root: Path) -> None:
+    """Refuse a gpu or paper run on a machine without an accelerator or without the data sets.
+
+    Raises RetraceError with what is missing and the remedy; smoke and laptop need neither.
+    """
+    if config.scale in ("smoke", "laptop"):
+        return
+    if config.device != "cpu" and not _has_accelerator():
+        raise RetraceError(
+            f"scale {config.scale} needs an accelerator and none was found; run on a machine with one, plan "
+            "only with -n, or insist with --config device=cpu (days)"
+        )
+    from retrace.data.external import EXTERNAL, missing
+
+    names = sorted({p["dataset"] for p in params if p.get("dataset") in EXTERNAL})
+    absent = [name for name in names if missing(name, root / config.datasets)]
+    if absent and not config.download:
+        raise RetraceError(
+            f"scale {config.scale} needs {', '.join(absent)} in {config.datasets}; let torchvision fetch "
+            "them with --config download=true (network), or put them there"
+        )
+
+
+def _has_accelerator() -> bool:
+    # the device file answers without two seconds of importing torch
+    return any(Path("/dev").glob("nvidia[0-9]*"))

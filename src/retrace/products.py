@@ -1,0 +1,132 @@
+"""What is made of evidence: verdicts and figures per paper, and the report. Keyed like evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from retrace.config import Config
+from retrace.plan import Row, StudyPlan, read_claims
+from retrace.recipe import canonical, code_digest, file_digest, recipe_key
+from retrace.study import Figure
+
+
+@dataclass(frozen=True)
+class Product:
+    """A keyed product of one verb (judge, draw or report) with the files it reads and leaves."""
+
+    verb: str
+    name: str
+    recipe: dict[str, Any]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    details: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The recipe key."""
+        return recipe_key(self.recipe)
+
+    def spec(self, context: dict[str, Any]) -> str:
+        """The canonical JSON a job is started with."""
+        body = {"verb": self.verb, "name": self.name, "label": f"{self.verb} {self.name}", "key": self.key}
+        return canonical({**body, "out": list(self.outputs), **self.details, "context": context})
+
+
+def figures_of(plan: StudyPlan, paper: str) -> list[Figure]:
+    """The figures of a paper: those its study declares, then the claim strip."""
+    strip = Figure(paper, "claims", "Every claim with its interval, threshold, control and trivial baselines.")
+    return [figure for figure in plan.study.figures if figure.paper == paper] + [strip]
+
+
+def judge(plan: StudyPlan, paper: str, config: Config, root: Path) -> Product:
+    """The verdicts of one paper, from the rows its claims speak of."""
+    claims = read_claims(paper, root)
+    rows = _rows_for(plan, claims)
+    tasks = {task.key: task for row in rows for task in row.tasks.values()}
+    recipe = {
+        "verb": "judge",
+        "paper": paper,
+        "scale": config.scale,
+        "claims": claims,
+        "code": [code_digest("retrace.verbs.judge"), code_digest(f"retrace.studies.{plan.study.name}.table")],
+        "rows": [[row.cell, row.seed, {verb: task.key for verb, task in row.tasks.items()}] for row in rows],
+    }
+    key = recipe_key(recipe)
+    details = {
+        "paper": paper,
+        "study": plan.study.name,
+        "scale": config.scale,
+        "rows": [[row.cell, row.seed, row.params, {v: t.evidence for v, t in row.tasks.items()}] for row in rows],
+        "figures": [{"name": f.name, "caption": f.caption} for f in figures_of(plan, paper)],
+    }
+    inputs = tuple(task.evidence for task in tasks.values())
+    return Product("judge", paper, recipe, inputs, (f"results/judge/{paper}-{key}.json",), details)
+
+
+def _rows_for(plan: StudyPlan, claims: Any) -> list[Row]:
+    patterns = {p for claim in claims.get("claims", []) for p in claim.get("evidence", {}).get("cells", ["*"])}
+    return [row for row in plan.rows if any(fnmatchcase(row.cell, pattern) for pattern in patterns)]
+
+
+def draw(plan: StudyPlan, verdict: Product) -> Product:
+    """The figures of one paper (SVG and PNG each)."""
+    paper = verdict.name
+    recipe = {
+        "verb": "draw",
+        "judge": verdict.key,
+        "code": [code_digest("retrace.verbs.draw"), code_digest(f"retrace.studies.{plan.study.name}.draw")],
+    }
+    key = recipe_key(recipe)
+    outputs = tuple(
+        f"results/draw/{paper}-{key}/{figure.name}.{suffix}"
+        for figure in figures_of(plan, paper)
+        for suffix in ("svg", "png")
+    )
+    details = {
+        **{name: verdict.details[name] for name in ("paper", "study", "scale", "rows", "figures")},
+        "verdict": verdict.outputs[0],
+    }
+    return Product("draw", paper, recipe, (*verdict.inputs, *verdict.outputs), outputs, details)
+
+
+def report(judged: list[Product], drawn: list[Product], config: Config) -> Product:
+    """The self-contained page and the verdict table over all chosen studies."""
+    template = Path(__file__).parent / "report"
+    recipe = {
+        "verb": "report",
+        "scale": config.scale,
+        "code": code_digest("retrace.verbs.report"),
+        "templates": {path.name: file_digest(path) for path in sorted(template.glob("*.j2"))},
+        "needs": [product.key for product in [*judged, *drawn]],
+    }
+    key = recipe_key(recipe)
+    outputs = (f"results/report/{config.scale}-{key}.html", f"results/report/{config.scale}-{key}.csv")
+    details = {
+        "scale": config.scale,
+        "verdicts": [product.outputs[0] for product in judged],
+        "figures": {product.name: list(product.outputs) for product in drawn},
+    }
+    inputs = tuple(path for product in [*judged, *drawn] for path in product.outputs)
+    return Product("report", config.scale, recipe, inputs, outputs, details)
+
+
+def publish(product: Product, scale: str) -> Product:
+    """Copies of a product under the names that people know, and a stamp that they are this product's."""
+    home = "results" if scale == "laptop" else f"results/{scale}"
+    figures = "figures" if scale == "laptop" else f"results/{scale}/figures"
+    copies = {path: _known_name(product, path, home, figures) for path in product.outputs}
+    recipe = {"verb": "publish", "of": product.key, "copies": copies}
+    name = "report" if product.verb == "report" else f"{product.name}-{product.verb}"
+    stamp = f"results/published/{scale}/{name}-{recipe_key(recipe)}"
+    return Product("publish", name, recipe, product.outputs, (stamp,), {"copies": copies})
+
+
+def _known_name(product: Product, path: str, home: str, figures: str) -> str:
+    if product.verb == "draw":
+        return f"{figures}/{product.name}/{Path(path).name}"
+    if product.verb == "judge":
+        return f"{home}/verdicts/{product.name}.json"
+    return f"{home}/report.html" if path.endswith(".html") else f"{home}/verdicts.csv"

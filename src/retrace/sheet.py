@@ -1,0 +1,116 @@
+"""Sheets: the cells and seeds of a study at each scale, as a flat validated table.
+
+`config/studies/<study>.yaml` holds `base` (parameters of every cell) and, per scale, `seeds`, a `base`
+and `cells`; a cell's parameters are the three laid over one another. No loops, conditions or templates.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, Field
+
+import retrace.studies
+from retrace.config import SCALES, Config, Scale, Strict, validate
+from retrace.errors import RetraceError, did_you_mean
+from retrace.study import Study
+
+
+class ScaleSheet(Strict):
+    """Cells and seeds of one scale."""
+
+    seeds: list[int] = Field(min_length=1, description="one run of every cell per seed; all different")
+    base: dict[str, Any] = Field(default_factory=dict, description="parameters of every cell of this scale")
+    cells: dict[str, dict[str, Any]] = Field(min_length=1, description="cell name -> its own parameters")
+
+
+class Sheet(Strict):
+    """One study's sheet."""
+
+    study: str
+    base: dict[str, Any] = Field(default_factory=dict, description="parameters of every cell")
+    scales: dict[Scale, ScaleSheet]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A named set of parameters and the seeds it runs with."""
+
+    name: str
+    params: dict[str, Any]
+    seeds: tuple[int, ...]
+
+
+def known_studies() -> list[str]:
+    """Names of the packages in `retrace.studies`."""
+    return sorted(module.name for module in pkgutil.iter_modules(retrace.studies.__path__) if module.ispkg)
+
+
+def load_study(name: str) -> Study:
+    """The declaration of a study; RetraceError with a did-you-mean when there is none."""
+    if name not in known_studies():
+        raise RetraceError(f"unknown study {name!r}{did_you_mean(name, known_studies())}")
+    study: Study = importlib.import_module(f"retrace.studies.{name}.study").STUDY
+    return study
+
+
+def params_model(study: str) -> type[BaseModel]:
+    """The pydantic model of a study's parameters."""
+    model: type[BaseModel] = importlib.import_module(f"retrace.studies.{study}.params").Params
+    return model
+
+
+def chosen_studies(config: Config) -> list[Study]:
+    """The studies a run covers, in alphabetical order."""
+    names = known_studies() if config.studies == "all" else sorted(set(config.studies))
+    return [load_study(name) for name in names]
+
+
+def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
+    """The validated cells of a study at a scale.
+
+    Raises RetraceError naming the sheet, the cell and the key that does not fit.
+    """
+    place = f"config/studies/{study.name}.yaml"
+    sheet = validate(Sheet, read_yaml(root / place, place), place)
+    if sheet.study != study.name:
+        raise RetraceError(f"{place}: says study {sheet.study!r}; expected {study.name!r}")
+    if scale not in sheet.scales:
+        raise RetraceError(f"{place}: no scale {scale!r}{did_you_mean(scale, sheet.scales)}")
+    rows = sheet.scales[scale]  # type: ignore[index]
+    if len(set(rows.seeds)) < len(rows.seeds):
+        raise RetraceError(f"{place}: scales.{scale}.seeds: a seed is listed twice: {rows.seeds}")
+    model = params_model(study.name)
+    return [
+        Cell(
+            name,
+            validate(model, {**sheet.base, **rows.base, **own}, f"{place}: scales.{scale}.cells.{name}").model_dump(
+                mode="json"
+            ),
+            tuple(rows.seeds),
+        )
+        for name, own in rows.cells.items()
+    ]
+
+
+def read_yaml(path: Path, place: str) -> Any:
+    """A YAML file's content; RetraceError with file, line and problem when it cannot be read."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RetraceError(f"{place}: missing") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise RetraceError(f"{place}:{line} is not YAML: {getattr(error, 'problem', error)}") from None
+
+
+def check_scale(scale: str) -> None:
+    """Refuse an unknown scale."""
+    if scale not in SCALES:
+        raise RetraceError(f"unknown scale {scale!r}{did_you_mean(scale, SCALES)}")

@@ -1,0 +1,86 @@
+"""DVC around the workflow, never inside it: restore data, pull evidence as a union, publish, collect garbage."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from retrace.data import catalogue
+from retrace.errors import RetraceError
+from retrace.files import write_atomic
+
+
+def restore_data(root: Path) -> None:
+    """Bring data files that are missing from the DVC remote (the repository's own by default)."""
+    missing = [entry.file for entry in catalogue.entries(root).values() if not (root / entry.file).is_file()]
+    if missing and (root / "data.dvc").is_file():
+        print(f"retrace: pulling {len(missing)} data files (dvc pull data.dvc)", file=sys.stderr)
+        dvc(root, "pull", "data.dvc")
+
+
+def pull(root: Path) -> tuple[int, int]:
+    """Add the published evidence to what is here; nothing here is deleted or overwritten.
+
+    Returns how many files were added and how many were here already. Raises RetraceError when the
+    remote lacks an object or holds a damaged one.
+    """
+    restore_data(root)
+    dvc(root, "fetch", "evidence.dvc")
+    added = kept = 0
+    for name, md5 in _listing(root, root / "evidence.dvc"):
+        path = root / "evidence" / name
+        if path.exists():
+            kept += 1
+            continue
+        data = _object(root, md5).read_bytes()
+        write_atomic(path, data)
+        added += 1
+    return added, kept
+
+
+def publish(root: Path) -> int:
+    """Version all evidence here, together with what was published before, and push it.
+
+    Returns the number of evidence files. Nothing published is lost: a pull comes first.
+    """
+    if (root / "evidence.dvc").is_file():
+        pull(root)
+    dvc(root, "add", "evidence")
+    dvc(root, "push", "evidence.dvc", "data.dvc")
+    return sum(1 for _ in _listing(root, root / "evidence.dvc"))
+
+
+def unreached(root: Path, reached: Iterable[str]) -> list[Path]:
+    """Evidence and scratch files whose name no sheet reaches at any scale, and files set aside."""
+    keep = {root / path for path in reached}
+    folders = [root / "evidence", root / "results" / "scratch"]
+    return sorted(p for folder in folders for p in folder.rglob("*") if p.is_file() and p not in keep)
+
+
+def _listing(root: Path, pointer: Path) -> list[tuple[str, str]]:
+    out = yaml.safe_load(pointer.read_text())["outs"][0]
+    entries: list[dict[str, Any]] = json.loads(_object(root, out["md5"]).read_bytes())
+    return [(entry["relpath"], entry["md5"]) for entry in entries]
+
+
+def _object(root: Path, md5: str) -> Path:
+    path = root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+    if not path.is_file():
+        raise RetraceError(f"{path.relative_to(root)}: not in the DVC cache; the remote lacks it or holds it damaged")
+    return path
+
+
+def dvc(root: Path, *words: str) -> None:
+    """Run one DVC command in the repository; RetraceError with its last line when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *words, "-q"], cwd=root, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        raise RetraceError(f"dvc {' '.join(words)} failed: {lines[-1]} (details: dvc {' '.join(words)} -v)")

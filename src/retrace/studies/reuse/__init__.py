@@ -1,0 +1,1 @@
+"""Reuse: what retraining after a shift costs, and which index foretells it (ARM, PreIndex, RESQUE)."""

@@ -1,0 +1,68 @@
+"""Parameters of the reuse study's cells."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from retrace.config import Strict
+from retrace.data import corruptions, external, tasks
+from retrace.data.suggest import unknown
+from retrace.nets import names
+
+DATASETS = ("fashion", "mnist", "digits", *external.EXTERNAL)
+
+
+class Params(Strict):
+    """One cell: a data set, a network, a kind of shift and how retraining is done."""
+
+    dataset: str = Field(description="source data set, by its name in data/catalogue.csv or torchvision's")
+    per_class: int | None = Field(None, ge=10, description="images per class to take, in file order; null takes all")
+    reserve: int = Field(ge=1, description="images per class kept from training")
+    test: int = Field(ge=1, description="images per class to test on, out of those reserved")
+    network: str = Field(description="architecture, by its name in retrace.nets")
+    shift: Literal["dist", "task"] = Field("dist", description="distribution shift (ARM, PreIndex, RESQUE) or new task")
+    conditions: list[str] = Field(min_length=1, description="kind:intensity, or task:name")
+    overflow: Literal["clip", "wrap"] = Field("clip", description="values beyond white: clip, or wrap as in the official code")
+    other_dataset: str | None = Field(None, description="data set of the task `other`, resized")
+    epochs: int = Field(ge=1, description="epochs of source training")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam, source training")
+    weight_decay: float = Field(1e-5, ge=0)
+    batch: int = Field(32, ge=1)
+    optimizer: Literal["adam", "sgd"] = Field("adam", description="retraining; sgd has momentum 0.9")
+    retrain_rate: float = Field(gt=0, description="learning rate of retraining")
+    target: float = Field(gt=0, le=1, description="test accuracy at which retraining stops")
+    margins: list[tuple[float, float]] = Field(
+        default_factory=list, max_length=2, description="(d, e): stop e epochs after accuracy first reached target - d"
+    )
+    eval_every: int = Field(ge=1, description="steps between checks")
+    max_epochs: float = Field(gt=0, description="cap; a run that reaches it is censored")
+    repetitions: int = Field(1, ge=1, description="retrainings per condition, averaged")
+
+    @field_validator("dataset", "other_dataset")
+    @classmethod
+    def _known_dataset(cls, name: str | None) -> str | None:
+        if name is not None and name not in DATASETS:
+            raise ValueError(unknown("data set", name, DATASETS))
+        return name
+
+    @field_validator("network")
+    @classmethod
+    def _known_network(cls, name: str) -> str:
+        if name not in names.NETWORKS:
+            raise ValueError(unknown("network", name, names.NETWORKS))
+        return name
+
+    @model_validator(mode="after")
+    def _conditions_fit(self) -> Params:
+        for condition in self.conditions:
+            if self.shift == "dist":
+                corruptions.parse(condition)
+            elif condition.removeprefix("task:") not in (*tasks.PLAIN, "other") and "blocks" not in condition:
+                raise ValueError(f"condition {condition!r}: {unknown('task', condition, tasks.names(28))}")
+        if len(set(self.conditions)) < len(self.conditions):
+            raise ValueError("conditions: one is listed twice")
+        if "task:other" in self.conditions and not self.other_dataset:
+            raise ValueError("the task `other` needs other_dataset")
+        return self

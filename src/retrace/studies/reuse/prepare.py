@@ -1,0 +1,61 @@
+"""Take the images of a cell and split them by class: source training, retraining, test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retrace.data import splits
+from retrace.data.images import Images, Labels
+from retrace.seeds import generator
+from retrace.study import Evidence, Inputs, Output, StageError
+
+if TYPE_CHECKING:
+    from retrace.studies.reuse.params import Params
+
+PARTS = ("source", "target", "test")
+
+
+def run(params: Params, inputs: Inputs, seed: int) -> Output:
+    """Split as RESQUE does (50/30/20 by class: 0+2 train the source, 1+2 retrain it) with reserved test images.
+
+    Leaves `<part>.x` uint8 (N,H,W,C) and `<part>.y` int64 for source, target and test, and the same of the
+    other data set's target and test when one is named.
+    """
+    images = _first_per_class(_images(inputs["dataset"]), params.per_class)
+    scratch = _parts(images, seed, params, "", PARTS)
+    if params.other_dataset:
+        other = _images(inputs["other_dataset"])
+        scratch |= _parts(other, seed, params, "other.", ("target", "test"))
+    counts = {name: int(len(value)) for name, value in scratch.items() if name.endswith(".y")}
+    results = {"classes": images.classes, "images": counts, "mean_pixel": float(images.x.mean() / 255)}
+    return Output(results, scratch=scratch)
+
+
+def _images(evidence: Evidence) -> Images:
+    arrays = evidence.read_arrays()
+    return Images(arrays["x"], arrays["y"], evidence.results["classes"])
+
+
+def _first_per_class(images: Images, count: int | None) -> Images:
+    if count is None:
+        return images
+    rows = [np.flatnonzero(images.y == label)[:count] for label in range(images.classes)]
+    if min(map(len, rows)) < count:
+        raise StageError(f"per_class {count}: a class has only {min(map(len, rows))} images; lower it")
+    return images.take(np.sort(np.concatenate(rows)).astype(np.int64))
+
+
+def _parts(images: Images, seed: int, params: Params, prefix: str, names: tuple[str, ...]) -> dict[str, Labels]:
+    rng = generator(seed, "split", prefix)
+    try:
+        split = splits.stratified(images.y, rng, params.reserve, params.test)
+    except ValueError as error:
+        raise StageError(str(error)) from None
+    rows = {"source": split.source, "target": split.target, "test": split.test}
+    return {
+        f"{prefix}{name}.{axis}": value
+        for name in names
+        for axis, value in (("x", images.x[rows[name]]), ("y", images.y[rows[name]]))
+    }

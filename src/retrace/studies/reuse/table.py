@@ -1,0 +1,54 @@
+"""The reuse study's evidence as a table: one row per seed, cell and condition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from retrace.meter import estimate_kwh
+from retrace.study import EvidenceRow
+
+ESTIMATES = ("constant", "cpu_load")
+
+
+def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
+    """Indices and rivals (of `measure` and `attack`) beside the costs (of `defend`) of each condition.
+
+    Energy and carbon are the job's, shared out by CPU seconds of training steps.
+    `attrs["estimated"]` names the columns that rest on a constant instead of an energy counter.
+    """
+    records: list[dict[str, Any]] = []
+    estimated: set[str] = set()
+    for row in rows:
+        meter = row.evidence["defend"].meter
+        if meter["method"] in ESTIMATES:
+            estimated |= {"kwh", "kg_co2e"}
+        for i, cost in enumerate(row.evidence["defend"].results["conditions"]):
+            kind, _, intensity = cost["condition"].partition(":")
+            seconds = row.evidence["defend"].timing["conditions"][i]
+            kwh = estimate_kwh(seconds["cpu_seconds"], meter)
+            records.append(
+                {
+                    "seed": row.seed,
+                    "cell": row.cell,
+                    "dataset": row.params["dataset"],
+                    "network": row.params["network"],
+                    "condition": cost["condition"],
+                    "type": kind,
+                    "intensity": float("nan") if kind == "task" else float(intensity),
+                    "static_params": row.evidence["train"].results["parameters"],
+                    "pixel_rmse": row.evidence["attack"].results["conditions"][i]["pixel_rmse"],
+                    **row.evidence["measure"].results["conditions"][i]["indices"],
+                    **cost["costs"],
+                    "one_epoch": cost["one_epoch"],
+                    "censored": cost["censored"],
+                    **seconds,
+                    "kwh": kwh,
+                    "kg_co2e": kwh * meter["factor_kg_per_kwh"],
+                }
+            )
+    frame = pd.DataFrame.from_records(records)
+    frame.attrs["estimated"] = sorted(estimated)
+    return frame

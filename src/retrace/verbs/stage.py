@@ -1,0 +1,111 @@
+"""Run one stage of a study under the meter and leave its evidence."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retrace import device, evidence, files
+from retrace.data import sets
+from retrace.errors import RetraceError
+from retrace.meter import Meter
+from retrace.recipe import code_digest, digest
+from retrace.study import Evidence, Output
+
+
+class Params(dict[str, Any]):
+    """The parameters a stage declared in `uses`, as attributes; anything else is refused.
+
+    What is not declared is not in the key, so a stage must not see it.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            value = self[name]
+        except KeyError:
+            raise AttributeError(f"parameter {name!r} is not in the stage's `uses`: add it there") from None
+        return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class StageJob:
+    """A frozen stage job, as the workflow's spec gives it."""
+
+    verb: str
+    study: str
+    label: str
+    seed: int
+    params: dict[str, Any]
+    reads: dict[str, str]
+    recipe: dict[str, Any]
+    needs: dict[str, dict[str, str]]
+    out: dict[str, str]
+    context: dict[str, Any]
+
+
+def run(job: StageJob, root: Path) -> None:
+    """Compute the stage and write its scratch, arrays and evidence, the evidence last.
+
+    Raises RetraceError (one line) when an input is damaged, the code changed since planning, the stage
+    fails for a known reason, or the results are not finite.
+    """
+    module = job.recipe["module"]
+    if code_digest(module) != job.recipe["code"]:
+        raise RetraceError("the code changed since this run was planned; start the run again")
+    inputs = {verb: _need(paths, root) for verb, paths in job.needs.items()}
+    inputs |= {param: _data(name, job, root) for param, name in job.reads.items() if name}
+    chosen = device.pick(job.context["device"])
+    os.environ["RETRACE_DEVICE"] = chosen
+    stage = importlib.import_module(module)
+    with Meter(**job.context["meter"], device=chosen) as meter:
+        output: Output = stage.run(Params(job.params), inputs, job.seed)
+    _write(job, root, output, meter.record, chosen)
+
+
+def _need(paths: dict[str, str], root: Path) -> Evidence:
+    beside = {kind: root / path for kind, path in paths.items() if kind != "evidence"}
+    return evidence.read_evidence(root / paths["evidence"], **beside)
+
+
+def _data(name: str, job: StageJob, root: Path) -> Evidence:
+    images = sets.load(root, name, folder=job.context["datasets"], download=job.context["download"])
+    return Evidence({"name": name, "classes": images.classes}, read_arrays=lambda: {"x": images.x, "y": images.y})
+
+
+def _write(job: StageJob, root: Path, output: Output, record: dict[str, Any], chosen: str) -> None:
+    _refuse_nonfinite(output.results, "results")
+    written = {}
+    for kind, to_bytes in (("scratch", files.tensor_bytes), ("arrays", files.npz_bytes)):
+        values = getattr(output, kind)
+        if bool(values) != (kind in job.out):
+            raise RetraceError(f"the stage {'left no' if not values else 'left undeclared'} {kind}: fix its declaration")
+        if values:
+            data = to_bytes(values)
+            files.write_atomic(root / job.out[kind], data)
+            written[kind] = files.sha256(data)
+    blocks = {
+        "recipe": job.recipe,
+        "results": output.results,
+        "timing": output.timing,
+        "meter": record,
+        "environment": {**device.describe(chosen), "lock": _lock_digest(root)},
+        "files": written,
+    }
+    evidence.write_evidence(root / job.out["evidence"], evidence.seal(blocks))
+
+
+def _refuse_nonfinite(value: Any, path: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RetraceError(f"{path} is {value}: not a finite number; see the stage's log")
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for name, item in items:
+        _refuse_nonfinite(item, f"{path}.{name}")
+
+
+def _lock_digest(root: Path) -> str:
+    lock = root / "envs" / "requirements.txt"
+    return digest(lock.read_text()) if lock.is_file() else "none"

@@ -1,0 +1,175 @@
+"""What the rules ask for: plans, paths, specs and targets, without knowing Snakemake."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retrace import products, store
+from retrace.config import Config, load_config
+from retrace.errors import RetraceError, did_you_mean
+from retrace.plan import StudyPlan, Task, plan_all, screen
+from retrace.preflight import check_scale_runs
+from retrace.products import Product
+from retrace.study import VERBS
+
+
+@dataclass
+class Workflow:
+    """A planned run."""
+
+    root: Path
+    config: Config
+    plans: dict[str, StudyPlan]
+    judged: dict[str, Product]
+    drawn: dict[str, Product]
+    report: Product
+    published: dict[str, Product]
+    _by_key: dict[str, Product] = field(init=False)
+    _tasks: dict[str, Task] = field(init=False)
+
+    def __post_init__(self) -> None:
+        made = [*self.judged.values(), *self.drawn.values(), self.report, *self.published.values()]
+        self._by_key = {product.key: product for product in made}
+        self._tasks = {key: task for plan in self.plans.values() for key, task in plan.tasks.items()}
+
+    @classmethod
+    def load(cls, raw: dict[str, Any], root: Path, targets: list[str], dry_run: bool) -> Workflow:
+        """Plan a run from Snakemake's configuration.
+
+        Brings missing data from the repository's own store, sets damaged evidence aside, and raises
+        RetraceError (one line) for anything unknown or unusable, before any job starts.
+        """
+        config = load_config(raw)
+        store.restore_data(root)
+        flow = cls.plan(config, root)
+        flow.check_targets(targets)
+        for line in screen(flow._tasks.values(), root):
+            print(f"retrace: {line}", file=sys.stderr)
+        for product in flow.published.values():
+            _forget_unless_whole(product, root)
+        if not dry_run:
+            check_scale_runs(config, [task.params for task in flow._tasks.values()], root)
+        return flow
+
+    @classmethod
+    def plan(cls, config: Config, root: Path) -> Workflow:
+        """Plan without touching anything but data files that are read."""
+        plans = plan_all(config, root)
+        judged = {p: products.judge(plan, p, config, root) for plan in plans.values() for p in plan.study.papers}
+        drawn = {p: products.draw(plan, judged[p]) for plan in plans.values() for p in plan.study.papers}
+        report = products.report(list(judged.values()), list(drawn.values()), config)
+        published = {
+            product.name: product
+            for made in [*judged.values(), *drawn.values(), report]
+            for product in [products.publish(made, config.scale)]
+        }
+        return cls(root, config, plans, judged, drawn, report, published)
+
+    @property
+    def papers(self) -> list[str]:
+        """Slugs of the papers of the chosen studies."""
+        return list(self.judged)
+
+    @property
+    def target_names(self) -> list[str]:
+        """Everything that can be asked for by name, `all` aside."""
+        verbs = [f"{name}_{verb}" for name, plan in self.plans.items() for verb in VERBS if self._has(plan, verb)]
+        return [*self.papers, *self.plans, *verbs]
+
+    def _has(self, plan: StudyPlan, verb: str) -> bool:
+        return verb in ("judge", "draw") or any(stage.verb == verb for stage in plan.study.stages)
+
+    def studies_with(self, verb: str) -> list[str]:
+        """Names of the chosen studies that have a stage of that verb."""
+        return [name for name, plan in self.plans.items() if any(s.verb == verb for s in plan.study.stages)]
+
+    def output_patterns(self, study: str, verb: str) -> dict[str, str]:
+        """Output paths of a stage with Snakemake's wildcards group, seed and key."""
+        task = self.plans[study].of_verb(verb)[0]
+        stem = f"{study}/{{group}}/{{seed}}/{verb}-{{key}}"
+        return {kind: path.replace(task.stem, stem) for kind, path in task.outputs.items()}
+
+    def figure_patterns(self, paper: str) -> list[str]:
+        """Paths of a paper's figures with the wildcard key."""
+        product = self.drawn[paper]
+        return [path.replace(product.key, "{key}") for path in product.outputs]
+
+    def gpus(self, study: str, verb: str) -> int:
+        """How many accelerators a job of the stage holds: one at the larger scales, none on a laptop."""
+        return int(self.config.scale in ("gpu", "paper") and self.plans[study].study.stage(verb).torch)
+
+    def task(self, key: str) -> Task:
+        """The planned task of a key; RetraceError when no sheet reaches it."""
+        if key not in self._tasks:
+            raise RetraceError(f"no sheet reaches the key {key} at scale {self.config.scale}")
+        return self._tasks[key]
+
+    def product(self, key: str) -> Product:
+        """The planned product of a key; RetraceError when nothing has it."""
+        if key not in self._by_key:
+            raise RetraceError(f"nothing planned has the key {key}")
+        return self._by_key[key]
+
+    def task_spec(self, key: str) -> str:
+        """A task's spec for the shell line."""
+        task = self.task(key)
+        return task.spec(self._context(self.config.device if task.stage.torch else "cpu"))
+
+    def product_spec(self, key: str) -> str:
+        """A product's spec for the shell line."""
+        return self.product(key).spec(self._context("cpu"))
+
+    def _context(self, device: str) -> dict[str, Any]:
+        carbon = self.config.carbon
+        meter = {
+            "country": carbon.country,
+            "factor": carbon.factor_kg_per_kwh,
+            "cpu_watts": carbon.cpu_watts,
+            "ram_watts": carbon.ram_watts,
+        }
+        rest = {"device": device, "datasets": self.config.datasets, "download": self.config.download}
+        return {"meter": meter, "threads": 1, **rest}
+
+    def everything(self) -> list[str]:
+        """Inputs of `all`: every keyed evidence file and every published product."""
+        evidence = [task.evidence for task in self._tasks.values()]
+        return [*evidence, *(stamp for product in self.published.values() for stamp in product.outputs)]
+
+    def target(self, name: str) -> list[str]:
+        """Inputs of a named target: a paper, a study, or a study's verb."""
+        if name in self.judged:
+            return self._published_of([name])
+        if name in self.plans:
+            plan = self.plans[name]
+            return [*(task.evidence for task in plan.tasks.values()), *self._published_of(list(plan.study.papers))]
+        study, verb = name.rsplit("_", 1)
+        if verb in ("judge", "draw"):
+            made = self.judged if verb == "judge" else self.drawn
+            return [path for paper in self.plans[study].study.papers for path in made[paper].outputs]
+        return [task.evidence for task in self.plans[study].of_verb(verb)]
+
+    def _published_of(self, papers: list[str]) -> list[str]:
+        return [self.published[f"{p}-{verb}"].outputs[0] for p in papers for verb in ("judge", "draw")]
+
+    def check_targets(self, targets: list[str]) -> None:
+        """Refuse a target that is neither a name nor a path; RetraceError with a did-you-mean."""
+        known = ["all", *self.target_names]
+        for target in targets:
+            if "/" not in target and target not in known and not target.endswith("_job"):
+                raise RetraceError(f"unknown target {target!r}{did_you_mean(target, known)}")
+
+    def verdict_table(self) -> str:
+        """The verdicts there are, as text for the terminal."""
+        from retrace.claims.table import verdict_table
+        from retrace.verbs.judge import read_verdicts
+
+        return verdict_table(read_verdicts([self.root / product.outputs[0] for product in self.judged.values()]))
+
+
+def _forget_unless_whole(product: Product, root: Path) -> None:
+    """Drop the stamp of a publication whose copies someone removed, so that they are made again."""
+    if not all((root / copy).is_file() for copy in product.details["copies"].values()):
+        (root / product.outputs[0]).unlink(missing_ok=True)
