@@ -24,5 +24,16 @@ include: "rules/report.smk"
 include: "rules/targets.smk"
 
 
+# here and not in an included file, which cannot set the default target
+rule all:
+    default_target: True
+    input:
+        FLOW.everything(),
+
+
+onstart:
+    refuse_unfit_machine()
+
+
 onsuccess:
     print_verdicts()

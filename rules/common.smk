@@ -2,16 +2,16 @@
 import sys
 from pathlib import Path
 
+from snakemake.cli import get_argument_parser
+
 from retrace.errors import RetraceError
 from retrace.workflow import Workflow
 
+# Snakemake sets the targets after it has read the rules; a misspelt one deserves a better line than its own
+TARGETS = get_argument_parser().parse_known_args()[0].targets if workflow.is_main_process else []
+
 try:
-    FLOW = Workflow.load(
-        dict(config),
-        root=Path(workflow.basedir),
-        targets=list(workflow.dag_settings.targets) if workflow.dag_settings else [],
-        dry_run=workflow.dryrun,
-    )
+    FLOW = Workflow.load(dict(config), Path(workflow.basedir), TARGETS)
 except RetraceError as error:
     sys.exit(f"retrace: {error}")
 
@@ -36,6 +36,13 @@ def product_inputs(wildcards):
 
 def product_spec(wildcards):
     return FLOW.product_spec(wildcards.key)
+
+
+def refuse_unfit_machine():
+    try:
+        FLOW.check_machine()
+    except RetraceError as error:
+        sys.exit(f"retrace: {error}")
 
 
 def print_verdicts():

@@ -1,12 +1,6 @@
-# Names to ask for: all, every paper, every study, every verb of a study.
+# Names to ask for, besides all: every paper, every study, every verb of a study.
 localrules:
     all,
-
-
-rule all:
-    default_target: True
-    input:
-        FLOW.everything(),
 
 
 for NAME in FLOW.target_names:

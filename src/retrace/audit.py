@@ -26,7 +26,9 @@ def run(config: Config, root: Path, count: int, seed: int) -> int:
     flow = Workflow.plan(config, root)
     tasks = [t for plan in flow.plans.values() for t in plan.tasks.values() if (root / t.evidence).is_file()]
     if not tasks:
-        raise RetraceError(f"nothing to audit: no evidence at scale {config.scale}; run snakemake or `retrace pull`")
+        raise RetraceError(
+            f"nothing to audit: no evidence at scale {config.scale}; run snakemake or `retrace pull`"
+        )
     rng = np.random.default_rng(seed)
     chosen = [tasks[i] for i in rng.permutation(len(tasks))[:count]]
     failures = 0
@@ -59,10 +61,9 @@ def _compute(flow: Workflow, task: Task, place: Path) -> None:
 
 def _same(task: Task, root: Path, place: Path) -> bool:
     old, new = read_record(root / task.evidence), read_record(place / task.evidence)
-    equal = json.dumps(old["results"], sort_keys=True) == json.dumps(new["results"], sort_keys=True)
+    equal: bool = json.dumps(old["results"], sort_keys=True) == json.dumps(new["results"], sort_keys=True)
     equal &= old["files"].get("arrays") == new["files"].get("arrays")
     machines = {old["environment"].get("name"), new["environment"].get("name")}
     note = "" if len(machines) == 1 else f" (computed on {' and on '.join(sorted(map(str, machines)))})"
     print(f"{'same   ' if equal else 'DIFFERS'}  {task.label}  {task.key}{note}", flush=True)
     return equal
-

@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verdicts = scaled(command("verdicts", _verdicts, "print the verdicts that have been reached"))
     verdicts.add_argument("papers", nargs="*", help="only these papers")
-    scaled(command("index", _index, "list all evidence with its cell, seed, key and cost; also results/index.csv"))
+    scaled(command("index", _index, "list evidence with its cell, seed, key and cost"))
     audit = scaled(command("audit", _audit, "compute random cells again and compare their results"))
     audit.add_argument("-k", type=int, default=3, help="how many (default 3)")
     audit.add_argument("--seed", type=int, default=0, help="which random choice")

@@ -26,25 +26,39 @@ class Strict(BaseModel):
 class Carbon(Strict):
     """How energy becomes carbon, and what is assumed where no counter is found."""
 
-    country: str = Field("FRA", pattern="^[A-Z]{3}$", description="ISO code given to CodeCarbon's offline tracker")
+    country: str = Field(
+        "FRA", pattern="^[A-Z]{3}$", description="ISO code given to CodeCarbon's offline tracker"
+    )
     factor_kg_per_kwh: float = Field(
-        0.475, gt=0, description="kg CO2e per kWh; multiplies the energy of every stage (world average by default)"
+        0.475,
+        gt=0,
+        description="kg CO2e per kWh: multiplies the energy of every stage",
     )
     cpu_watts: float = Field(
-        15.0, gt=0, description="watts of one busy core where the machine has no energy counter: an assumption"
+        15.0,
+        gt=0,
+        description="watts of one busy core where there is no energy counter: an assumption",
     )
-    ram_watts: float = Field(3.0, ge=0, description="watts of the memory where it cannot be measured: an assumption")
+    ram_watts: float = Field(
+        3.0, ge=0, description="watts of the memory where it cannot be measured: an assumption"
+    )
 
 
 class Config(Strict):
     """What a run does; set keys in config/config.yaml or with `--config key=value`."""
 
-    scale: Scale = Field("laptop", description="smoke (minutes), laptop (default), gpu (one accelerator), paper (cluster)")
+    scale: Scale = Field(
+        "laptop", description="smoke (minutes), laptop (default), gpu (one accelerator), paper (cluster)"
+    )
     studies: Literal["all"] | list[str] = Field("all", description="`all`, or a list of studies")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks train; auto takes cuda when present")
-    datasets: str = Field("data/external", description="folder of the torchvision data sets of the gpu and paper scales")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where networks train; auto takes cuda when present"
+    )
+    datasets: str = Field(
+        "data/external", description="folder of the torchvision data sets of the gpu and paper scales"
+    )
     download: bool = Field(False, description="let torchvision download what is missing in `datasets`")
-    carbon: Carbon = Field(default_factory=Carbon, description="energy and carbon accounting")
+    carbon: Carbon = Field(default_factory=lambda: Carbon(), description="energy and carbon accounting")
 
 
 def load_config(raw: dict[str, Any]) -> Config:

@@ -58,7 +58,7 @@ def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
 
 def tensor_bytes(arrays: Mapping[str, Array]) -> bytes:
     """A safetensors file of numpy arrays; the same arrays give the same bytes."""
-    return bytes(save_tensors({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}))
+    return bytes(save_tensors({name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}))
 
 
 def read_npz(path: Path, sha256: str) -> dict[str, Array]:
@@ -80,7 +80,7 @@ def check(path: Path, sha256: str) -> None:
         raise RetraceError(f"{path}: missing; rerun to make it again")
     if file_digest(path) != sha256:
         aside = set_aside(path)
-        raise RetraceError(f"{path}: damaged (SHA-256 differs from its evidence); kept as {aside.name}; rerun to make it again")
+        raise RetraceError(f"{path}: damaged (SHA-256 differs); kept as {aside.name}; rerun to make it again")
 
 
 def set_aside(path: Path) -> Path:

@@ -50,7 +50,10 @@ def text(rows: list[dict[str, str]]) -> str:
     """The lines as a table for the terminal."""
     shown = [COLUMNS, *(tuple(row[name] for name in COLUMNS) for row in rows)]
     widths = [max(len(row[i]) for row in shown) for i in range(len(COLUMNS))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in shown
+    )
 
 
 def reached(root: Path) -> set[str]:

@@ -13,7 +13,7 @@ from retrace.errors import RetraceError
 from retrace.evidence import read_record
 from retrace.files import set_aside
 from retrace.recipe import canonical, code_digest, recipe_key
-from retrace.sheet import Cell, chosen_studies, load_cells, read_yaml
+from retrace.sheet import Cell, chosen_studies, load_cells
 from retrace.study import Stage, Study
 
 
@@ -124,7 +124,7 @@ def plan_study(study: Study, config: Config, root: Path) -> StudyPlan:
 
 def _task(study: Study, stage: Stage, cell: Cell, seed: int, done: dict[str, Task], root: Path) -> Task:
     params = {name: cell.params[name] for name in stage.uses}
-    needs = {verb: done[verb] for verb in stage.needs}
+    needs: dict[str, Task] = {verb: done[verb] for verb in stage.needs}
     module = f"retrace.studies.{study.name}.{stage.verb}"
     recipe = {
         "module": module,
@@ -156,13 +156,3 @@ def screen(tasks: Iterable[Task], root: Path) -> Iterator[str]:
         except RetraceError as error:
             aside = set_aside(path)
             yield f"{str(error).removeprefix(str(root) + '/')} (kept as {aside.name})"
-
-
-def claims_path(paper: str) -> str:
-    """Where a paper's claims are."""
-    return f"claims/{paper}.yaml"
-
-
-def read_claims(paper: str, root: Path) -> Any:
-    """A paper's claims as plain YAML content."""
-    return read_yaml(root / claims_path(paper), claims_path(paper))

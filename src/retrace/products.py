@@ -7,8 +7,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from retrace.claims.load import load_claims
+from retrace.claims.model import PaperClaims
 from retrace.config import Config
-from retrace.plan import Row, StudyPlan, read_claims
+from retrace.errors import RetraceError
+from retrace.plan import Row, StudyPlan
 from retrace.recipe import canonical, code_digest, file_digest, recipe_key
 from retrace.study import Figure
 
@@ -37,37 +40,45 @@ class Product:
 
 def figures_of(plan: StudyPlan, paper: str) -> list[Figure]:
     """The figures of a paper: those its study declares, then the claim strip."""
-    strip = Figure(paper, "claims", "Every claim with its interval, threshold, control and trivial baselines.")
+    strip = Figure(paper, "claims", "Every claim: interval, threshold, control, trivial baselines.")
     return [figure for figure in plan.study.figures if figure.paper == paper] + [strip]
 
 
 def judge(plan: StudyPlan, paper: str, config: Config, root: Path) -> Product:
     """The verdicts of one paper, from the rows its claims speak of."""
-    claims = read_claims(paper, root)
+    claims = load_claims(root / "claims" / f"{paper}.yaml")
     rows = _rows_for(plan, claims)
     tasks = {task.key: task for row in rows for task in row.tasks.values()}
     recipe = {
         "verb": "judge",
         "paper": paper,
         "scale": config.scale,
-        "claims": claims,
+        "claims": claims.model_dump(mode="json"),
         "code": [code_digest("retrace.verbs.judge"), code_digest(f"retrace.studies.{plan.study.name}.table")],
         "rows": [[row.cell, row.seed, {verb: task.key for verb, task in row.tasks.items()}] for row in rows],
     }
     key = recipe_key(recipe)
+    listed = [[row.cell, row.seed, row.params, {v: t.evidence for v, t in row.tasks.items()}] for row in rows]
     details = {
         "paper": paper,
         "study": plan.study.name,
         "scale": config.scale,
-        "rows": [[row.cell, row.seed, row.params, {v: t.evidence for v, t in row.tasks.items()}] for row in rows],
+        "rows": listed,
         "figures": [{"name": f.name, "caption": f.caption} for f in figures_of(plan, paper)],
     }
     inputs = tuple(task.evidence for task in tasks.values())
     return Product("judge", paper, recipe, inputs, (f"results/judge/{paper}-{key}.json",), details)
 
 
-def _rows_for(plan: StudyPlan, claims: Any) -> list[Row]:
-    patterns = {p for claim in claims.get("claims", []) for p in claim.get("evidence", {}).get("cells", ["*"])}
+def _rows_for(plan: StudyPlan, claims: PaperClaims) -> list[Row]:
+    wanted = [claim.evidence for claim in claims.claims if claim.evidence]
+    for claim in claims.claims:
+        if claim.evidence and claim.evidence.study != plan.study.name:
+            place = f"claims/{claims.paper}.yaml: claim {claim.id!r}"
+            raise RetraceError(
+                f"{place}: study {claim.evidence.study!r}; the paper belongs to {plan.study.name!r}"
+            )
+    patterns = {pattern for evidence in wanted for pattern in evidence.cells}
     return [row for row in plan.rows if any(fnmatchcase(row.cell, pattern) for pattern in patterns)]
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from retrace.errors import RetraceError
 
 KEY_LENGTH = 12
 PACKAGE = "retrace"
@@ -46,7 +48,7 @@ def code_digest(module: str, source: Path = SOURCE) -> str:
     """SHA-256 over the code of `module` and of all it imports inside the package.
 
     Docstrings, comments, formatting and `if TYPE_CHECKING:` blocks do not count.
-    Raises FileNotFoundError when the module is not below `source`.
+    Raises RetraceError when the module is not below `source`.
     """
     return digest({name: _shape(_path(name, source)) for name in closure(module, source)})
 
@@ -54,7 +56,7 @@ def code_digest(module: str, source: Path = SOURCE) -> str:
 def closure(module: str, source: Path = SOURCE) -> tuple[str, ...]:
     """Names of `module` and of every module in the package that importing it can load, sorted."""
     if _path(module, source) is None:
-        raise FileNotFoundError(f"no module {module} below {source}")
+        raise RetraceError(f"no module {module}: a study declares it; write it or mend the declaration")
     seen: set[str] = set()
     queue = [module]
     while queue:
@@ -124,7 +126,7 @@ def _tree(path: Path) -> ast.Module:
     return _parse(path.read_bytes())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(code: bytes) -> ast.Module:
     return ast.parse(code)
 
@@ -134,7 +136,7 @@ def _shape(path: Path | None) -> str:
     return _shape_of(path.read_bytes())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shape_of(code: bytes) -> str:
     parts: list[str] = []
     _write(_parse(code), parts)

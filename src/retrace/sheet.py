@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, Field
 
 import retrace.studies
-from retrace.config import SCALES, Config, Scale, Strict, validate
+from retrace.config import Config, Scale, Strict, validate
 from retrace.errors import RetraceError, did_you_mean
 from retrace.study import Study
 
@@ -86,16 +86,11 @@ def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
     if len(set(rows.seeds)) < len(rows.seeds):
         raise RetraceError(f"{place}: scales.{scale}.seeds: a seed is listed twice: {rows.seeds}")
     model = params_model(study.name)
-    return [
-        Cell(
-            name,
-            validate(model, {**sheet.base, **rows.base, **own}, f"{place}: scales.{scale}.cells.{name}").model_dump(
-                mode="json"
-            ),
-            tuple(rows.seeds),
-        )
-        for name, own in rows.cells.items()
-    ]
+    cells = []
+    for name, own in rows.cells.items():
+        params = validate(model, {**sheet.base, **rows.base, **own}, f"{place}: scales.{scale}.cells.{name}")
+        cells.append(Cell(name, params.model_dump(mode="json"), tuple(rows.seeds)))
+    return cells
 
 
 def read_yaml(path: Path, place: str) -> Any:
@@ -108,9 +103,3 @@ def read_yaml(path: Path, place: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         raise RetraceError(f"{place}:{line} is not YAML: {getattr(error, 'problem', error)}") from None
-
-
-def check_scale(scale: str) -> None:
-    """Refuse an unknown scale."""
-    if scale not in SCALES:
-        raise RetraceError(f"unknown scale {scale!r}{did_you_mean(scale, SCALES)}")

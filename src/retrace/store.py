@@ -1,4 +1,4 @@
-"""DVC around the workflow, never inside it: restore data, pull evidence as a union, publish, collect garbage."""
+"""DVC around the workflow, never inside it: restore data, pull evidence as a union, publish."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def _listing(root: Path, pointer: Path) -> list[tuple[str, str]]:
 def _object(root: Path, md5: str) -> Path:
     path = root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
     if not path.is_file():
-        raise RetraceError(f"{path.relative_to(root)}: not in the DVC cache; the remote lacks it or holds it damaged")
+        raise RetraceError(
+            f"{path.relative_to(root)}: not in the DVC cache; the remote lacks it or holds it damaged"
+        )
     return path
 
 

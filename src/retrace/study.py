@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 
 from retrace.errors import RetraceError
@@ -62,6 +61,11 @@ class Study:
     papers: Mapping[str, str]  # slug -> short citation
     stages: tuple[Stage, ...]
     figures: tuple[Figure, ...] = ()
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """The verbs of its stages, then judge and draw, which every study has."""
+        return (*(stage.verb for stage in self.stages), "judge", "draw")
 
     def stage(self, verb: str) -> Stage:
         """The stage of that verb; KeyError names the study and what it has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class Workflow:
         self._tasks = {key: task for plan in self.plans.values() for key, task in plan.tasks.items()}
 
     @classmethod
-    def load(cls, raw: dict[str, Any], root: Path, targets: list[str], dry_run: bool) -> Workflow:
+    def load(cls, raw: dict[str, Any], root: Path, targets: Sequence[str]) -> Workflow:
         """Plan a run from Snakemake's configuration.
 
         Brings missing data from the repository's own store, sets damaged evidence aside, and raises
@@ -50,15 +51,19 @@ class Workflow:
             print(f"retrace: {line}", file=sys.stderr)
         for product in flow.published.values():
             _forget_unless_whole(product, root)
-        if not dry_run:
-            check_scale_runs(config, [task.params for task in flow._tasks.values()], root)
         return flow
+
+    def check_machine(self) -> None:
+        """Refuse, before the first job, a scale that this machine cannot run; see `preflight`."""
+        check_scale_runs(self.config, [task.params for task in self._tasks.values()], self.root)
 
     @classmethod
     def plan(cls, config: Config, root: Path) -> Workflow:
         """Plan without touching anything but data files that are read."""
         plans = plan_all(config, root)
-        judged = {p: products.judge(plan, p, config, root) for plan in plans.values() for p in plan.study.papers}
+        judged = {
+            p: products.judge(plan, p, config, root) for plan in plans.values() for p in plan.study.papers
+        }
         drawn = {p: products.draw(plan, judged[p]) for plan in plans.values() for p in plan.study.papers}
         report = products.report(list(judged.values()), list(drawn.values()), config)
         published = {
@@ -76,15 +81,17 @@ class Workflow:
     @property
     def target_names(self) -> list[str]:
         """Everything that can be asked for by name, `all` aside."""
-        verbs = [f"{name}_{verb}" for name, plan in self.plans.items() for verb in VERBS if self._has(plan, verb)]
+        verbs = [
+            f"{name}_{verb}" for name, plan in self.plans.items() for verb in VERBS if self._has(plan, verb)
+        ]
         return [*self.papers, *self.plans, *verbs]
 
     def _has(self, plan: StudyPlan, verb: str) -> bool:
         return verb in ("judge", "draw") or any(stage.verb == verb for stage in plan.study.stages)
 
     def studies_with(self, verb: str) -> list[str]:
-        """Names of the chosen studies that have a stage of that verb."""
-        return [name for name, plan in self.plans.items() if any(s.verb == verb for s in plan.study.stages)]
+        """Names of the chosen studies that have that verb; all have judge and draw."""
+        return [name for name, plan in self.plans.items() if verb in plan.study.verbs]
 
     def output_patterns(self, study: str, verb: str) -> dict[str, str]:
         """Output paths of a stage with Snakemake's wildcards group, seed and key."""
@@ -144,7 +151,10 @@ class Workflow:
             return self._published_of([name])
         if name in self.plans:
             plan = self.plans[name]
-            return [*(task.evidence for task in plan.tasks.values()), *self._published_of(list(plan.study.papers))]
+            return [
+                *(task.evidence for task in plan.tasks.values()),
+                *self._published_of(list(plan.study.papers)),
+            ]
         study, verb = name.rsplit("_", 1)
         if verb in ("judge", "draw"):
             made = self.judged if verb == "judge" else self.drawn
@@ -154,19 +164,21 @@ class Workflow:
     def _published_of(self, papers: list[str]) -> list[str]:
         return [self.published[f"{p}-{verb}"].outputs[0] for p in papers for verb in ("judge", "draw")]
 
-    def check_targets(self, targets: list[str]) -> None:
+    def check_targets(self, targets: Sequence[str]) -> None:
         """Refuse a target that is neither a name nor a path; RetraceError with a did-you-mean."""
         known = ["all", *self.target_names]
         for target in targets:
             if "/" not in target and target not in known and not target.endswith("_job"):
                 raise RetraceError(f"unknown target {target!r}{did_you_mean(target, known)}")
 
-    def verdict_table(self) -> str:
-        """The verdicts there are, as text for the terminal."""
+    def verdict_table(self, papers: Sequence[str] = ()) -> str:
+        """The verdicts there are (of `papers`, or of all), as text for the terminal."""
         from retrace.claims.table import verdict_table
         from retrace.verbs.judge import read_verdicts
 
-        return verdict_table(read_verdicts([self.root / product.outputs[0] for product in self.judged.values()]))
+        return verdict_table(
+            read_verdicts([self.root / product.outputs[0] for product in self.judged.values()])
+        )
 
 
 def _forget_unless_whole(product: Product, root: Path) -> None:

@@ -21,12 +21,7 @@ CHATTER = (
     "Some jobs were triggered by provenance", "Using shell", "Workflow has started", "Would remove temporary",
 )  # fmt: skip
 # Told by the job's own error line and by the closing line.
-TOLD = (
-    "RuleException:\nCalledProcessError",
-    "Exiting because a job",
-    "Shutting down",
-    "WorkflowError:\nAt least",
-)
+TOLD = ("RuleException:\nCalledProcessError", "Exiting because", "Shutting down", "WorkflowError:\nAt least")
 
 
 class LogHandler(LogHandlerBase):

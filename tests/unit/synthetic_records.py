@@ -16,11 +16,24 @@ GRID = {
 INDICES = ("arm", "preindex", "resque")
 RIVALS = ("pixel_rmse", "error", "loss", "knn_error", "h_score", "logme", "leep")
 COSTS = ("epochs", "grad_norm", "param_change", "energy_kwh", "co2_kg")
-TASKS = ("same", "invert", "contrast", "rot180", "rot90", "fliplr", "blk14", "blk7", "blk4", "perm", "blur", "sp")
+TASKS = (
+    "same",
+    "invert",
+    "contrast",
+    "rot180",
+    "rot90",
+    "fliplr",
+    "blk14",
+    "blk7",
+    "blk4",
+    "perm",
+    "blur",
+    "sp",
+)
 
 
 def table(networks=("cnn",), seeds=3, rng=0):
-    """Synthetic rows (seed, cell, condition): columns of the contract, seeded noise around a made-up trend."""
+    """Synthetic rows (seed, cell, condition): seeded noise around a made-up trend."""
     draw = np.random.default_rng(rng)
     rows = []
     for seed in range(seeds):
@@ -28,8 +41,15 @@ def table(networks=("cnn",), seeds=3, rng=0):
             for t, (kind, intensities) in enumerate(GRID.items()):
                 for level, intensity in enumerate(intensities, start=1):
                     hard = (level + 0.5 * t) * (1 + 0.25 * n)
-                    row = {"seed": seed, "cell": f"{network}-shift", "dataset": "mnist", "network": network,
-                           "condition": f"{kind}:{intensity}", "type": kind, "intensity": intensity}  # fmt: skip
+                    row = {
+                        "seed": seed,
+                        "cell": f"{network}-shift",
+                        "dataset": "mnist",
+                        "network": network,
+                        "condition": f"{kind}:{intensity}",
+                        "type": kind,
+                        "intensity": intensity,
+                    }
                     for column in INDICES:
                         row[column] = 0.05 * hard * (1 + 0.1 * t) + draw.normal(0, 0.015)
                     for column in RIVALS:
@@ -47,8 +67,12 @@ def tasks(seeds=2, rng=0):
     """Synthetic rows (seed, task) with the column resque_task."""
     draw = np.random.default_rng(rng)
     rows = [
-        {"seed": s, "condition": f"task:{task}", "resque_task": 0.2 + 0.05 * k + draw.normal(0, 0.01),
-         "epochs": 1 + 0.35 * k + draw.normal(0, 0.3)}  # fmt: skip
+        {
+            "seed": s,
+            "condition": f"task:{task}",
+            "resque_task": 0.2 + 0.05 * k + draw.normal(0, 0.01),
+            "epochs": 1 + 0.35 * k + draw.normal(0, 0.3),
+        }
         for s in range(seeds)
         for k, task in enumerate(TASKS)
     ]
@@ -57,11 +81,27 @@ def tasks(seeds=2, rng=0):
 
 def claim(name, verdict, measured, interval, **more):
     """A synthetic claim record with every key of the shared format."""
-    record = {"id": name, "says": f"synthetic statement about {name} <b>&</b> what it ranks", "where": "abstract",
-              "kind": "trend", "expect": {"at_least": 0.8}, "published": None, "measured": measured,
-              "interval": interval, "level": 0.95, "seeds": 3, "units": 15, "p": 0.01, "p_holm": 0.03,
-              "verdict": verdict, "reason": f"synthetic reason of {name}", "seeds_to_decide": None,
-              "scope": "reduced scale", "control": None, "baselines": []}  # fmt: skip
+    record = {
+        "id": name,
+        "says": f"synthetic statement about {name} <b>&</b> what it ranks",
+        "where": "abstract",
+        "kind": "trend",
+        "expect": {"at_least": 0.8},
+        "published": None,
+        "measured": measured,
+        "interval": interval,
+        "level": 0.95,
+        "seeds": 3,
+        "units": 15,
+        "p": 0.01,
+        "p_holm": 0.03,
+        "verdict": verdict,
+        "reason": f"synthetic reason of {name}",
+        "seeds_to_decide": None,
+        "scope": "reduced scale",
+        "control": None,
+        "baselines": [],
+    }
     return record | more
 
 
@@ -75,39 +115,109 @@ def baseline(label, measured, interval=None):
 
 def verdicts():
     """Two synthetic papers that hold every verdict, every kind of claim and every gap."""
-    cost = {"jobs": 12, "seconds": 412.5, "cpu_seconds": 398.2, "kwh": 1.66e-3, "kg_co2e": 7.9e-4,
-            "methods": ["constant"], "factor_kg_per_kwh": 0.475}  # fmt: skip
+    cost = {
+        "jobs": 12,
+        "seconds": 412.5,
+        "cpu_seconds": 398.2,
+        "kwh": 1.66e-3,
+        "kg_co2e": 7.9e-4,
+        "methods": ["constant"],
+        "factor_kg_per_kwh": 0.475,
+    }
     first = {
-        "schema": 1, "paper": "alpha", "title": "Alpha: a synthetic paper on <reuse> & cost", "study": "reuse",
-        "scale": "laptop", "cost": cost, "figures": [{"name": "claims", "caption": "claims"}],
+        "schema": 1,
+        "paper": "alpha",
+        "title": "Alpha: a synthetic paper on <reuse> & cost",
+        "study": "reuse",
+        "scale": "laptop",
+        "cost": cost,
+        "figures": [{"name": "claims", "caption": "claims"}],
         "claims": [
-            claim("ranks-within-type", "supported", 0.97, [0.91, 0.99], origin="paper",
-                  says="one forward pass ranks how much retraining each noise intensity will cost, "
-                       "for every corruption type taken by itself, before any retraining is done",
-                  control=control(0.02, [-0.31, 0.35]),
-                  baselines=[baseline("pixel RMSE", 0.99, [0.95, 1.0]), baseline("noise level", 1.0)]),
-            claim("ranks-pooled", "refuted", 0.52, [0.31, 0.68], control=control(-0.05, [-0.4, 0.3]),
-                  baselines=[baseline("pixel RMSE", 0.9, [0.82, 0.95]), baseline("kNN error", 0.60, [0.4, 0.75]),
-                             baseline("LEEP", 0.41, [0.2, 0.6])]),
-            claim("fewer-epochs", "inconclusive", 12.4, [8.1, 16.9], kind="bound", expect={"at_most": 14},
-                  published={"value": 11.2, "where": "Table 2, row 3"}, origin="paper", seeds_to_decide=7,
-                  control=control(15.0, [13.5, 17.2]), baselines=[baseline("one-epoch extrapolation", 11.9)]),
-            claim("same-as-full", "supported", 0.003, [-0.011, 0.016], kind="equivalence", expect={"within": 0.03},
-                  origin="ours", where="", control=control(0.12, [0.08, 0.15])),
+            claim(
+                "ranks-within-type",
+                "supported",
+                0.97,
+                [0.91, 0.99],
+                origin="paper",
+                says="one forward pass ranks how much retraining each noise intensity will cost, "
+                "for every corruption type taken by itself, before any retraining is done",
+                control=control(0.02, [-0.31, 0.35]),
+                baselines=[baseline("pixel RMSE", 0.99, [0.95, 1.0]), baseline("noise level", 1.0)],
+            ),
+            claim(
+                "ranks-pooled",
+                "refuted",
+                0.52,
+                [0.31, 0.68],
+                control=control(-0.05, [-0.4, 0.3]),
+                baselines=[
+                    baseline("pixel RMSE", 0.9, [0.82, 0.95]),
+                    baseline("kNN error", 0.60, [0.4, 0.75]),
+                    baseline("LEEP", 0.41, [0.2, 0.6]),
+                ],
+            ),
+            claim(
+                "fewer-epochs",
+                "inconclusive",
+                12.4,
+                [8.1, 16.9],
+                kind="bound",
+                expect={"at_most": 14},
+                published={"value": 11.2, "where": "Table 2, row 3"},
+                origin="paper",
+                seeds_to_decide=7,
+                control=control(15.0, [13.5, 17.2]),
+                baselines=[baseline("one-epoch extrapolation", 11.9)],
+            ),
+            claim(
+                "same-as-full",
+                "supported",
+                0.003,
+                [-0.011, 0.016],
+                kind="equivalence",
+                expect={"within": 0.03},
+                origin="ours",
+                where="",
+                control=control(0.12, [0.08, 0.15]),
+            ),
         ],
-    }  # fmt: skip
+    }
     second = {
-        "schema": 1, "paper": "beta", "title": "Beta: a synthetic paper on privacy", "study": "membership",
-        "scale": "laptop", "cost": {**cost, "methods": ["constant", "rapl"], "kwh": None}, "figures": [],
+        "schema": 1,
+        "paper": "beta",
+        "title": "Beta: a synthetic paper on privacy",
+        "study": "membership",
+        "scale": "laptop",
+        "cost": {**cost, "methods": ["constant", "rapl"], "kwh": None},
+        "figures": [],
         "claims": [
-            claim("attack-falls", "supported", 0.06, [0.02, None], kind="order", expect={"above": 0.0},
-                  control=control(0.04, [0.01, 0.07], passes=True), baselines=[baseline("early stopping", 0.09)]),
-            claim("needs-gpu", "not testable here", None, None, seeds=0, scope="surrogate data",
-                  reason="needs a gated 7B model; run at scale gpu with a licence", p=None, p_holm=None),
-            claim("not-yet", "not run", None, None, seeds=0, reason="no evidence; run snakemake beta", expect={}),
+            claim(
+                "attack-falls",
+                "supported",
+                0.06,
+                [0.02, None],
+                kind="order",
+                expect={"above": 0.0},
+                control=control(0.04, [0.01, 0.07], passes=True),
+                baselines=[baseline("early stopping", 0.09)],
+            ),
+            claim(
+                "needs-gpu",
+                "not testable here",
+                None,
+                None,
+                seeds=0,
+                scope="surrogate data",
+                reason="needs a gated 7B model; run at scale gpu with a licence",
+                p=None,
+                p_holm=None,
+            ),
+            claim(
+                "not-yet", "not run", None, None, seeds=0, reason="no evidence; run snakemake beta", expect={}
+            ),
             claim("not-a-number", "inconclusive", float("nan"), [float("nan"), float("nan")], seeds=1),
         ],
-    }  # fmt: skip
+    }
     return [first, second]
 
 
@@ -116,7 +226,14 @@ def context():
         "title": "Retrace: synthetic report",
         "date": "2000-01-01",
         "scale": "laptop",
-        "environment": {"device": "cpu, 2 cores", "python": "3.11", "versions": {"numpy": "2.0", "torch": "2.15"}},
+        "environment": {
+            "device": "cpu, 2 cores",
+            "python": "3.11",
+            "versions": {"numpy": "2.0", "torch": "2.15"},
+        },
         "commands": ["pip install -e .", "snakemake --cores all"],
-        "methods": {"constant": "CPU seconds × 15 W; not a measurement", "rapl": "RAPL counter of the processor"},
+        "methods": {
+            "constant": "CPU seconds × 15 W; not a measurement",
+            "rapl": "RAPL counter of the processor",
+        },
     }

@@ -10,6 +10,7 @@ import types
 from pathlib import Path
 
 import pytest
+
 import snakemake_logger_plugin_retrace as plugin
 
 SRC = Path(plugin.__file__).parents[1]
@@ -85,8 +86,8 @@ def test_failed_job_shows_the_end_of_its_log(monkeypatch, tmp_path):
     handler, stream = make(monkeypatch)
     send(handler, "run_info", stats={"train": 2, "total": 2})
     start(handler, 1, name="reuse train x s1")
-    send(handler, "error", level=logging.ERROR, exception="RuleException",
-         msg='RuleException:\nCalledProcessError in file "Snakefile", line 4:\nCommand ... returned 1')  # fmt: skip
+    told = 'RuleException:\nCalledProcessError in file "Snakefile", line 4:\nCommand ... returned 1'
+    send(handler, "error", level=logging.ERROR, exception="RuleException", msg=told)
     send(handler, "job_error", 1.0, logging.ERROR, jobid=1, rule_name="train", log=[str(log)], shellcmd="x")
     send(
         handler,
@@ -119,8 +120,15 @@ def test_retry_that_succeeds_is_no_failure(monkeypatch):
     assert "failed" not in stream.getvalue()
 
 
-@pytest.mark.parametrize("text", ["MissingInputException in rule x ...", "WorkflowError:\nAt least one job died",
-                                  "LockException:\nError: Directory cannot be locked.", "RuleException:\nother"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MissingInputException in rule x ...",
+        "WorkflowError:\nAt least one job died",
+        "LockException:\nError: Directory cannot be locked.",
+        "RuleException:\nother",
+    ],
+)
 def test_errors_of_snakemake_are_shown_in_full(monkeypatch, text):
     handler, stream = make(monkeypatch)
     send(handler, "error", level=logging.ERROR, exception="X", msg=text + "\n  detail")

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from retrace.claims.model import PaperClaims, first_reason
+from retrace.claims.model import PaperClaims
+from retrace.claims.strict import first_reason
 from retrace.errors import RetraceError, did_you_mean
 
 
@@ -34,7 +35,7 @@ def load_claims(path: Path) -> PaperClaims:
 
 
 def parse_claims(raw: Any, place: str) -> PaperClaims:
-    """The claims in plain YAML content; RetraceError, one line that starts with `place`, if they do not fit."""
+    """The claims in plain YAML content; RetraceError, one line starting with `place`, if unfit."""
     try:
         return PaperClaims.model_validate(raw)
     except ValidationError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retrace.claims.model import Evidence, base_column
+from retrace.claims.query import Evidence, base_column
 from retrace.claims.sample import Block, NoEvidence, Sample, select
 from retrace.claims.statistics import STATISTICS
 from retrace.stats.bootstrap import draw, percentile_interval, weighted_mean
@@ -24,8 +24,8 @@ class Measurement:
 
     `per_seed` (seeds,) averages over groups, `value` over seeds. `resamples` holds bootstrap replicates of
     `value`, or, for a shuffled column, its values under each shuffle (`value` is then their mean);
-    empty when seeds alone are resampled or there is one seed. `undefined` names the seeds and groups without a
-    finite outcome, out of `blocks`. `units` counts rows or groups.
+    empty when seeds alone are resampled or there is one seed. `undefined` names the seeds and groups
+    without a finite outcome, out of `blocks`. `units` counts rows or groups.
     """
 
     value: float
@@ -39,10 +39,14 @@ class Measurement:
     seeds: list[int]
 
     @property
+    def lost_resamples(self) -> float:
+        """Share of resamples without a finite outcome."""
+        return float(np.mean(~np.isfinite(self.resamples))) if self.resamples.size else 0.0
+
+    @property
     def share_undefined(self) -> float:
         """The larger share of undefined groups and of undefined resamples."""
-        lost = float(np.mean(~np.isfinite(self.resamples))) if self.resamples.size else 0.0
-        return max(len(self.undefined) / self.blocks, lost)
+        return max(len(self.undefined) / self.blocks, self.lost_resamples)
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,11 @@ class _Layout:
 
 
 def measure(
-    evidence: Evidence, table: pd.DataFrame, entropy: tuple[int, ...], replicates: int, level: float
+    evidence: Evidence, table: pd.DataFrame, stream: int, replicates: int, level: float
 ) -> Measurement:
     """Measure one side, or the difference of two.
 
-    `entropy` seeds the resamples: evidence on the same rows with the same entropy shares them, so that
+    `stream` seeds the resamples: evidence on the same rows with the same stream shares them, so that
     its resamples are paired. Raises NoEvidence where the table lacks rows or columns.
     """
     layout = _lay_out(evidence, table)
@@ -89,7 +93,7 @@ def measure(
             else (np.nan,) * 2
         )
     else:
-        resamples = _bootstrap(evidence, layout, data, point, entropy, replicates)
+        resamples = _bootstrap(evidence, layout, data, point, stream, replicates)
         interval = percentile_interval(resamples, level)
     lost = [b for b in layout.blocks if not np.isfinite(point[(..., *layout.place(b))]).all()]
     by_groups = evidence.resample == "groups"
@@ -152,10 +156,10 @@ def _bootstrap(
     layout: _Layout,
     data: list[list[Array]],
     point: Array,
-    entropy: tuple[int, ...],
+    stream: int,
     replicates: int,
 ) -> Array:
-    rng, seeds = np.random.default_rng(list(entropy)), len(layout.seeds)
+    rng, seeds = np.random.default_rng(stream), len(layout.seeds)
     if evidence.resample == "groups":
         draws = draw(rng, replicates, seeds, [len(layout.groups)])
         return weighted_mean(weighted_mean(point, draws.units[:, None, :]), draws.seeds)

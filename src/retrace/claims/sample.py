@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -11,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from retrace.claims.model import Evidence, base_column
+from retrace.claims.query import Evidence, base_column
 from retrace.claims.statistics import STATISTICS
 from retrace.errors import RetraceError, did_you_mean
+from retrace.seeds import generator
 from retrace.stats.correlation import Array
 
 IDENTITY = ["seed", "cell", "condition"]  # names one row of a study's table
@@ -40,7 +40,7 @@ class Sample:
         values, seeds = self.column(name), self.frame["seed"].to_numpy()
         out = np.tile(values, (times, 1))
         for seed in np.unique(seeds):
-            rng = np.random.default_rng([zlib.crc32(name.encode()), int(seed)])
+            rng = generator(int(seed), "shuffled", name)
             out[:, seeds == seed] = rng.permuted(out[:, seeds == seed], axis=1)
         return out
 

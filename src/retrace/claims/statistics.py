@@ -28,7 +28,7 @@ def mean(x: Array, weights: Array) -> Array:
 
 
 def median(x: Array, weights: Array) -> Array:
-    """Median along the last axis of x with every value repeated as its (whole) weight says; nan if x has one."""
+    """Median along the last axis, every value repeated as its (whole) weight says; nan if x holds one."""
     shape = np.broadcast_shapes(x.shape, weights.shape)
     x, weights = np.broadcast_to(x, shape), np.broadcast_to(weights, shape)
     order = np.argsort(x, axis=-1, kind="stable")

@@ -12,22 +12,23 @@ from retrace.study import StageError
 
 @dataclass(frozen=True)
 class External:
-    """A published data set: images in its training and test parts, (H,W,C), number of classes."""
+    """A published data set: images in training and test part, (H,W,C), classes, torchvision's place."""
 
     train: int
     test: int
     shape: tuple[int, int, int]
     classes: int
+    place: str
 
 
 EXTERNAL = {
-    "cifar10": External(50_000, 10_000, (32, 32, 3), 10),
-    "cifar100": External(50_000, 10_000, (32, 32, 3), 100),
-    "svhn": External(73_257, 26_032, (32, 32, 3), 10),
-    "stl10": External(5_000, 8_000, (96, 96, 3), 10),
-    "emnist": External(112_800, 18_800, (28, 28, 1), 47),
-    "mnist_full": External(60_000, 10_000, (28, 28, 1), 10),
-    "fashion_full": External(60_000, 10_000, (28, 28, 1), 10),
+    "cifar10": External(50_000, 10_000, (32, 32, 3), 10, "cifar-10-batches-py"),
+    "cifar100": External(50_000, 10_000, (32, 32, 3), 100, "cifar-100-python"),
+    "svhn": External(73_257, 26_032, (32, 32, 3), 10, "train_32x32.mat"),
+    "stl10": External(5_000, 8_000, (96, 96, 3), 10, "stl10_binary"),
+    "emnist": External(112_800, 18_800, (28, 28, 1), 47, "EMNIST"),
+    "mnist_full": External(60_000, 10_000, (28, 28, 1), 10, "MNIST"),
+    "fashion_full": External(60_000, 10_000, (28, 28, 1), 10, "FashionMNIST"),
 }
 
 
@@ -63,3 +64,8 @@ def load_external(name: str, folder: Path, download: bool = False) -> Images:
             f"delete its folder there and download it again"
         )
     return images
+
+
+def missing(name: str, folder: Path) -> bool:
+    """Whether torchvision's folder holds nothing of the data set (a look at names, not at content)."""
+    return not (folder / EXTERNAL[name].place).exists()

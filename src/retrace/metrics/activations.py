@@ -55,9 +55,9 @@ def vectors(output: Tensor, kind: Family) -> Tensor:
 def tapped(net: nn.Module, on_call: _OnCall) -> Iterator[torch.device]:
     """Call `on_call(name, module, input, output)` for every named module that runs.
 
-    In eval mode and without gradients. Yields the network's device; hooks and training flags are put back on leaving. A module that runs
-    twice in one pass reports twice; one that does not run (auxiliary heads, the inner projection of
-    `nn.MultiheadAttention`) does not report.
+    In eval mode and without gradients. Yields the network's device; hooks and training flags are put back
+    on leaving. A module that runs twice in one pass reports twice; one that does not run (auxiliary heads,
+    the inner projection of `nn.MultiheadAttention`) does not report.
     """
     flags = {module: module.training for module in net.modules()}
 
@@ -166,7 +166,7 @@ def pooled_output(output: Tensor, vit_axis: VitAxis = "channel") -> Tensor:
 
 
 def forward(
-    net: nn.Module, images: Tensor, layer: str, on_layer: OnLayer | None = None, batch: int = 256
+    net: nn.Module, images: Tensor, layer: str, on_layer: OnLayer | None = None, batch: int = 128
 ) -> Pass:
     """Run images (N,C,H,W) through a network once, in eval mode, and keep logits, features, embedding.
 

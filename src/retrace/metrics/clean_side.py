@@ -70,7 +70,7 @@ def clean_side(
     reference: tuple[Tensor, npt.ArrayLike] | None = None,
     full_map_images: int = 500,
     vit_axis: VitAxis = "channel",
-    batch: int = 256,
+    batch: int = 128,
     seed: int = 0,
 ) -> CleanSide:
     """Run the clean images through the network and keep all that does not depend on the shift.

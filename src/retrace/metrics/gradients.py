@@ -10,7 +10,7 @@ from retrace.metrics.activations import device_of
 from retrace.metrics.clustering import Labels, check_labels
 
 
-def initial_gradient_norm(net: nn.Module, images: Tensor, labels: Labels, batch: int = 256) -> float:
+def initial_gradient_norm(net: nn.Module, images: Tensor, labels: Labels, batch: int = 128) -> float:
     """Return the L2 norm, over all trainable parameters, of the gradient of the mean cross-entropy.
 
     images (N,C,H,W), labels (N,) within the network's classes. The network stays in eval mode (running

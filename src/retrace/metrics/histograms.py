@@ -14,7 +14,7 @@ BINS = (16, 32, 64)
 DISTANCES = ("w", "js", "bh", "kl")
 Counts = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]
-_BLOCK = 1 << 17  # values binned at a time: the working set stays in cache
+_BLOCK = 1 << 15  # values binned at a time: the working set stays in cache
 
 
 def row_histograms(vectors: npt.NDArray[Any], bins: Iterable[int] = BINS) -> dict[int, Counts]:
@@ -32,7 +32,10 @@ def row_histograms(vectors: npt.NDArray[Any], bins: Iterable[int] = BINS) -> dic
         if finer is None:
             counts[size] = _binned(np.atleast_2d(vectors), size)
         else:
-            counts[size] = counts[finer].reshape(-1, size, finer // size).sum(axis=2, dtype=np.int32)
+            joined = counts[finer]
+            while joined.shape[1] > size:
+                joined = joined[:, ::2] + joined[:, 1::2]
+            counts[size] = joined
     return counts
 
 
@@ -46,8 +49,8 @@ def _binned(vectors: npt.NDArray[Any], bins: int) -> Counts:
     counts = np.empty((rows, bins), dtype=np.int32)
     step = max(1, _BLOCK // max(1, columns))
     for start in range(0, rows, step):
-        block = vectors[start : start + step].astype(np.float64)
-        low = block.min(axis=1, keepdims=True)
+        block = vectors[start : start + step]
+        low = block.min(axis=1, keepdims=True).astype(np.float64)
         span = block.max(axis=1, keepdims=True) - low
         if not np.isfinite(span).all():
             raise ValueError(
@@ -56,10 +59,9 @@ def _binned(vectors: npt.NDArray[Any], bins: int) -> Counts:
         constant = span == 0
         low[constant] -= 0.5
         span[constant] = 1.0
-        block -= low
-        block /= span
-        block *= bins
-        index = block.astype(np.intp)
+        place = np.subtract(block, low, dtype=np.float64)
+        place /= span / bins
+        index = place.astype(np.intp)
         # one spare bin a row takes the row's maximum, which belongs to the last bin
         index += (np.arange(len(block)) * (bins + 1))[:, None]
         spare = np.bincount(index.ravel(), minlength=len(block) * (bins + 1)).reshape(-1, bins + 1)
@@ -69,11 +71,11 @@ def _binned(vectors: npt.NDArray[Any], bins: int) -> Counts:
 
 
 @lru_cache(maxsize=64)
-def _tables(total: int) -> tuple[Floats, Floats]:
-    """Return ln k and k ln k for k = 0..2*total, both 0 at k = 0."""
+def _tables(total: int) -> tuple[Floats, Floats, Floats]:
+    """Return the root of k, ln k and k ln k for k = 0..2*total, all 0 at k = 0."""
     values = np.arange(2 * total + 1, dtype=np.float64)
     logs = np.log(np.maximum(values, 1.0))
-    return logs, values * logs
+    return np.sqrt(values), logs, values * logs
 
 
 @dataclass(frozen=True)
@@ -90,28 +92,10 @@ class Prepared:
     @classmethod
     def of(cls, counts: Counts, total: int) -> Prepared:
         """Prepare counts (N,B) whose rows sum to `total`."""
-        logs, products = _tables(total)
-        small: Counts = counts.astype(np.int16 if total < 2**15 else np.int32)
-        wide = counts.astype(np.intp)
-        return cls(
-            small,
-            np.sort(small, axis=1),
-            np.sqrt(counts, dtype=np.float64),
-            logs[wide],
-            products[wide],
-            total,
-        )
-
-    def rows(self, part: slice) -> Prepared:
-        """Return the same for a slice of the rows."""
-        return Prepared(
-            self.counts[part],
-            self.ordered[part],
-            self.roots[part],
-            self.logs[part],
-            self.entropies[part],
-            self.total,
-        )
+        small: Counts = counts.astype(np.int16 if total < 2**14 else np.int32)
+        places = counts.astype(np.intp)
+        roots, logs, entropies = (table.take(places) for table in _tables(total))
+        return cls(small, np.sort(small, axis=1), roots, logs, entropies, total)
 
 
 def distance_sums(first: Prepared, second: Prepared) -> Floats:
@@ -127,9 +111,8 @@ def distance_sums(first: Prepared, second: Prepared) -> Floats:
         sides = f"{first.counts.shape} of {total} values, {second.counts.shape} of {second.total}"
         raise ValueError(f"histograms differ: {sides}; compare the same layer and bins")
     rows, bins = first.counts.shape
-    _, products = _tables(total)
-    moved = np.abs(first.ordered.astype(np.int32) - second.ordered).sum(dtype=np.int64)
-    both = products[first.counts.astype(np.intp) + second.counts].sum()
+    moved = np.abs(first.ordered - second.ordered).sum(dtype=np.int64)
+    both = _tables(total)[2].take(first.counts + second.counts).sum()
     alone = first.entropies.sum() + second.entropies.sum()
     shared = np.vdot(first.entropies, second.counts > 0) - np.vdot(first.counts, second.logs)
     return np.array(

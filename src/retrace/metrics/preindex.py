@@ -41,7 +41,7 @@ def representation_distance(
     clean: Mapping[str, npt.NDArray[Any]],
     shifted: Mapping[str, npt.NDArray[Any]],
     bins: Sequence[int] = BINS,
-    batch: int = 256,
+    batch: int = 512,
 ) -> dict[str, float]:
     """Return p: the mean over layers and images of the distance between paired histograms.
 

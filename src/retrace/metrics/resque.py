@@ -25,7 +25,7 @@ def class_activation_sums(
     layer: str,
     classes: int,
     vit_axis: VitAxis = "channel",
-    batch: int = 256,
+    batch: int = 128,
 ) -> Values:
     """Sum a layer's pooled output over the images of each class, in one batched pass: (classes,C), float64.
 

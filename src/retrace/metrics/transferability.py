@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import log_softmax, softmax
-from sklearn.covariance import LedoitWolf
+from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.neighbors import NearestNeighbors
 
 from retrace.metrics.clustering import Labels, Values, class_means
@@ -46,11 +46,17 @@ def h_score(features: Values, labels: Labels) -> float:
     Source: Bao et al. (ICIP 2019) with the regularisation of Ibrahim et al. (arXiv 2110.06893).
     """
     values = features.astype(np.float64)
-    fit = LedoitWolf().fit(values)
+    values -= values.mean(axis=0)
+    shrinkage = float(ledoit_wolf_shrinkage(values, assume_centered=True))
+    # class means lie in the span of the data, so the inverse is needed along its singular vectors only
+    left, singular, _ = np.linalg.svd(values, full_matrices=False)
+    power = np.square(singular) / len(values)
+    spectrum = (1 - shrinkage) * power + shrinkage * power.sum() / values.shape[1]
     compact = np.unique(labels, return_inverse=True)[1]
-    centred = class_means(values, labels) - values.mean(axis=0)
-    between = (centred * (np.bincount(compact) / len(values))[:, None]).T @ centred
-    return float(np.trace(np.linalg.pinv(fit.covariance_, hermitian=True) @ between) * (1 - fit.shrinkage_))
+    coordinates = np.square(class_means(left * singular, labels))
+    between = np.bincount(compact) / len(values) @ coordinates
+    used = spectrum > spectrum.max(initial=0.0) * 1e-12
+    return float((1 - shrinkage) * (between[used] / spectrum[used]).sum())
 
 
 def log_me(features: Values, labels: Labels, iterations: int = 50) -> float:

@@ -13,7 +13,7 @@ from retrace.study import Array, StageError
 
 def head_name(net: nn.Module) -> str:
     """Dotted name of the network's last linear layer."""
-    names = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
+    names: list[str] = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
     if not names:
         raise ValueError(f"network {type(net).__name__} has no linear layer to serve as its head")
     return names[-1]
@@ -34,7 +34,7 @@ def features(net: nn.Module, x: Tensor, batch: int = 1000) -> Tensor:
     training = net.training
     net.eval()
     try:
-        for part in x.split(batch):
+        for part in torch.split(x, batch):
             net(part)
     finally:
         hook.remove()
@@ -56,7 +56,7 @@ def replace_head(net: nn.Module, classes: int, seed: int) -> nn.Module:
 
 def state_arrays(net: nn.Module) -> dict[str, Array]:
     """The network's parameters and buffers as C-contiguous arrays by name."""
-    return {name: np.ascontiguousarray(t.detach().cpu().numpy()) for name, t in net.state_dict().items()}
+    return {name: np.asarray(t.detach().cpu().numpy(), order="C") for name, t in net.state_dict().items()}
 
 
 def load_arrays(net: nn.Module, arrays: Mapping[str, Array]) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -35,6 +36,6 @@ def mlp(in_channels: int, size: int, classes: int, hidden: Sequence[int] = (128,
     """Multilayer perceptron with ReLU on flattened images; output (N, classes) logits."""
     widths = [in_channels * size * size, *hidden]
     layers: list[nn.Module] = [nn.Flatten()]
-    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+    for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(widths[-1], classes))

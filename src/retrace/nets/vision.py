@@ -34,6 +34,11 @@ def set_in_channels(owner: Any, attribute: str, in_channels: int) -> None:
         setattr(owner, attribute, new)
 
 
+def _module(net: Any) -> nn.Module:
+    assert isinstance(net, nn.Module)
+    return net
+
+
 def _at_least(name: str, size: int, least: int) -> None:
     if size < least:
         raise ValueError(
@@ -46,11 +51,11 @@ def resnet18(in_channels: int, size: int, classes: int) -> nn.Module:
     """ResNet-18 with a 3x3 stem, no max pooling, and dropout 0.5 before the head (He et al., 2016)."""
     from torchvision.models import resnet18 as reference
 
-    net = reference(num_classes=classes)
+    net: Any = reference(num_classes=classes)
     net.conv1 = nn.Conv2d(in_channels, 64, 3, 1, 1, bias=False)
     net.maxpool = nn.Identity()
     net.fc = nn.Sequential(nn.Dropout(0.5), nn.Linear(512, classes))
-    return net
+    return _module(net)
 
 
 def resnet_s(in_channels: int, size: int, classes: int) -> nn.Module:
@@ -62,7 +67,7 @@ def resnet_s(in_channels: int, size: int, classes: int) -> nn.Module:
         if stride > 1:
             convolution = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
             shortcut = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
-        return BasicBlock(inputs, outputs, stride, shortcut)
+        return _module(BasicBlock(inputs, outputs, stride, shortcut))
 
     stride = 2 if size >= 16 else 1
     stem = [nn.Conv2d(in_channels, 16, 3, stride, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)]
@@ -102,10 +107,10 @@ def mobilenet_v2(in_channels: int, size: int, classes: int) -> nn.Module:
 
     setting = [(1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 1), (6, 64, 4, 2)]
     setting += [(6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
-    net = MobileNetV2(num_classes=classes, inverted_residual_setting=[list(row) for row in setting])
+    net: Any = MobileNetV2(num_classes=classes, inverted_residual_setting=[list(row) for row in setting])
     net.features[0][0].stride = (1, 1)
     set_in_channels(net.features[0], "0", in_channels)
-    return net
+    return _module(net)
 
 
 def mobilenet_s(in_channels: int, size: int, classes: int) -> nn.Module:
@@ -114,13 +119,15 @@ def mobilenet_s(in_channels: int, size: int, classes: int) -> nn.Module:
     from torchvision.ops.misc import Conv2dNormActivation
 
     rows = [list(row) for row in MOBILENET_S]
-    net = MobileNetV2(num_classes=classes, width_mult=1.0, inverted_residual_setting=rows, dropout=0.0)
-    net.features[0] = Conv2dNormActivation(in_channels, 16, stride=2 if size >= 16 else 1, activation_layer=nn.ReLU6)
+    net: Any = MobileNetV2(num_classes=classes, width_mult=1.0, inverted_residual_setting=rows, dropout=0.0)
+    net.features[0] = Conv2dNormActivation(
+        in_channels, 16, stride=2 if size >= 16 else 1, activation_layer=nn.ReLU6
+    )
     net.features[1].conv[0] = Conv2dNormActivation(16, 16, groups=16, activation_layer=nn.ReLU6)
     net.features[1].conv[1] = nn.Conv2d(16, 16, 1, bias=False)
     net.features[-1] = Conv2dNormActivation(rows[-1][1], MOBILENET_S_LAST, 1, activation_layer=nn.ReLU6)
     net.classifier[1] = nn.Linear(MOBILENET_S_LAST, classes)
-    return net
+    return _module(net)
 
 
 def googlenet(in_channels: int, size: int, classes: int) -> nn.Module:
@@ -128,11 +135,11 @@ def googlenet(in_channels: int, size: int, classes: int) -> nn.Module:
     from torchvision.models import GoogLeNet
     from torchvision.models.googlenet import BasicConv2d
 
-    net = GoogLeNet(num_classes=classes, aux_logits=False, transform_input=False, init_weights=True)
+    net: Any = GoogLeNet(num_classes=classes, aux_logits=False, transform_input=False, init_weights=True)
     net.conv1 = BasicConv2d(in_channels, 192, kernel_size=3, padding=1)
     for name in ("maxpool1", "conv2", "conv3", "maxpool2"):
         setattr(net, name, nn.Identity())
-    return net
+    return _module(net)
 
 
 def _patch(size: int) -> int:
@@ -144,11 +151,11 @@ def _vit(in_channels: int, size: int, classes: int, patch: int, **shape: int) ->
 
     if size % patch:
         raise ValueError(f"network vit: image size {size} is not a multiple of the patch size {patch}")
-    net = VisionTransformer(image_size=size, patch_size=patch, num_classes=classes, **shape)
+    net: Any = VisionTransformer(image_size=size, patch_size=patch, num_classes=classes, **shape)
     set_in_channels(net, "conv_proj", in_channels)
     nn.init.trunc_normal_(net.conv_proj.weight, std=(in_channels * patch * patch) ** -0.5)
     nn.init.zeros_(net.conv_proj.bias)
-    return net
+    return _module(net)
 
 
 def vit(in_channels: int, size: int, classes: int) -> nn.Module:

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from retrace.plot.style import FAINT, INK, MUTED, VERDICT_COLOURS, VERDICT_MARKERS, WIDTH, styled
 from retrace.plot.words import ends, expectation, number, region, short, span
 
-_ROW, _HEAD, _FOOT = 0.78, 0.12, 0.5  # inches
+_ROW, _HEAD, _FOOT = 0.82, 0.12, 0.5  # inches
 _LEFT, _RIGHT = 0.365, 0.765  # where the axes lie, of the figure's width
 _WANTED, _OTHER = "#DDEBF4", "#8C8C8C"
 
@@ -105,7 +105,7 @@ def _row(ax: Axes, claim: Mapping[str, Any]) -> None:
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    ax.tick_params(axis="x", labelsize=7.5, length=2, pad=1.5, color=MUTED, labelcolor=MUTED)
+    ax.tick_params(axis="x", labelsize=8, length=2, pad=1.5, color=MUTED, labelcolor=MUTED)
     ax.spines["left"].set_visible(False)
 
 
@@ -129,13 +129,13 @@ def _interval(ax: Axes, interval: Any, y: float, hue: str, width: float) -> None
 def _words(fig: Figure, claim: Mapping[str, Any], y: float, tall: float) -> None:
     """The claim at the left, the verdict and its numbers at the right."""
     verdict = str(claim.get("verdict"))
-    says = textwrap.shorten(str(claim.get("says", "")), 118, placeholder=" …")
+    says = textwrap.wrap(str(claim.get("says", "")), 46, max_lines=3, placeholder=" …")
     fig.text(0.01, y, str(claim.get("id", "")), weight="bold", fontsize=8.5, va="top", parse_math=False)
     fig.text(
         0.01,
         y - 0.165 / tall,
-        textwrap.fill(says, 42),
-        fontsize=7.5,
+        "\n".join(says),
+        fontsize=8,
         color=MUTED,
         va="top",
         parse_math=False,
@@ -150,7 +150,7 @@ def _words(fig: Figure, claim: Mapping[str, Any], y: float, tall: float) -> None
         _RIGHT + 0.02,
         y - 0.175 / tall,
         "\n".join(filter(None, lines)),
-        fontsize=7.5,
+        fontsize=8,
         color=MUTED,
         va="top",
         linespacing=1.25,

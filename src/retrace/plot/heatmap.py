@@ -133,7 +133,8 @@ def heatmap(
         ax.grid(False)
         ax.spines[:].set_visible(False)
         scale = fig.colorbar(ScalarMappable(norm, cmap), ax=ax, fraction=0.04, pad=0.02, aspect=30)
-        scale.set_label(f"{bar} (bold: largest of the column)", fontsize=8.5)
+        scale.set_label(bar, fontsize=9)
+        ax.set_xlabel("bold: largest of the column", fontsize=8.5, color=MUTED)
         scale.ax.set_ylim(limits)
         scale.outline.set_visible(False)
         if title:

@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from retrace.plot.style import MUTED
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in points
-_ANGLES = (45, -45, 135, -135, 20, -20, 160, -160, 0, 180, 90, -90)  # clear of the bars first
+_ANGLES = (0, 90, -90, 180, 45, -45, 135, -135, 20, -20, 160, -160)
 _SIZE = 8.5  # of the font, points
 _RADII = (7, 12, 19, 28, 40)  # points
 
@@ -33,7 +33,7 @@ def place(points: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], frame
     All in points. Crowded points choose first. Of equal places the nearest wins, so the outcome is
     deterministic.
     """
-    marks = [(x - 3.5, y - 3.5, x + 3.5, y + 3.5) for x, y in points]
+    marks = [(x - 8, y - 8, x + 8, y + 8) for x, y in points]
     crowd = [-sum(1 for q in points if np.hypot(*(p - q)) < 45) for p in points]
     boxes: dict[int, Box] = {}
     for i in sorted(range(len(points)), key=lambda k: (crowd[k], k)):
@@ -44,7 +44,10 @@ def place(points: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], frame
                 outside = sizes[i][0] * sizes[i][1] - overlap(box, frame)
                 taken = sum(overlap(box, other) for other in boxes.values())
                 badness = (
-                    4 * taken + 2 * sum(overlap(box, m) for m in marks) + 4 * max(outside, 0) + 0.4 * radius
+                    4 * taken
+                    + 2 * sum(overlap(box, m) for k, m in enumerate(marks) if k != i)
+                    + 4 * max(outside, 0)
+                    + 0.4 * radius
                 )
                 if badness < least - 1e-9:
                     best, least = box, badness

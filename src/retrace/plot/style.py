@@ -28,11 +28,11 @@ WIDTH = 8.4  # inches: the text width of the report
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "mathtext.fontset": "dejavusans",
-    "font.size": 9.5,
+    "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 9.5,
+    "axes.labelsize": 10,
     "axes.labelcolor": INK,
     "axes.edgecolor": "#8C8C8C",
     "axes.linewidth": 0.8,
@@ -45,8 +45,8 @@ _RC: dict[str, Any] = {
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
     "legend.frameon": False,
     "legend.fontsize": 9,
     "lines.linewidth": 1.6,
@@ -71,7 +71,7 @@ def styled() -> Iterator[None]:
 
 
 def panels(count: int, columns: int = 3, height: float = 3.0) -> tuple[Figure, list[Axes]]:
-    """A figure of report width with `count` axes in rows of at most `columns`; `height` in inches a row."""
+    """A figure of report width: `count` axes in rows of at most `columns`, `height` inches a row; use in `styled`."""
     if count < 1:
         raise ValueError("panels: nothing to draw; give at least one column or group")
     columns = min(count, columns)

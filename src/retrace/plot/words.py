@@ -56,7 +56,7 @@ def span(interval: Any) -> str:
 
 
 def region(expect: Mapping[str, Any] | None) -> tuple[float, float] | None:
-    """The values that satisfy an `expect` block, as (low, high) with infinite open sides; None if it is empty."""
+    """The values that satisfy an `expect` block, as (low, high); open sides infinite, None if empty."""
     given = {key: number(value) for key, value in (expect or {}).items()}
     if not math.isnan(given.get("within", math.nan)):
         centre = given.get("value", 0.0)

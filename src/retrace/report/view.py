@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from retrace.plot.words import beats, expectation, number, short, span
+from retrace.plot.words import beats, ends, expectation, number, short, span
 
 VERDICTS = ("supported", "refuted", "inconclusive", "not testable here", "not run")
 Record = Mapping[str, Any]
 METHODS = {
-    "constant": "CPU seconds times a constant power; not a measurement",
-    "none": "not metered",
+    "nvml": "energy counter of the GPU",
+    "rapl": "energy counter of the processor, over the whole package",
+    "cpu_load": "the processor's guessed power times its load; not a measurement",
+    "constant": "CPU seconds × {cpu_watts}, and wall seconds × {ram_watts} for memory; not a measurement",
 }
 
 
-def measured(item: Record, level: bool = False) -> str:
-    """A value with its interval: "0.83 [0.7, 0.9] (95%)"; "none" where nothing was measured."""
-    value = number(item.get("measured"))
-    if math.isnan(value):
+def methods(context: Record) -> dict[str, str]:
+    """The metering methods in words, with the powers that `context` gives and the words it overrides."""
+    powers = {
+        key: f"{short(context[key])} W" if context.get(key) is not None else "a constant power"
+        for key in ("cpu_watts", "ram_watts")
+    }
+    return {name: words.format(**powers) for name, words in METHODS.items()} | dict(
+        context.get("methods") or {}
+    )
+
+
+def measured(item: Record) -> str:
+    """A value with its interval, such as "0.83 [0.7, 0.9]"; "none" where nothing was measured."""
+    if math.isnan(number(item.get("measured"))):
         return "none"
-    interval = span(item.get("interval"))
-    share = number(item.get("level"))
-    note = f" ({share:.0%} interval)" if level and interval and not math.isnan(share) else ""
-    return f"{short(value)} {interval}".strip() + note
+    return f"{short(item['measured'])} {_unbroken(item)}".strip()
+
+
+def _interval(claim: Record) -> str:
+    """The interval and its level on their own; empty without a measurement or an interval."""
+    interval, level = _unbroken(claim), number(claim.get("level"))
+    if not interval or math.isnan(number(claim.get("measured"))):
+        return ""
+    return interval if math.isnan(level) else f"{level:.0%} interval {interval}"
+
+
+def _unbroken(item: Record) -> str:
+    """The interval in brackets, with a space at which no line breaks."""
+    return span(item.get("interval")).replace(" ", "\u00a0")
 
 
 def claim_view(claim: Record) -> dict[str, Any]:
@@ -44,9 +66,10 @@ def claim_view(claim: Record) -> dict[str, Any]:
         "origin": claim.get("origin") or ("paper" if claim.get("where") else "ours"),
         "kind": str(claim.get("kind", "")),
         "expect": expectation(expect),
-        "published": short(published.get("value")) if published else "none given in a primary source",
+        "published": short(published.get("value")) if published else _unpublished(claim),
         "published_where": str(published.get("where") or "") if published else "",
-        "measured": measured(claim, level=True),
+        "measured": short(claim.get("measured")),
+        "interval": _interval(claim),
         "seeds": short(claim.get("seeds")),
         "units": short(claim.get("units")) if claim.get("units") is not None else "",
         "p": _p(claim),
@@ -57,7 +80,16 @@ def claim_view(claim: Record) -> dict[str, Any]:
         "scope": str(claim.get("scope") or ""),
         "control": {**control, "text": measured(control)} if control else None,
         "baselines": baselines,
+        "also": [{"label": str(a.get("label", "")), "text": measured(a)} for a in claim.get("also") or []],
     }
+
+
+def _unpublished(claim: Record) -> str:
+    return (
+        "none, as it is our own question"
+        if claim.get("origin") == "ours"
+        else "none given in a primary source"
+    )
 
 
 def _p(claim: Record) -> str:
@@ -71,14 +103,13 @@ def _compare(baseline: Record, claim: Record) -> str:
     """Whether a baseline goes further than the method the way the claim asks, and how sure that is."""
     if not beats(baseline.get("measured"), claim.get("measured"), claim.get("expect")):
         return ""
-    return "better than the method" + (" (intervals apart)" if _apart(baseline, claim) else "")
+    return "better than the method" + _sure(baseline, claim)
 
 
-def _apart(a: Record, b: Record) -> bool:
-    (low_a, high_a), (low_b, high_b) = (
-        [number(e) for e in (x.get("interval") or (None, None))] for x in (a, b)
-    )
-    return low_a > high_b or high_a < low_b
+def _sure(a: Record, b: Record) -> str:
+    """A remark if the two intervals do not touch."""
+    (low_a, high_a), (low_b, high_b) = ends(a.get("interval")), ends(b.get("interval"))
+    return " (intervals apart)" if low_a > high_b or high_a < low_b else ""
 
 
 def findings(paper: Record) -> list[dict[str, str]]:
@@ -92,16 +123,16 @@ def findings(paper: Record) -> list[dict[str, str]]:
         }
         if claim.get("verdict") == "refuted":
             wanted = expectation(claim.get("expect"))
-            text = f"Refuted: measured {measured(claim)}, the claim needs {wanted or 'more'}."
+            text = f"Measured {measured(claim)}, wanted {wanted or 'otherwise'}."
             found.append(base | {"kind": "refuted", "text": text})
         control = claim.get("control") or {}
         if control.get("passes"):
-            text = f"The control ({control.get('label', 'control')}: {measured(control)}) also satisfies the claim."
-            found.append(base | {"kind": "control", "text": text + " The test does not discriminate."})
+            text = f"The control ({control.get('label')}: {measured(control)}) also satisfies the claim."
+            found.append(base | {"kind": "control", "text": text})
         better = [b for b in claim.get("baselines") or [] if _compare(b, claim)]
         if better:
-            names = "; ".join(f"{b.get('label')} {measured(b)}" for b in better)
-            text = f"A trivial baseline does better than the method ({measured(claim)}): {names}."
+            names = ", ".join(f"{b.get('label')} {measured(b)}{_sure(b, claim)}" for b in better)
+            text = f"The method: {measured(claim)}. Better: {names}."
             found.append(base | {"kind": "baseline", "text": text})
     return found
 
@@ -112,38 +143,15 @@ def counts(claims: Iterable[Record]) -> dict[str, int]:
     return {verdict: found.count(verdict) for verdict in VERDICTS}
 
 
-def cost_view(paper: Record, methods: Mapping[str, str]) -> dict[str, Any]:
-    """The cost of one paper in words; `methods` explains the names the meter uses."""
-    cost = paper.get("cost") or {}
+def cost_view(cost: Record, words: Mapping[str, str]) -> dict[str, Any]:
+    """A cost record in words; `words` explains the methods the meter names."""
     used = [str(m) for m in cost.get("methods") or []]
     return {
-        "paper": str(paper.get("paper")),
         "jobs": short(cost.get("jobs"), 6),
         "seconds": short(cost.get("seconds")),
         "cpu_seconds": short(cost.get("cpu_seconds")),
         "kwh": short(cost.get("kwh")),
         "kg_co2e": short(cost.get("kg_co2e")),
-        "methods": [{"name": m, "words": explain(m, methods)} for m in used],
+        "methods": [{"name": m, "words": words.get(m, "")} for m in used],
         "factor": short(cost.get("factor_kg_per_kwh")),
     }
-
-
-def explain(method: str, methods: Mapping[str, str]) -> str:
-    """A metering method in words: those given, else the longest known name it starts with, else its name."""
-    known = {**METHODS, **methods}
-    match = max((name for name in known if method.startswith(name)), key=len, default=None)
-    return known[match] if match else method
-
-
-def total(papers: Sequence[Record]) -> dict[str, str]:
-    """Sums over papers; a paper without a number makes the sum a lower bound and says so."""
-    sums = {}
-    for key in ("jobs", "seconds", "cpu_seconds", "kwh", "kg_co2e"):
-        values = [number((paper.get("cost") or {}).get(key)) for paper in papers]
-        known = [v for v in values if not math.isnan(v)]
-        text = short(sum(known), 6 if key == "jobs" else 3) if known else "n/a"
-        sums[key] = text if len(known) == len(values) or not known else f"at least {text}"
-    return sums
-
-
-__all__ = ["claim_view", "cost_view", "counts", "explain", "findings", "measured", "total"]

@@ -1,1 +1,1 @@
-"""Statistics of the verdicts: correlations, resampling, intervals, tests, sample size; numpy and scipy only."""
+"""Statistics of the verdicts: correlations, resampling, intervals, tests, sample size; no torch."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
@@ -26,7 +28,9 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, flo
     return _proportion(successes, trials, level, "wilson")
 
 
-def _proportion(successes: int, trials: int, level: float, method: str) -> tuple[float, float]:
+def _proportion(
+    successes: int, trials: int, level: float, method: Literal["exact", "wilson"]
+) -> tuple[float, float]:
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(
             f"a proportion needs 0 <= successes <= trials and a trial; got {successes} of {trials}"

@@ -22,7 +22,9 @@ def run(spec: dict[str, Any], root: Path) -> None:
     figures["claims"] = claim_strip(verdicts)
     names = {entry["name"] for entry in spec["figures"]}
     if set(figures) != names:
-        raise RetraceError(f"{study}.draw gave {sorted(figures)} for {spec['paper']}; the study declares {sorted(names)}")
+        raise RetraceError(
+            f"{study}.draw gave {sorted(figures)} for {spec['paper']}; the study declares {sorted(names)}"
+        )
     folder = (root / spec["out"][0]).parent
     for name, figure in figures.items():
         save(figure, folder / name)

@@ -10,7 +10,7 @@ from typing import Any
 
 from retrace.claims.judge import judge
 from retrace.claims.load import load_claims
-from retrace.evidence import read_evidence
+from retrace.evidence import read_evidence, read_record
 from retrace.files import write_atomic
 from retrace.seeds import derive
 from retrace.study import Evidence, EvidenceRow
@@ -23,6 +23,8 @@ def run(spec: dict[str, Any], root: Path) -> None:
     paper = spec["paper"]
     claims = load_claims(root / "claims" / f"{paper}.yaml")
     rows = evidence_rows(spec["rows"], root)
+    records = {path: read_record(root / path) for *_, paths in spec["rows"] for path in paths.values()}
+    meters = {path: record["meter"] for path, record in records.items()}
     table = importlib.import_module(f"retrace.studies.{spec['study']}.table").table(rows)
     verdicts = {
         "schema": SCHEMA,
@@ -30,8 +32,10 @@ def run(spec: dict[str, Any], root: Path) -> None:
         "title": claims.title,
         "study": spec["study"],
         "scale": spec["scale"],
-        "claims": judge(claims, table, seed=derive("judge", paper), estimated=table.attrs.get("estimated", ())),
-        "cost": cost(rows),
+        "claims": judge(claims.claims, table, derive("judge", paper), table.attrs.get("estimated", ())),
+        "cost": total_cost(meters.values()),
+        "meters": meters,
+        "environment": environment(records.values()),
         "figures": spec["figures"],
     }
     write_atomic(root / spec["out"][0], (json.dumps(verdicts, indent=1) + "\n").encode())
@@ -52,18 +56,27 @@ def evidence_rows(listed: Iterable[list[Any]], root: Path) -> list[EvidenceRow]:
     ]
 
 
-def cost(rows: Iterable[EvidenceRow]) -> dict[str, Any]:
-    """What the evidence took to compute, each job once: seconds, CPU seconds, kWh, kg CO2e, methods."""
-    meters = {id(e): e.meter for row in rows for e in row.evidence.values()}.values()
-    total = {name: sum(m[name] for m in meters) for name in ("seconds", "cpu_seconds", "kwh", "kg_co2e")}
+def total_cost(meters: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Sums over jobs: seconds, CPU seconds, the meter's overhead (s), kWh, kg CO2e; methods, factors."""
+    meters = list(meters)
+    names = ("seconds", "cpu_seconds", "overhead_seconds", "kwh", "kg_co2e")
     factors = sorted({m["factor_kg_per_kwh"] for m in meters})
     return {
         "jobs": len(meters),
-        **total,
+        **{name: sum(m[name] for m in meters) for name in names},
         "methods": sorted({m["method"] for m in meters}),
         "factor_kg_per_kwh": factors[0] if len(factors) == 1 else factors,
-        "overhead_seconds": sum(m["overhead_seconds"] for m in meters),
     }
+
+
+def environment(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """What the evidence was computed with: the different values of each entry, most often just one."""
+    seen: dict[str, set[str]] = {}
+    for record in records:
+        for name, value in record["environment"].items():
+            if value is not None and name != "lock":
+                seen.setdefault(name, set()).add(str(value))
+    return {name: ", ".join(sorted(values)) for name, values in sorted(seen.items())}
 
 
 def read_verdicts(paths: Iterable[Path]) -> list[dict[str, Any]]:

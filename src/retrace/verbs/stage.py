@@ -73,7 +73,9 @@ def _need(paths: dict[str, str], root: Path) -> Evidence:
 
 def _data(name: str, job: StageJob, root: Path) -> Evidence:
     images = sets.load(root, name, folder=job.context["datasets"], download=job.context["download"])
-    return Evidence({"name": name, "classes": images.classes}, read_arrays=lambda: {"x": images.x, "y": images.y})
+    return Evidence(
+        {"name": name, "classes": images.classes}, read_arrays=lambda: {"x": images.x, "y": images.y}
+    )
 
 
 def _write(job: StageJob, root: Path, output: Output, record: dict[str, Any], chosen: str) -> None:
@@ -82,7 +84,9 @@ def _write(job: StageJob, root: Path, output: Output, record: dict[str, Any], ch
     for kind, to_bytes in (("scratch", files.tensor_bytes), ("arrays", files.npz_bytes)):
         values = getattr(output, kind)
         if bool(values) != (kind in job.out):
-            raise RetraceError(f"the stage {'left no' if not values else 'left undeclared'} {kind}: fix its declaration")
+            raise RetraceError(
+                f"the stage {'left no' if not values else 'left undeclared'} {kind}: fix its declaration"
+            )
         if values:
             data = to_bytes(values)
             files.write_atomic(root / job.out[kind], data)
@@ -101,7 +105,13 @@ def _write(job: StageJob, root: Path, output: Output, record: dict[str, Any], ch
 def _refuse_nonfinite(value: Any, path: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise RetraceError(f"{path} is {value}: not a finite number; see the stage's log")
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list | tuple)
+        else ()
+    )
     for name, item in items:
         _refuse_nonfinite(item, f"{path}.{name}")
 

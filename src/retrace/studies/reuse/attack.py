@@ -37,11 +37,15 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     return Output({"conditions": results}, scratch=scratch)
 
 
-def _shift(params: Params, condition: str, images: Images, parts: dict[str, Array], name: str, seed: int) -> Images:
+def _shift(
+    params: Params, condition: str, images: Images, parts: dict[str, Array], name: str, seed: int
+) -> Images:
     try:
         if params.shift == "dist":
             rng = generator(seed, "corrupt", condition, name)
-            return Images(corruptions.apply(images.x, condition, rng, params.overflow), images.y, images.classes)
+            return Images(
+                corruptions.apply(images.x, condition, rng, params.overflow), images.y, images.classes
+            )
         other = None
         if "other.target.y" in parts:
             labels = parts[f"other.{name}.y"]

@@ -1,1 +1,109 @@
-"""x."""
+"""Retrain the source network under every condition until it is good again, and record what it cost."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import nn
+
+from retrace.device import current
+from retrace.errors import RetraceError
+from retrace.nets.access import replace_head
+from retrace.seeds import derive
+from retrace.studies.reuse.images import labels, tensor
+from retrace.studies.reuse.source import restore
+from retrace.study import Array, Inputs, Output, StageError
+from retrace.training.evaluate import Evaluator
+from retrace.training.optim import OptimiserSettings
+from retrace.training.retrain import Retrained, RetrainSettings, Shifted, retrain
+from retrace.training.stoprule import StopRule
+
+if TYPE_CHECKING:
+    from retrace.studies.reuse.params import Params
+
+COSTS = ("epochs", "steps", "grad_norm_mean", "grad_norm_official", "param_change", "param_change_mean_numel")
+
+
+def run(params: Params, inputs: Inputs, seed: int) -> Output:
+    """Retrain all layers on each shifted data set (a fresh head for tasks), `repetitions` times, averaged.
+
+    Results per condition: `costs` (see `retrace.training.retrain`), `censored` (share of repetitions that
+    reached the cap is above 0), `accuracy` before and after, `one_epoch` (epochs to the target extrapolated
+    from the first epoch of the retraining itself: a rival that needs training). Timing per condition:
+    seconds of training steps, evaluation left out.
+    """
+    parts = inputs["prepare"].read_scratch()
+    shifted = inputs["attack"].read_scratch()
+    source = restore(params.network, inputs).to(current())
+    results, timing = [], []
+    for i, condition in enumerate(params.conditions):
+        data = _data(parts, shifted, i)
+        runs = []
+        for repetition in range(params.repetitions):
+            net = _start(source, params, data, derive(seed, "head", condition, repetition))
+            before = Evaluator(net, data.x_test, data.y_test).accuracy()
+            order = derive(seed, "retrain", condition, repetition)
+            runs.append((before, _retrain(net, data, params, order, condition)))
+        results.append(_summary(condition, runs, params.target))
+        timing.append(
+            {
+                "seconds": sum(run.timing["train_seconds"] for _, run in runs),
+                "cpu_seconds": sum(run.timing["train_cpu_seconds"] for _, run in runs),
+            }
+        )
+    return Output({"target": params.target, "conditions": results}, {"conditions": timing})
+
+
+def _data(parts: dict[str, Array], shifted: dict[str, Array], i: int) -> Shifted:
+    def part(name: str) -> tuple[Any, Any]:
+        y = shifted.get(f"{i}.{name}.y", parts[f"{name}.y"])
+        return tensor(shifted[f"{i}.{name}.x"]).to(current()), labels(y).to(current())
+
+    return Shifted(*part("target"), *part("test"))
+
+
+def _start(source: nn.Module, params: Params, data: Shifted, seed: int) -> nn.Module:
+    net = copy.deepcopy(source)
+    if params.shift == "task":
+        replace_head(net, int(data.y_train.max()) + 1, seed)
+    return net
+
+
+def _retrain(net: nn.Module, data: Shifted, params: Params, seed: int, condition: str) -> Retrained:
+    rule = StopRule(params.target, params.max_epochs, tuple((d, e) for d, e in params.margins))
+    optimiser = OptimiserSettings(params.optimizer, lr=params.retrain_rate, weight_decay=params.weight_decay)
+    settings = RetrainSettings(rule, optimiser, params.batch, params.eval_every)
+    try:
+        return retrain(net, data, settings, seed)
+    except RetraceError as error:
+        raise StageError(f"{condition}: {error}") from None
+
+
+def _summary(condition: str, runs: list[tuple[float, Retrained]], target: float) -> dict[str, Any]:
+    costs = [run.costs for _, run in runs]
+    return {
+        "condition": condition,
+        "costs": {name: float(np.mean([cost[name] for cost in costs])) for name in COSTS},
+        "censored": any(cost["censored"] for cost in costs),
+        "outcomes": [cost["outcome"] for cost in costs],
+        "accuracy_before": float(np.mean([before for before, _ in runs])),
+        "accuracy_after": float(np.mean([cost["curve"][-1][1] for cost in costs])),
+        "one_epoch": float(np.mean([one_epoch(before, run.costs["curve"], target) for before, run in runs])),
+        "curves": [cost["curve"] for cost in costs],
+    }
+
+
+def one_epoch(before: float, curve: list[list[float]], target: float) -> float:
+    """Epochs to the target by the straight line from the start to the last check of the first epoch.
+
+    `curve` has (epoch, accuracy) pairs. A run that ended within the first epoch is its own forecast; a line
+    that does not rise gives the forecast of the smallest rise that one test image could show.
+    """
+    first = [point for point in curve if point[0] <= 1] or curve[:1]
+    epoch, accuracy = first[-1]
+    if accuracy >= target:
+        return epoch
+    slope = max(accuracy - before, 1e-3) / epoch
+    return max(target - before, 0.0) / slope

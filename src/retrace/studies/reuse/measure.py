@@ -41,6 +41,8 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
             indices = all_indices(net, clean, images, seed=derive(seed, "measure"))
             indices.pop("pixel_rmse")  # the attack stage has it, from the same pixels
         else:
-            indices = all_task_indices(net, images, shifted[f"{i}.target.y"], clean, seed=derive(seed, "measure"))
+            indices = all_task_indices(
+                net, images, shifted[f"{i}.target.y"], clean, seed=derive(seed, "measure")
+            )
         results.append({"condition": condition, "indices": indices})
     return Output({"layer": clean.layer, "conditions": results})

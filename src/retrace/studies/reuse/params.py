@@ -18,13 +18,17 @@ class Params(Strict):
     """One cell: a data set, a network, a kind of shift and how retraining is done."""
 
     dataset: str = Field(description="source data set, by its name in data/catalogue.csv or torchvision's")
-    per_class: int | None = Field(None, ge=10, description="images per class to take, in file order; null takes all")
+    per_class: int | None = Field(None, ge=10, description="images of each class, in file order; null: all")
     reserve: int = Field(ge=1, description="images per class kept from training")
     test: int = Field(ge=1, description="images per class to test on, out of those reserved")
     network: str = Field(description="architecture, by its name in retrace.nets")
-    shift: Literal["dist", "task"] = Field("dist", description="distribution shift (ARM, PreIndex, RESQUE) or new task")
+    shift: Literal["dist", "task"] = Field(
+        "dist", description="distribution shift (ARM, PreIndex, RESQUE) or new task"
+    )
     conditions: list[str] = Field(min_length=1, description="kind:intensity, or task:name")
-    overflow: Literal["clip", "wrap"] = Field("clip", description="values beyond white: clip, or wrap as in the official code")
+    overflow: Literal["clip", "wrap"] = Field(
+        "clip", description="values beyond white: clip, or wrap as in the official code"
+    )
     other_dataset: str | None = Field(None, description="data set of the task `other`, resized")
     epochs: int = Field(ge=1, description="epochs of source training")
     learning_rate: float = Field(1e-3, gt=0, description="Adam, source training")
@@ -34,7 +38,9 @@ class Params(Strict):
     retrain_rate: float = Field(gt=0, description="learning rate of retraining")
     target: float = Field(gt=0, le=1, description="test accuracy at which retraining stops")
     margins: list[tuple[float, float]] = Field(
-        default_factory=list, max_length=2, description="(d, e): stop e epochs after accuracy first reached target - d"
+        default_factory=list,
+        max_length=2,
+        description="(d, e): stop e epochs after accuracy first was target - d",
     )
     eval_every: int = Field(ge=1, description="steps between checks")
     max_epochs: float = Field(gt=0, description="cap; a run that reaches it is censored")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrace.data import splits
-from retrace.data.images import Images, Labels
+from retrace.data.images import Images
 from retrace.seeds import generator
-from retrace.study import Evidence, Inputs, Output, StageError
+from retrace.study import Array, Evidence, Inputs, Output, StageError
 
 if TYPE_CHECKING:
     from retrace.studies.reuse.params import Params
@@ -18,7 +18,7 @@ PARTS = ("source", "target", "test")
 
 
 def run(params: Params, inputs: Inputs, seed: int) -> Output:
-    """Split as RESQUE does (50/30/20 by class: 0+2 train the source, 1+2 retrain it) with reserved test images.
+    """Split by class as RESQUE does (50/30/20: 0+2 train the source, 1+2 retrain it), test images reserved.
 
     Leaves `<part>.x` uint8 (N,H,W,C) and `<part>.y` int64 for source, target and test, and the same of the
     other data set's target and test when one is named.
@@ -28,7 +28,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     if params.other_dataset:
         other = _images(inputs["other_dataset"])
         scratch |= _parts(other, seed, params, "other.", ("target", "test"))
-    counts = {name: int(len(value)) for name, value in scratch.items() if name.endswith(".y")}
+    counts = {name: len(value) for name, value in scratch.items() if name.endswith(".y")}
     results = {"classes": images.classes, "images": counts, "mean_pixel": float(images.x.mean() / 255)}
     return Output(results, scratch=scratch)
 
@@ -47,7 +47,9 @@ def _first_per_class(images: Images, count: int | None) -> Images:
     return images.take(np.sort(np.concatenate(rows)).astype(np.int64))
 
 
-def _parts(images: Images, seed: int, params: Params, prefix: str, names: tuple[str, ...]) -> dict[str, Labels]:
+def _parts(
+    images: Images, seed: int, params: Params, prefix: str, names: tuple[str, ...]
+) -> dict[str, Array]:
     rng = generator(seed, "split", prefix)
     try:
         split = splits.stratified(images.y, rng, params.reserve, params.test)

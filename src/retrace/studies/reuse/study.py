@@ -64,12 +64,12 @@ STUDY = Study(
     ),
     figures=(
         Figure("arm", "arm_cost", f"ARM against each cost of retraining: {_COSTS}."),
-        Figure("arm", "between_networks", "Which network costs more at the same shift? ARM and rivals."),
+        Figure("arm", "between_networks", "Which network costs more at the same shift?"),
         Figure("preindex", "preindex_cost", f"PreIndex against each cost of retraining: {_COSTS}."),
-        Figure("preindex", "indices_and_costs", "Rank correlation of every index and rival with every cost."),
-        Figure("preindex", "between_networks", "Which network costs more at the same shift? PreIndex and rivals."),
+        Figure("preindex", "indices_and_costs", "Rank correlation of indices and rivals with costs."),
+        Figure("preindex", "between_networks", "Which network costs more at the same shift?"),
         Figure("resque", "resque_cost", f"RESQUE (distribution) against each cost of retraining: {_COSTS}."),
         Figure("resque", "tasks", "RESQUE (task) against epochs to reach the target on each new task."),
-        Figure("resque", "between_networks", "Which network costs more at the same shift? RESQUE and rivals."),
+        Figure("resque", "between_networks", "Which network costs more at the same shift?"),
     ),
 )

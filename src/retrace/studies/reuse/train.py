@@ -1,1 +1,46 @@
-"""x."""
+"""Train the source network on clean images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retrace.device import current
+from retrace.nets.access import state_arrays
+from retrace.nets.registry import build
+from retrace.seeds import derive
+from retrace.studies.reuse.images import labels, tensor
+from retrace.study import Inputs, Output
+from retrace.training.evaluate import Evaluator
+from retrace.training.loop import TrainSettings, train
+from retrace.training.optim import OptimiserSettings
+
+if TYPE_CHECKING:
+    from retrace.studies.reuse.params import Params
+
+
+def run(params: Params, inputs: Inputs, seed: int) -> Output:
+    """Adam on the source images for a fixed number of epochs; leaves the weights.
+
+    Results: clean test accuracy, mean training loss per epoch, number of parameters, input shape.
+    """
+    parts = inputs["prepare"].read_scratch()
+    classes = inputs["prepare"].results["classes"]
+    device = current()
+    x, y = tensor(parts["source.x"]).to(device), labels(parts["source.y"]).to(device)
+    shape = {"channels": x.shape[1], "size": x.shape[2], "classes": classes}
+    net = build(params.network, x.shape[1], x.shape[2], classes, derive(seed, "train", "weights")).to(device)
+    settings = TrainSettings(
+        OptimiserSettings(lr=params.learning_rate, weight_decay=params.weight_decay),
+        params.batch,
+        params.epochs,
+    )
+    history = train(net, x, y, settings, derive(seed, "train", "order"))
+    test = Evaluator(net, tensor(parts["test.x"]).to(device), labels(parts["test.y"]).to(device))
+    results = {
+        "accuracy": test.accuracy(),
+        "losses": history.losses,
+        "steps": history.steps,
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "shape": shape,
+    }
+    return Output(results, {"cpu_seconds": history.cpu_seconds}, scratch=state_arrays(net))

@@ -1,0 +1,144 @@
+"""Compare our reuse indices with the looped originals on the same input: values and CPU time.
+
+Run `python benchmarks/bench_indices.py`: one thread, CPU seconds, median of 5 runs of ours; a loop runs once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import official
+import torch
+from threadpoolctl import threadpool_limits
+from torch import nn
+
+from retrace.metrics.activations import channel_means, forward
+from retrace.metrics.arm import arm
+from retrace.metrics.preindex import pair_sums, prepare, representation_distance
+from retrace.metrics.resque import class_activation_sums, resque_dist
+
+WIDTHS = (64,) * 5 + (128,) * 5 + (256,) * 5 + (512,) * 5
+
+
+def cpu_seconds(call: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
+    """Median CPU seconds of a call, and what it returned last."""
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        result = call()
+        times.append(time.process_time() - start)
+    return statistics.median(times), result
+
+
+def activations(images: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Synthetic channel means, float32, of 20 layers as in a ResNet-18, and a disturbed copy."""
+    rng = np.random.default_rng(seed)
+    clean, noisy = {}, {}
+    for number, width in enumerate(WIDTHS):
+        values = rng.normal(size=(images, width)).astype(np.float32)
+        noise = rng.normal(size=values.shape).astype(np.float32)
+        clean[f"layer{number}"], noisy[f"layer{number}"] = values, values + np.float32(0.3) * noise
+    return clean, noisy
+
+
+def bench_preindex(images: int, looped: int, seed: int) -> list[tuple[str, float, float, float]]:
+    clean, noisy = activations(images, seed)
+    few = [
+        {name: values[:looped].astype(np.float64) for name, values in side.items()} for side in (clean, noisy)
+    ]
+    slow, reference = cpu_seconds(lambda: official.preindex_p(*few))
+    some = [{name: values[:looped] for name, values in side.items()} for side in (clean, noisy)]
+    ours = representation_distance(*some)
+    gap = max(abs(ours[key] - reference[key]) for key in reference)
+    fast, _ = cpu_seconds(lambda: representation_distance(clean, noisy), 5)
+    sides = {
+        name: [prepare(values[start : start + 256]) for start in range(0, images, 512)]
+        for name, values in clean.items()
+    }
+
+    def shifted_only() -> None:
+        for name, values in noisy.items():
+            for number, side in enumerate(sides[name]):
+                pair_sums(side, prepare(values[number * 512 : number * 512 + 512]))
+
+    cached, _ = cpu_seconds(shifted_only, 5)
+    return [
+        ("PreIndex p, both sides", slow / looped, fast / images, gap),
+        ("PreIndex p, clean side cached", slow / looped, cached / images, gap),
+    ]
+
+
+def small_net(seed: int) -> nn.Sequential:
+    torch.manual_seed(seed)
+    net = nn.Sequential()
+    for channels, width, stride in ((1, 16, 2), (16, 32, 2), (32, 64, 1)):
+        net.extend([nn.Conv2d(channels, width, 3, stride, 1), nn.BatchNorm2d(width), nn.ReLU()])
+    return net.extend([nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)])
+
+
+def our_tensor(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def our_arm(net: nn.Module, clean: torch.Tensor, noisy: torch.Tensor, classes: int, layer: str) -> float:
+    sides = []
+    for images in (clean, noisy):
+        means: dict[str, list[np.ndarray]] = {}
+
+        def keep(
+            name: str, output: torch.Tensor, _rows: slice, to: dict[str, list[np.ndarray]] = means
+        ) -> None:
+            if output.shape[1] > classes:
+                to.setdefault(name, []).append(channel_means(output).numpy())
+
+        forward(net, images, layer, keep)
+        sides.append({name: np.concatenate(parts) for name, parts in means.items()})
+    return arm(sides[0], sides[1])
+
+
+def bench_networks(images: int, seed: int) -> list[tuple[str, float, float, float]]:
+    net, layer, classes = small_net(seed), "6", 10
+    rng = np.random.default_rng(seed)
+    stored = rng.integers(0, 256, size=(images, 28, 28, 1))
+    disturbed = np.clip(stored + rng.normal(0, 25, size=stored.shape), 0, 255)
+    labels = np.arange(images) % classes
+    pair = [official.Images(side.astype(np.uint8), labels) for side in (stored, disturbed)]
+    clean, noisy = (our_tensor(side.images) for side in pair)
+    rows = []
+    slow, reference = cpu_seconds(lambda: official.arm_textbook(net, clean, noisy, classes))
+    fast, ours = cpu_seconds(lambda: our_arm(net, clean, noisy, classes, layer), 5)
+    rows.append(("ARM, end to end", slow / images, fast / images, abs(ours - reference)))
+    slow, reference = cpu_seconds(lambda: official.resque_dist(net, *pair, layer, classes))
+
+    def our_resque() -> float:
+        sides = [our_tensor(side.images) for side in pair]
+        sums = [class_activation_sums(net, side, labels, layer, classes) for side in sides]
+        return resque_dist(sums[0], sums[1])
+
+    fast, ours = cpu_seconds(our_resque, 5)
+    rows.append(("RESQUE_dist, end to end", slow / images, fast / images, abs(ours - reference)))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=1000, help="image pairs for ours")
+    parser.add_argument("--looped", type=int, default=50, help="image pairs for the PreIndex loop")
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        rows = bench_preindex(chosen.images, chosen.looped, chosen.seed)
+        rows += bench_networks(chosen.images, chosen.seed)
+    print(f"{'':32}{'looped ms/pair':>16}{'ours ms/pair':>14}{'ratio':>9}{'max difference':>17}")
+    for name, slow, fast, gap in rows:
+        print(f"{name:32}{slow * 1e3:16.3f}{fast * 1e3:14.4f}{slow / fast:8.0f}x{gap:17.1e}")
+
+
+if __name__ == "__main__":
+    main()

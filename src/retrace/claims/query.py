@@ -1,0 +1,100 @@
+"""What a claim measures: which rows and columns, which statistic, compared with what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from retrace.claims.statistics import STATISTICS
+from retrace.claims.strict import Strict
+from retrace.errors import did_you_mean
+
+Scalar = bool | int | float | str
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Column = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*|shuffled\([a-z][a-z0-9_]*\))$")]
+Where = dict[str, Scalar | list[Scalar]]
+
+
+def _known_statistic(name: str) -> str:
+    if name not in STATISTICS:
+        raise ValueError(f"unknown statistic {name!r}{did_you_mean(name, STATISTICS)}")
+    return name
+
+
+StatisticName = Annotated[
+    str, AfterValidator(_known_statistic), Field(json_schema_extra={"enum": [*STATISTICS]})
+]
+
+
+class Variation(Strict):
+    """Evidence with something else in place: a control, a baseline, or the other side of an order."""
+
+    label: str = ""
+    of: Column | list[Column] | None = Field(
+        None, description="one column replaces the first of `of`, a list all"
+    )
+    statistic: StatisticName | None = None
+    where: Where | None = None
+    versus: Variation | None = None
+
+
+class Labelled(Variation):
+    """A control or baseline; its label appears in tables and figures."""
+
+    label: str = Field(min_length=1)
+
+
+class Evidence(Strict):
+    """Which rows, which columns, which statistic, and what is resampled."""
+
+    study: Slug
+    cells: list[str] = Field(["*"], min_length=1, description="names or patterns such as *-cnn, at any scale")
+    statistic: StatisticName
+    of: list[Column] = Field(min_length=1, max_length=2)
+    within: list[str] = Field(
+        default_factory=list, description="columns that make the groups; none: one group a seed"
+    )
+    where: Where = Field(default_factory=dict, description="rows kept: column -> value or list of values")
+    versus: Variation | None = Field(None, description="what is subtracted, group by group")
+    resample: Literal["rows", "groups", "seeds"] = Field(
+        "rows", description="rows within groups or whole groups, beside the seeds (bootstrap); seeds: t test"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Evidence:
+        wanted = STATISTICS[self.statistic].columns
+        if len(self.of) != wanted:
+            raise ValueError(f"of: {self.statistic} takes {wanted} column(s), not {len(self.of)}")
+        if self.versus and self.versus.versus:
+            raise ValueError("versus: cannot have a versus of its own")
+        if self.versus and self.versus.where is not None and self.resample == "rows":
+            raise ValueError(
+                "versus: other rows than the first side's cannot be paired; resample groups or seeds"
+            )
+        return self
+
+    def varied(self, change: Variation) -> Evidence:
+        """This evidence with what `change` gives in place of its own; ValueError if that does not fit."""
+        given: dict[str, Any] = {
+            k: getattr(change, k) for k in ("statistic", "where") if getattr(change, k) is not None
+        }
+        if change.of is not None:
+            given["of"] = [change.of, *self.of[1:]] if isinstance(change.of, str) else change.of
+        if change.versus is not None:
+            given["versus"] = change.versus
+        return Evidence.model_validate(dict(self) | given)
+
+    def other_side(self) -> Evidence | None:
+        """The evidence that `versus` describes, if any."""
+        return self.model_copy(update={"versus": None}).varied(self.versus) if self.versus else None
+
+    def columns(self) -> set[str]:
+        """Names of the table's columns that this evidence computes with."""
+        other = self.other_side()
+        return {base_column(c) for c in self.of} | (other.columns() if other else set())
+
+
+def base_column(column: str) -> str:
+    """The table's column behind `column` or `shuffled(column)`."""
+    return column.removeprefix("shuffled(").removesuffix(")")

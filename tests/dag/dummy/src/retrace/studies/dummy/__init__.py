@@ -1,0 +1,1 @@
+"""Dummy: the smallest study that has every part, for the tests of the workflow."""

@@ -1,0 +1,20 @@
+"""Error of the classifier under each noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retrace.studies.dummy.pause import pause
+from retrace.study import Inputs, Output
+
+if TYPE_CHECKING:
+    from retrace.studies.dummy.params import Params
+
+
+def run(params: Params, inputs: Inputs, seed: int) -> Output:
+    """Results: `errors`, one share of wrong answers a noise."""
+    pause()
+    labels = inputs["prepare"].read_arrays()["y"]
+    best = inputs["attack"].read_arrays()["scores"].argsort(-1)[..., -params.top :]
+    hit = (best == labels[None, :, None]).any(-1)
+    return Output({"errors": [float(share) for share in 1 - hit.mean(1)]})

@@ -1,0 +1,30 @@
+"""The dummy study's evidence as a table: one row per seed, cell and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from retrace.study import EvidenceRow
+
+
+def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
+    """Columns seed, cell, condition, type, intensity, error, spread and kwh."""
+    records = []
+    for row in rows:
+        scores = row.evidence["attack"].read_arrays()["scores"]
+        for noise, error, score in zip(row.params["noises"], row.evidence["measure"].results["errors"], scores, strict=True):
+            records.append(
+                {
+                    "seed": row.seed,
+                    "cell": row.cell,
+                    "condition": f"gauss:{noise}",
+                    "type": "gauss",
+                    "intensity": noise,
+                    "error": error,
+                    "spread": float(score.std()),
+                    "censored": False,
+                }
+            )
+    return pd.DataFrame.from_records(records)
