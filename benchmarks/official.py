@@ -61,7 +61,7 @@ def layer_activations(
     handles = []
     for name, module in net.named_modules():
         if hasattr(module, "out_channels") or hasattr(module, "out_features"):
-            keep = lambda _m, _i, output, name=name: latest.__setitem__(name, output.detach())  # noqa: E731
+            keep = lambda _m, _i, output, name=name: latest.__setitem__(name, output.clone())  # noqa: E731
             handles.append(module.register_forward_hook(keep))
     net.eval()
     with torch.no_grad():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from retrace.config import Config
 from retrace.data import sets
 from retrace.errors import RetraceError
 from retrace.evidence import read_record
-from retrace.files import set_aside
+from retrace.files import check, set_aside
 from retrace.recipe import canonical, code_digest, recipe_key
 from retrace.sheet import Cell, chosen_studies, load_cells
 from retrace.study import Stage, Study
@@ -29,7 +30,7 @@ class Task:
     recipe: dict[str, Any]
     needs: dict[str, Task]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The recipe key: 12 hex digits."""
         return recipe_key(self.recipe)
@@ -62,6 +63,11 @@ class Task:
         if self.stage.scratch:
             paths["scratch"] = f"results/scratch/{self.stem}.safetensors"
         return paths
+
+    @property
+    def lasting(self) -> list[str]:
+        """The files that are kept and versioned: evidence and its arrays."""
+        return [path for kind, path in self.outputs.items() if kind != "scratch"]
 
     @property
     def inputs(self) -> list[str]:
@@ -112,31 +118,39 @@ class StudyPlan:
 def plan_study(study: Study, config: Config, root: Path) -> StudyPlan:
     """All tasks of a study at the configured scale, each once, needed tasks first."""
     plan = StudyPlan(study)
+    codes = {stage.verb: code_digest(_module(study, stage)) for stage in study.stages}
+    data = cache(partial(sets.fingerprint, root))
     for cell in load_cells(study, config.scale, root):
         for seed in cell.seeds:
             tasks: dict[str, Task] = {}
             for stage in study.stages:
-                task = _task(study, stage, cell, seed, tasks, root)
+                recipe = _recipe(study, stage, cell, seed, tasks)
+                recipe["code"] = codes[stage.verb]
+                recipe["data"] = {p: data(cell.params[p]) for p in stage.reads if cell.params[p]}
+                task = _task(study, stage, cell, recipe, tasks)
                 tasks[stage.verb] = plan.tasks.setdefault(task.key, task)
             plan.rows.append(Row(cell.name, seed, cell.params, tasks))
     return plan
 
 
-def _task(study: Study, stage: Stage, cell: Cell, seed: int, done: dict[str, Task], root: Path) -> Task:
-    params = {name: cell.params[name] for name in stage.uses}
-    needs: dict[str, Task] = {verb: done[verb] for verb in stage.needs}
-    module = f"retrace.studies.{study.name}.{stage.verb}"
-    recipe = {
-        "module": module,
+def _module(study: Study, stage: Stage) -> str:
+    return f"retrace.studies.{study.name}.{stage.verb}"
+
+
+def _recipe(study: Study, stage: Stage, cell: Cell, seed: int, done: dict[str, Task]) -> dict[str, Any]:
+    return {
+        "module": _module(study, stage),
         "version": stage.version,
-        "params": params,
+        "params": {name: cell.params[name] for name in stage.uses},
         "seed": seed if stage.seeded else None,
-        "code": code_digest(module),
-        "needs": {verb: need.key for verb, need in needs.items()},
-        "data": {name: sets.fingerprint(root, params[name]) for name in stage.reads if params[name]},
+        "needs": {verb: done[verb].key for verb in stage.needs},
     }
+
+
+def _task(study: Study, stage: Stage, cell: Cell, recipe: dict[str, Any], done: dict[str, Task]) -> Task:
     group = "-".join(str(cell.params[name]) for name in stage.by) if stage.by else cell.name
-    return Task(study.name, stage, group, seed if stage.seeded else None, params, recipe, needs)
+    needs: dict[str, Task] = {verb: done[verb] for verb in stage.needs}
+    return Task(study.name, stage, group, recipe["seed"], recipe["params"], recipe, needs)
 
 
 def plan_all(config: Config, root: Path) -> dict[str, StudyPlan]:
@@ -145,14 +159,25 @@ def plan_all(config: Config, root: Path) -> dict[str, StudyPlan]:
 
 
 def screen(tasks: Iterable[Task], root: Path) -> Iterator[str]:
-    """Set aside evidence that is damaged or misnamed, so that it is made again; yield a line for each."""
+    """Set aside evidence and arrays that are damaged or misnamed, so that they are made again.
+
+    Yields a line for each.
+    """
     for task in tasks:
         path = root / task.evidence
         if not path.exists():
             continue
         try:
-            if recipe_key(read_record(path)["recipe"]) != task.key:
+            record = read_record(path)
+            if recipe_key(record["recipe"]) != task.key:
                 raise RetraceError(f"{task.evidence}: its recipe belongs to another name")
         except RetraceError as error:
             aside = set_aside(path)
             yield f"{str(error).removeprefix(str(root) + '/')} (kept as {aside.name})"
+            continue
+        arrays = root / task.outputs.get("arrays", task.evidence)
+        if arrays != path and arrays.exists():
+            try:
+                check(arrays, record["files"]["arrays"])
+            except RetraceError as error:
+                yield str(error).removeprefix(str(root) + "/")

@@ -49,13 +49,16 @@ def judge(plan: StudyPlan, paper: str, config: Config, root: Path) -> Product:
     claims = load_claims(root / "claims" / f"{paper}.yaml")
     rows = _rows_for(plan, claims)
     tasks = {task.key: task for row in rows for task in row.tasks.values()}
+    figures = [{"name": f.name, "caption": f.caption} for f in figures_of(plan, paper)]
     recipe = {
         "verb": "judge",
         "paper": paper,
         "scale": config.scale,
         "claims": claims.model_dump(mode="json"),
         "code": [code_digest("retrace.verbs.judge"), code_digest(f"retrace.studies.{plan.study.name}.table")],
-        "rows": [[row.cell, row.seed, {verb: task.key for verb, task in row.tasks.items()}] for row in rows],
+        # all parameters: the table may use one that no stage does
+        "rows": [[row.cell, row.seed, row.params, {v: t.key for v, t in row.tasks.items()}] for row in rows],
+        "figures": figures,
     }
     key = recipe_key(recipe)
     listed = [[row.cell, row.seed, row.params, {v: t.evidence for v, t in row.tasks.items()}] for row in rows]
@@ -64,9 +67,9 @@ def judge(plan: StudyPlan, paper: str, config: Config, root: Path) -> Product:
         "study": plan.study.name,
         "scale": config.scale,
         "rows": listed,
-        "figures": [{"name": f.name, "caption": f.caption} for f in figures_of(plan, paper)],
+        "figures": figures,
     }
-    inputs = tuple(task.evidence for task in tasks.values())
+    inputs = tuple(path for task in tasks.values() for path in task.lasting)
     return Product("judge", paper, recipe, inputs, (f"results/judge/{paper}-{key}.json",), details)
 
 

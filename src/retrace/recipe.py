@@ -24,8 +24,23 @@ _IGNORED_FIELDS = frozenset({"type_comment", "type_ignores", "kind"})
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys, no spaces and no NaN: equal values give equal text."""
+    """JSON with sorted keys, no spaces and no NaN: equal values give equal text, different ones different.
+
+    Raises TypeError for a name that is not text (JSON would write 1 and "1" alike, in another order).
+    """
+    _refuse_other_names(value)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def _refuse_other_names(value: Any) -> None:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(name, str):
+                raise TypeError(f"the name {name!r} is not text; write {str(name)!r}")
+            _refuse_other_names(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_other_names(item)
 
 
 def digest(value: Any) -> str:
@@ -85,19 +100,24 @@ def _path(name: str, source: Path) -> Path | None:
     return None
 
 
-def _imports(name: str, path: Path) -> list[str]:
+def _imports(name: str, path: Path) -> tuple[str, ...]:
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    return _imports_of(path.read_bytes(), tuple(package))
+
+
+@cache
+def _imports_of(code: bytes, package: tuple[str, ...]) -> tuple[str, ...]:
     found: list[str] = []
-    for node in _runtime_nodes(_tree(path)):
+    for node in _runtime_nodes(_parse(code)):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else []
+            above = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join([*above, *([node.module] if node.module else [])])
             found.append(base)
             # `from package import name`: the name may itself be a module
             found.extend(f"{base}.{alias.name}" for alias in node.names)
-    return found
+    return tuple(name for name in found if name.split(".")[0] == PACKAGE)
 
 
 def _runtime_nodes(tree: ast.AST) -> list[ast.AST]:
@@ -122,10 +142,6 @@ def _is_type_checking(node: ast.AST) -> bool:
     )
 
 
-def _tree(path: Path) -> ast.Module:
-    return _parse(path.read_bytes())
-
-
 @cache
 def _parse(code: bytes) -> ast.Module:
     return ast.parse(code)
@@ -146,28 +162,33 @@ def _shape_of(code: bytes) -> str:
 def _write(node: Any, parts: list[str]) -> None:
     """Append a text of the tree that no Python release changes: empty fields are left out."""
     if isinstance(node, ast.AST):
-        if _is_type_checking(node):
-            _write(node.orelse, parts)  # type: ignore[attr-defined]
-            return
         parts.append(f"({type(node).__name__}")
         for name, value in ast.iter_fields(node):
-            if name in _IGNORED_FIELDS or value is None or value == []:
-                continue
             if name == "body" and isinstance(
                 node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
             ):
                 value = _without_docstring(value)
+            if name in _IGNORED_FIELDS or value is None or value == []:
+                continue
             parts.append(f" {name}=")
             _write(value, parts)
         parts.append(")")
     elif isinstance(node, list):
         parts.append("[")
-        for item in node:
+        for item in _without_type_checking(node):
             _write(item, parts)
             parts.append(",")
         parts.append("]")
     else:
         parts.append(f"{type(node).__name__}:{node!r}")
+
+
+def _without_type_checking(items: list[Any]) -> list[Any]:
+    # what runs is the other branch, in its place
+    kept: list[Any] = []
+    for item in items:
+        kept += _without_type_checking(item.orelse) if _is_type_checking(item) else [item]
+    return kept
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -142,7 +142,7 @@ class Workflow:
 
     def everything(self) -> list[str]:
         """Inputs of `all`: every keyed evidence file and every published product."""
-        evidence = [task.evidence for task in self._tasks.values()]
+        evidence = [path for task in self._tasks.values() for path in task.lasting]
         return [*evidence, *(stamp for product in self.published.values() for stamp in product.outputs)]
 
     def target(self, name: str) -> list[str]:
@@ -152,14 +152,14 @@ class Workflow:
         if name in self.plans:
             plan = self.plans[name]
             return [
-                *(task.evidence for task in plan.tasks.values()),
+                *(path for task in plan.tasks.values() for path in task.lasting),
                 *self._published_of(list(plan.study.papers)),
             ]
         study, verb = name.rsplit("_", 1)
         if verb in ("judge", "draw"):
             made = self.judged if verb == "judge" else self.drawn
             return [path for paper in self.plans[study].study.papers for path in made[paper].outputs]
-        return [task.evidence for task in self.plans[study].of_verb(verb)]
+        return [path for task in self.plans[study].of_verb(verb) for path in task.lasting]
 
     def _published_of(self, papers: list[str]) -> list[str]:
         return [self.published[f"{p}-{verb}"].outputs[0] for p in papers for verb in ("judge", "draw")]

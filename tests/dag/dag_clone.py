@@ -16,7 +16,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 DUMMY = Path(__file__).resolve().parent / "dummy"
 SMOKE = ("scale=smoke", 'studies=["dummy"]')
-STAGES = {"prepare": 1, "train": 4, "attack": 4, "measure": 4}  # the dummy's sheet: 2 cells, 2 seeds, 1 data set
+STAGES = {"prepare": 1, "train": 4, "attack": 4, "measure": 4}  # 2 cells, 2 seeds, 1 data set
+BY_THE_CLOCK = ("cost", "meters", "environment")
 WHOLE_RUN = Counter({**STAGES, "judge": 1, "draw": 1, "publish": 2})
 # everything from scratch in one process, in the order of the plan: no Snakemake, nothing to reuse
 FROM_SCRATCH = """
@@ -54,7 +55,7 @@ class Clone:
         return cls(root)
 
     def copy(self, root: Path, *made: str) -> Clone:
-        """A fresh clone: no results, logs or records of Snakemake; of what was made only the folders named."""
+        """A fresh clone; of what runs make it holds only the folders named."""
         left_out = {"evidence", "results", "logs", ".snakemake", "figures"}
         shutil.copytree(self.root, root, ignore=lambda _, names: [n for n in names if n in left_out])
         for name in made:
@@ -70,9 +71,12 @@ class Clone:
 
     def call(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command here, output caught."""
-        return subprocess.run(words, cwd=self.root, env=self.env | env, capture_output=True, text=True, check=False)
+        env = {**self.env, **env}
+        return subprocess.run(words, cwd=self.root, env=env, capture_output=True, text=True, check=False)
 
-    def snakemake(self, *words: str, config: tuple[str, ...] = SMOKE, **env: str) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *words: str, config: tuple[str, ...] = SMOKE, **env: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run `snakemake WORDS` on the dummy study at the smoke scale, two cores."""
         return self.call("snakemake", *words, "--cores", "2", "--config", *config, **env)
 
@@ -102,9 +106,9 @@ class Clone:
         return fresh.verdict()
 
     def verdict(self) -> Any:
-        """The paper's verdict, without what it cost; there must be just one."""
+        """The paper's verdict, without cost and machine; there must be just one."""
         (path,) = self.files("results/judge/*.json")
-        return {name: value for name, value in read(path).items() if name != "cost"}
+        return {name: value for name, value in read(path).items() if name not in BY_THE_CLOCK}
 
     def files(self, pattern: str) -> list[Path]:
         """Files below the root that match, in order."""

@@ -44,7 +44,11 @@ def comment_in_train(clone):
 
 def docstring_and_layout_of_helper(clone):
     clone.edit(f"{STUDY}/linear.py", '"""Weights (features, classes) of', '"""Other words for')
-    clone.edit(f"{STUDY}/linear.py", "x.T @ x + ridge * np.eye(x.shape[1])", "(\n        x.T @ x + ridge*np.eye( x.shape[1] ))")
+    clone.edit(
+        f"{STUDY}/linear.py",
+        "x.T @ x + ridge * np.eye(x.shape[1])",
+        "(\n        x.T @ x + ridge*np.eye( x.shape[1] ))",
+    )
 
 
 def unrelated_module(clone):

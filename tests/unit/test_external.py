@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrace.data import torchvision_sets
-from retrace.data.external import EXTERNAL, External, load_external
+from retrace.data.external import EXTERNAL, External, load_external, missing
 from retrace.study import StageError
 
 
@@ -49,7 +49,7 @@ def fake_fashion(folder):
 
 def test_training_images_come_first(tmp_path, monkeypatch):
     fake_fashion(tmp_path)
-    monkeypatch.setitem(EXTERNAL, "fashion_full", External(2, 2, (28, 28, 1), 10))
+    monkeypatch.setitem(EXTERNAL, "fashion_full", External(2, 2, (28, 28, 1), 10, "FashionMNIST"))
     images = load_external("fashion_full", tmp_path)
     assert images.x[:, 0, 0, 0].tolist() == [0, 0, 100, 100]
     assert images.y.tolist() == [0, 9, 2, 9]
@@ -58,6 +58,12 @@ def test_training_images_come_first(tmp_path, monkeypatch):
 def test_an_incomplete_set_is_refused(tmp_path):
     fake_fashion(tmp_path)
     assert "the published set is (70000, 28, 28, 1)" in refusal("fashion_full", tmp_path)
+
+
+def test_missing_looks_for_the_place_of_the_set(tmp_path):
+    assert all(missing(name, tmp_path) for name in EXTERNAL)
+    fake_fashion(tmp_path)
+    assert [name for name in EXTERNAL if not missing(name, tmp_path)] == ["fashion_full"]
 
 
 def test_a_failed_download_names_the_network(tmp_path, monkeypatch):

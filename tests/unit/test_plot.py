@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from retrace.plot import style
 from retrace.plot.claimstrip import claim_strip, limits
 from retrace.plot.curves import index_against_costs
 from retrace.plot.heatmap import correlations, heatmap
@@ -60,14 +61,34 @@ def test_save_writes_both_forms_and_leaves_no_parts(tmp_path):
     assert paths[1].read_bytes() == before
 
 
-def test_a_figure_that_cannot_be_drawn_leaves_the_old_file(tmp_path):
+def test_a_figure_that_cannot_be_drawn_leaves_the_old_files(tmp_path, monkeypatch):
     paths = save(panels(1)[0], tmp_path / "f")
     before = [p.read_bytes() for p in paths]
-    broken, (ax,) = panels(1)
-    ax.set_title("$\\nosuchcommand$")
-    with pytest.raises(ValueError, match="nosuchcommand"):
-        save(broken, tmp_path / "f")
+
+    def only_svg(fig, form):
+        if form == "png":
+            raise MemoryError
+        return b"new"
+
+    monkeypatch.setattr(style, "image", only_svg)
+    with pytest.raises(MemoryError):
+        save(panels(1)[0], tmp_path / "f")
     assert [p.read_bytes() for p in paths] == before
+
+
+def test_a_write_that_stops_half_way_leaves_the_old_file(tmp_path, monkeypatch):
+    paths = save(panels(1)[0], tmp_path / "f")
+    before = paths[0].read_bytes()
+
+    def halt(source, target):
+        raise InterruptedError
+
+    monkeypatch.setattr(style, "image", lambda fig, form: b"new")
+    monkeypatch.setattr(style.os, "replace", halt)
+    with pytest.raises(InterruptedError):
+        save(panels(1)[0], tmp_path / "f")
+    assert paths[0].read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_the_users_own_settings_do_not_matter():

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from retrace.claims.model import Claim
-from retrace.claims.sample import check_rows
+from retrace.claims.sample import ordered
 from retrace.claims.trial import LEVEL, Trial, ends, finite, run_trial
 from retrace.claims.verdict import Verdict, cap, decide, significance, unfit
 from retrace.stats.tests import holm
@@ -30,9 +30,8 @@ def judge(
     energies that no hardware counter measured: a claim that rests on one is at best inconclusive.
     Raises RetraceError for a table with ambiguous rows; whatever else is wrong becomes a reason.
     """
-    if not table.empty:
-        check_rows(table)
-    trials = [run_trial(claim, table, seed, replicates) for claim in claims]
+    rows = ordered(table)
+    trials = [run_trial(claim, rows, seed, replicates) for claim in claims]
     raw = {trial.claim.id: p for trial in trials if (p := _test(trial))}
     for_it, against_it = (holm([p[side] for p in raw.values()]) for side in (0, 1))
     corrected = dict(zip(raw, zip(for_it, against_it, strict=True), strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,14 +45,20 @@ class Sample:
             out[:, seeds == seed] = rng.permuted(out[:, seeds == seed], axis=1)
         return out
 
-    def units(self, block: Block) -> list[tuple[Any, ...]]:
-        """The identity, seed apart, of a block's rows."""
-        rows = self.frame.iloc[self.blocks[block]]
-        return list(zip(rows["cell"], rows["condition"], strict=True))
+    @cached_property
+    def identities(self) -> list[tuple[str, str]]:
+        """Cell and condition of every row: its identity, seed apart."""
+        return list(zip(self.frame["cell"].astype(str), self.frame["condition"].astype(str), strict=True))
+
+    def units(self, block: Block) -> list[tuple[str, str]]:
+        """The identities of a block's rows."""
+        return [self.identities[row] for row in self.blocks[block]]
 
 
-def check_rows(table: pd.DataFrame) -> None:
-    """Refuse a table without the identifying columns or with two rows for one identity; RetraceError."""
+def ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """The table in one fixed order of rows; RetraceError where an identity is missing or has two rows."""
+    if table.empty:
+        return table
     missing = [name for name in IDENTITY if name not in table.columns]
     if missing:
         raise RetraceError(
@@ -61,22 +68,27 @@ def check_rows(table: pd.DataFrame) -> None:
     if len(twice):
         name = ", ".join(f"{column} {twice.iloc[0][column]}" for column in IDENTITY)
         raise RetraceError(
-            f"table of evidence: more than one row for {name}; give each condition a name of its own"
+            f"table of evidence: more than one row for {name}; give each condition its own name"
         )
+    return table.sort_values(IDENTITY, kind="stable")
 
 
 def select(evidence: Evidence, table: pd.DataFrame) -> Sample:
-    """The rows of `table` for one side of a claim, grouped; NoEvidence says what is missing."""
+    """The rows of an `ordered` table for one side of a claim, grouped; NoEvidence says what is missing."""
     needed = {*(base_column(column) for column in evidence.of), *evidence.within, *evidence.where}
     for name in sorted(needed - set(table.columns)):
         raise NoEvidence(f"the table has no column {name!r}{did_you_mean(name, map(str, table.columns))}")
-    cells = {str(c) for c in table["cell"] if any(fnmatchcase(str(c), pattern) for pattern in evidence.cells)}
+    cells = {
+        str(c)
+        for c in table["cell"].unique()
+        if any(fnmatchcase(str(c), pattern) for pattern in evidence.cells)
+    }
     if not cells:
         raise NoEvidence(f"no cell matches {', '.join(evidence.cells)}")
     keep = table["cell"].isin(cells)
     for name, allowed in evidence.where.items():
         keep &= table[name].isin(allowed if isinstance(allowed, list) else [allowed])
-    frame = table[keep].sort_values(IDENTITY, kind="stable").reset_index(drop=True)
+    frame = table[keep].reset_index(drop=True)
     if frame.empty:
         raise NoEvidence(f"no row where {_conditions(evidence)}")
 

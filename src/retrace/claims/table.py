@@ -70,7 +70,8 @@ def _to_places_of(value: float | None, leader: float | None) -> str:
     if value is None or leader is None:
         return ""
     size = math.floor(math.log10(abs(leader))) if leader else 0
-    return f"{value:.{min(max(2 - size, 0), 2)}f}" if -3 < size < 6 else number(value)
+    places = min(max(2 - size, 0), 2)
+    return f"{round(value, places) + 0.0:.{places}f}" if -3 < size < 6 else number(value)
 
 
 def _signs(expect: Mapping[str, float]) -> str:

@@ -16,7 +16,6 @@ from retrace.claims.sample import NoEvidence
 from retrace.seeds import derive
 
 LEVEL = 0.95
-MAX_PASSING_SHUFFLES = 0.05
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,10 @@ class Trial:
 
 
 def run_trial(claim: Claim, table: pd.DataFrame, seed: int, replicates: int) -> Trial:
-    """Measure all that a claim asks for; `seed` and the claim's id fix the resamples, shared by all of it."""
+    """Measure all that a claim asks for in an `ordered` table, on the same resamples.
+
+    `seed` and the claim's id fix those resamples, whatever other claims there are.
+    """
     evidence, expect = claim.evidence, claim.expect
     if claim.testable or evidence is None or expect is None:
         return Trial(claim, missing=claim.testable.not_here if claim.testable else "")
@@ -63,15 +65,11 @@ def run_trial(claim: Claim, table: pd.DataFrame, seed: int, replicates: int) -> 
 
 
 def passes(control: Measurement, expect: Expect) -> bool | None:
-    """Whether a control meets the expectation; None where it has no finite value.
+    """Whether a control's value (of a shuffled one: the mean over shuffles) meets the expectation.
 
-    A shuffled control passes when more than 5 % of its shuffles meet it, another one when its value does.
+    None where it has no finite value.
     """
-    if not np.isfinite(control.value):
-        return None
-    if control.shuffled:
-        return bool(np.mean(expect.meets(control.resamples)) > MAX_PASSING_SHUFFLES)
-    return bool(expect.meets(control.value))
+    return bool(expect.meets(control.value)) if np.isfinite(control.value) else None
 
 
 def finite(value: float) -> float | None:

@@ -52,7 +52,7 @@ def impulse(x: Floats, amount: float, rng: np.random.Generator) -> Floats:
     """Set each value, channels apart, to 0 or 1 (even odds) with probability `amount`.
 
     Impulse noise of ImageNet-C (Hendrycks and Dietterich 2019). PreIndex's published operator takes
-    images in [0,1] for images in [0,255], which makes its white 255 times too bright; this is the corrected form.
+    images in [0,1] for images in [0,255]: its white is 255 times too bright. This is the corrected form.
     """
     draw = rng.random(x.shape, dtype=np.float32)
     half = np.float32(amount / 2)

@@ -16,6 +16,7 @@ Family = Literal["cnn", "vit"]
 VitAxis = Literal["channel", "token"]
 Values = npt.NDArray[np.floating[Any]]
 OnLayer = Callable[[str, Tensor, slice], None]
+SHORTCUTS = {"downsample", "shortcut"}
 _OnCall = Callable[[str, nn.Module, Tensor, Tensor], None]
 
 
@@ -90,8 +91,9 @@ def device_of(net: nn.Module) -> torch.device:
 def last_conv(net: nn.Module, example: Tensor) -> str:
     """Name the default layer of the indices: the last convolution to run, or a ViT's last block.
 
-    `example`: a few images (n,C,H,W). The order is that of execution, so auxiliary heads do not count.
-    Raises ValueError for a network with neither.
+    `example`: a few images (n,C,H,W). The order is that of execution, so auxiliary heads do not count, nor
+    do convolutions on a shortcut (a module named downsample or shortcut). A network with neither gives its
+    last linear layer before the head. Raises ValueError if it has none.
     """
     inside = {name for name, module in net.named_modules() if _is_attention(module)}
     listed = {
@@ -102,18 +104,22 @@ def last_conv(net: nn.Module, example: Tensor) -> str:
     }
     convs: list[str] = []
     blocks: list[str] = []
+    linears: list[str] = []
 
     def on_call(name: str, module: nn.Module, _input: Tensor, _output: Tensor) -> None:
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            convs.append(name)
+            if not SHORTCUTS & set(name.split(".")):
+                convs.append(name)
+        if isinstance(module, nn.Linear):
+            linears.append(name)
         if any(other.startswith(f"{name}.") for other in inside):
             blocks.append(name)
 
     with tapped(net, on_call) as device:
         net(example.to(device))
-    named = [name for name in blocks if name in listed] or blocks or convs
+    named = [name for name in blocks if name in listed] or blocks or convs or linears[:-1]
     if not named:
-        raise ValueError("the network runs no convolution and no attention block; name the layer yourself")
+        raise ValueError("the network runs no layer before its head; name the layer yourself")
     return named[-1]
 
 

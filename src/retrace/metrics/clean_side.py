@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,9 @@ class CleanSide:
     images (N,C,H,W) in [-1,1] and labels (N,) are the pairs' clean halves. Per kept layer: `histograms`
     (one list entry a batch) and `ordered`, the channel means (N,C_l) sorted within each filter.
     `reference_sums` (K,C) are RESQUE's class sums, `centres` (K,E) the class means of the embedding.
-    `maps`, `map_ranges`, `map_counts` serve ARM on full maps. Histograms take about 3 kB an image and layer.
+    `passed` holds the clean logits, features and embedding. `chosen` (rows), `map_ranges`, `map_counts` serve
+    ARM on full maps. `inv_ari_clean`: the two readings of inv_ari on the clean side alone.
+    Histograms take about 4 kB an image and layer.
     """
 
     classes: int
@@ -56,7 +58,7 @@ class CleanSide:
     chosen: npt.NDArray[np.intp]
     map_ranges: Ranges
     map_counts: dict[str, Floats]
-    inv_ari_clean: dict[str, float] = field(default_factory=dict)
+    inv_ari_clean: dict[str, float]
 
 
 def clean_side(

@@ -63,7 +63,7 @@ def lloyd(values: Values, centres: Values, iterations: int = 300, tolerance: flo
 
 def kmeans_clusters(values: Values, clusters: int, seed: int = 0) -> Labels:
     """Cluster (N,D) by Lloyd's algorithm from one k-means++ start (scikit-learn's), deterministic by seed."""
-    centres, _ = kmeans_plusplus(values, clusters, random_state=seed)
+    centres, _ = kmeans_plusplus(values, clusters, random_state=seed % 2**32)
     return lloyd(values, centres)
 
 

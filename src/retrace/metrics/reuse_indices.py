@@ -83,7 +83,7 @@ def all_indices(
     passed = forward(net, shifted, clean.layer, on_layer, clean.batch)
     found = {key: total / (len(clean.histograms) * len(shifted)) for key, total in distances.items()}
     found |= inv_aris(passed.embedding, truth, clean.centres, seed)
-    found |= _composites(found, pixel_change(clean.images.numpy(), shifted.numpy()))
+    found |= _composites(found, pixel_change(clean.images.cpu().numpy(), shifted.cpu().numpy()))
     found |= _arm_variants(clean, {name: np.concatenate(parts) for name, parts in means.items()})
     found |= _full_map_variants(net, clean, shifted)
     pooled = class_sums(passed.pooled(clean.vit_axis), truth, clean.classes)

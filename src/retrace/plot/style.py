@@ -71,7 +71,7 @@ def styled() -> Iterator[None]:
 
 
 def panels(count: int, columns: int = 3, height: float = 3.0) -> tuple[Figure, list[Axes]]:
-    """A figure of report width: `count` axes in rows of at most `columns`, `height` inches a row; use in `styled`."""
+    """A figure of report width with `count` axes, rows of `height` inches; to be used inside `styled`."""
     if count < 1:
         raise ValueError("panels: nothing to draw; give at least one column or group")
     columns = min(count, columns)

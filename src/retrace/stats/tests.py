@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 
 def mean_above(values: npt.ArrayLike, bound: float) -> float:
@@ -42,7 +41,10 @@ def tost(values: npt.ArrayLike, low: float, high: float) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values adjusted by Holm's step-down method (Scandinavian Journal of Statistics 6, 1979)."""
-    if not p_values:
-        return []
-    return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
+    """P values adjusted by Holm's step-down method (Scand. J. Statist. 6, 1979)."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    steps = np.maximum.accumulate(np.arange(p.size, 0, -1) * p[order])
+    adjusted = np.empty(p.size)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return [float(value) for value in adjusted]

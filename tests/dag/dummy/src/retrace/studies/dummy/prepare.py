@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from retrace.studies.dummy.pause import pause
+
 from retrace.study import Inputs, Output
 
 if TYPE_CHECKING:
@@ -17,5 +17,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     """Leave `x` uint8 (N,H,W,C) and `y` int64 (N,)."""
     pause()
     arrays = inputs["dataset"].read_arrays()
-    rows = np.concatenate([np.flatnonzero(arrays["y"] == k)[: params.per_class] for k in np.unique(arrays["y"])])
+    rows = np.concatenate(
+        [np.flatnonzero(arrays["y"] == k)[: params.per_class] for k in np.unique(arrays["y"])]
+    )
     return Output({"images": len(rows)}, arrays={"x": arrays["x"][rows], "y": arrays["y"][rows]})

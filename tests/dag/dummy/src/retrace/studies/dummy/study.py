@@ -9,8 +9,18 @@ STUDY = Study(
     title="Does a linear classifier suffer from noise?",
     papers={"dummy-paper": "A paper that nobody wrote"},
     stages=(
-        Stage("prepare", uses=("dataset", "per_class"), reads=("dataset",), by=("dataset",), seeded=False, arrays=True, torch=False),
-        Stage("train", uses=("ridge",), needs=("prepare",), by=("dataset", "ridge"), scratch=True, torch=False),
+        Stage(
+            "prepare",
+            uses=("dataset", "per_class"),
+            reads=("dataset",),
+            by=("dataset",),
+            seeded=False,
+            arrays=True,
+            torch=False,
+        ),
+        Stage(
+            "train", uses=("ridge",), needs=("prepare",), by=("dataset", "ridge"), scratch=True, torch=False
+        ),
         Stage("attack", uses=("noises",), needs=("prepare", "train"), arrays=True, torch=False),
         Stage("measure", uses=("top",), needs=("prepare", "attack"), torch=False),
     ),

@@ -14,7 +14,9 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
     records = []
     for row in rows:
         scores = row.evidence["attack"].read_arrays()["scores"]
-        for noise, error, score in zip(row.params["noises"], row.evidence["measure"].results["errors"], scores, strict=True):
+        for noise, error, score in zip(
+            row.params["noises"], row.evidence["measure"].results["errors"], scores, strict=True
+        ):
             records.append(
                 {
                     "seed": row.seed,

@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import ttost_paired
+
+from retrace.stats.bootstrap import achieved_significance, draw, percentile_interval, weighted_mean
+from retrace.stats.correlation import kendall, pearson, ranks, spearman
+from retrace.stats.intervals import clopper_pearson, t_interval, wilson
+from retrace.stats.power import seeds_to_decide
+from retrace.stats.tests import holm, mean_above, mean_below, tost
+
+PEERS = [(pearson, stats.pearsonr), (spearman, stats.spearmanr), (kendall, stats.kendalltau)]
+FEW = st.integers(0, 4).map(float)  # few values, hence many ties
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PEERS)
+@pytest.mark.parametrize("levels", [3, 1000])
+def test_agrees_with_scipy_over_leading_axes(ours, theirs, levels):
+    rng = np.random.default_rng(levels)
+    x, y = rng.integers(0, levels, (2, 4, 5, 12)).astype(float)
+    expected = [[theirs(x[i, j], y[i, j]).statistic for j in range(5)] for i in range(4)]
+    np.testing.assert_allclose(ours(x, y), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("ours", "_"), PEERS)
+def test_constant_or_missing_input_gives_nan_not_an_error(ours, _):
+    assert np.isnan(ours([0.1, 0.1, 0.1], [1, 2, 3]))
+    assert np.isnan(ours([1, 2, 3], [0.1, 0.1, 0.1]))
+    assert np.isnan(ours([1, 2, np.nan], [1, 2, 3]))
+    assert np.isnan(ours([1, 2, 3], [1, 2, 3], weights=[0, 3, 0]))
+
+
+def test_refuses_columns_of_unequal_length():
+    with pytest.raises(ValueError, match="last axes of one length"):
+        spearman([1, 2, 3], [1, 2])
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PEERS)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_a_weight_counts_repetitions(ours, theirs, data):
+    x, y = (np.array(data.draw(st.lists(FEW, min_size=6, max_size=6))) for _ in range(2))
+    counts = data.draw(hnp.arrays(np.int64, (3, 6), elements=st.integers(0, 3)))
+    for weights, found in zip(counts, ours(x, y, counts), strict=True):
+        a, b = np.repeat(x, weights), np.repeat(y, weights)
+        if len(np.unique(a)) < 2 or len(np.unique(b)) < 2:
+            assert np.isnan(found)
+        else:
+            assert found == pytest.approx(theirs(a, b).statistic, abs=1e-12)
+
+
+@given(x=hnp.arrays(float, (2, 7), elements=FEW))
+@settings(max_examples=40, deadline=None)
+def test_ranks_are_mid_ranks(x):
+    np.testing.assert_array_equal(ranks(x), stats.rankdata(x, axis=-1))
+
+
+@given(
+    x=hnp.arrays(float, 8, elements=FEW),
+    y=hnp.arrays(float, 8, elements=FEW),
+    scale=st.sampled_from([0.125, 4.0]),
+    order=st.permutations(range(8)),
+)
+@settings(max_examples=40, deadline=None)
+def test_spearman_ignores_order_and_increasing_maps(x, y, scale, order):
+    before = spearman(x, y)
+    np.testing.assert_allclose(spearman(x[order], y[order]), before, atol=1e-12)
+    np.testing.assert_allclose(spearman(scale * x - 3, np.exp(y)), before, atol=1e-12)
+    np.testing.assert_allclose(spearman(-x, y), -before, atol=1e-12)
+
+
+def test_draws_keep_their_totals_and_one_seed_less():
+    draws = draw(np.random.default_rng(0), 50, seeds=4, strata=[3, 5])
+    assert draws.units.shape == (50, 8)
+    assert (draws.seeds.sum(1) == 3).all()
+    assert (draws.units[:, :3].sum(1) == 3).all()
+    assert (draws.units[:, 3:].sum(1) == 5).all()
+    with pytest.raises(ValueError, match="nothing to draw from"):
+        draw(np.random.default_rng(0), 50, seeds=0, strata=[3])
+
+
+def test_variance_of_the_mean_over_seeds_is_unbiased():
+    values = np.array([1.0, 4.0, 7.0])
+    draws = draw(np.random.default_rng(0), 20000, seeds=3, strata=[])
+    means = weighted_mean(values, draws.seeds)
+    assert means.mean() == pytest.approx(4, abs=0.05)
+    assert means.var() == pytest.approx(values.var(ddof=1) / 3, rel=0.05)
+
+
+@pytest.mark.parametrize(("seed_sd", "row_sd", "noise"), [(1, 1, 0.3), (0.1, 1, 0.3), (0.1, 0.1, 1)])
+def test_bootstrap_covers_the_mean(seed_sd, row_sd, noise):
+    rng, covered = np.random.default_rng(3), 0
+    for _ in range(200):
+        values = (
+            seed_sd * rng.normal(size=(6, 1))
+            + row_sd * rng.normal(size=12)
+            + noise * rng.normal(size=(6, 12))
+        )
+        draws = draw(rng, 400, seeds=6, strata=[12])
+        low, high = percentile_interval(
+            weighted_mean(weighted_mean(values, draws.units[:, None]), draws.seeds)
+        )
+        covered += low <= 0 <= high
+    assert covered >= 0.86 * 200  # of 95 %: percentile intervals of few seeds are a little short
+
+
+def test_weighted_mean_leaves_out_what_is_not_finite():
+    assert weighted_mean(np.array([1.0, np.nan, 4.0]), np.array([2.0, 5.0, 1.0])) == pytest.approx(2)
+    assert np.isnan(weighted_mean(np.array([np.nan]), np.array([1.0])))
+    assert np.isnan(percentile_interval(np.array([np.nan]))).all()
+
+
+def test_significance_counts_what_does_not_meet():
+    assert achieved_significance(np.array([True] * 97 + [False] * 2)) == pytest.approx(3 / 100)
+
+
+def test_t_interval_and_tests_in_closed_form():
+    x = [1.0, 2.0, 4.0]
+    half = stats.t.ppf(0.975, 2) * stats.sem(x)
+    assert t_interval(x) == pytest.approx((7 / 3 - half, 7 / 3 + half))
+    assert mean_above(x, 1.5) == pytest.approx(stats.t.sf((7 / 3 - 1.5) / stats.sem(x), 2))
+    assert mean_below(x, 1.5) == pytest.approx(1 - mean_above(x, 1.5))
+    assert [mean_above([2, 2], b) for b in (1, 2, 3)] == [0, 0.5, 1]
+    with pytest.raises(ValueError, match="at least 2 values"):
+        t_interval([1.0])
+
+
+def test_tost_agrees_with_statsmodels():
+    a, b = np.random.default_rng(0).normal(0, 1, (2, 9))
+    assert tost(a - b, -1.2, 0.9) == pytest.approx(ttost_paired(a, b, -1.2, 0.9)[0])
+    assert tost(a, -np.inf, 2) == pytest.approx(mean_below(a, 2))
+    with pytest.raises(ValueError, match="below the upper"):
+        tost(a, 1, 1)
+
+
+@pytest.mark.parametrize(("ours", "name"), [(clopper_pearson, "beta"), (wilson, "wilson")])
+def test_proportions_agree_with_statsmodels(ours, name):
+    assert ours(7, 40) == pytest.approx(proportion_confint(7, 40, 0.05, name))
+    assert ours(0, 10)[0] == 0
+    with pytest.raises(ValueError, match="11 of 10"):
+        ours(11, 10)
+
+
+def test_holm_agrees_with_statsmodels():
+    rng = np.random.default_rng(0)
+    for p in (rng.random(7) ** 3, [0.01, 0.01, 0.04, 0.9, 0.04], [0.2]):
+        np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], rtol=1e-12)
+    assert holm([0.03, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
+    assert holm([]) == []
+
+
+def test_seeds_to_decide():
+    n = seeds_to_decide(0.1, 0.2)
+    factors = [stats.t.ppf(0.95, k - 1) + stats.t.ppf(0.8, k - 1) for k in (n - 1, n)]
+    assert factors[1] * 0.2 / np.sqrt(n) <= 0.1 < factors[0] * 0.2 / np.sqrt(n - 1)
+    assert seeds_to_decide(0.2, 0.2) < n < seeds_to_decide(0.1, 0.2, alpha=0.01)
+    assert seeds_to_decide(0.1, 0.2, fixed_se=0.06) is None  # more seeds cannot help
+    assert seeds_to_decide(0.0, 0.2) is None
+    assert seeds_to_decide(float("nan"), 0.2) is None
