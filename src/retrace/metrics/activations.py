@@ -107,9 +107,8 @@ def last_conv(net: nn.Module, example: Tensor) -> str:
     linears: list[str] = []
 
     def on_call(name: str, module: nn.Module, _input: Tensor, _output: Tensor) -> None:
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            if not SHORTCUTS & set(name.split(".")):
-                convs.append(name)
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and not SHORTCUTS & set(name.split(".")):
+            convs.append(name)
         if isinstance(module, nn.Linear):
             linears.append(name)
         if any(other.startswith(f"{name}.") for other in inside):

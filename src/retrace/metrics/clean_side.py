@@ -39,7 +39,7 @@ class CleanSide:
     `reference_sums` (K,C) are RESQUE's class sums, `centres` (K,E) the class means of the embedding.
     `passed` holds the clean logits, features and embedding. `chosen` (rows), `map_ranges`, `map_counts` serve
     ARM on full maps. `inv_ari_clean`: the two readings of inv_ari on the clean side alone.
-    Histograms take about 4 kB an image and layer.
+    Histograms take about 3 kB an image and layer.
     """
 
     classes: int
