@@ -8,7 +8,7 @@ from pathlib import Path
 
 from retrace.config import SCALES, Config
 from retrace.errors import RetraceError
-from retrace.sheet import read_yaml
+from retrace.yamls import read_yaml
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -74,7 +74,8 @@ def validate(model: type[M], raw: Any, place: str) -> M:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        # a misspelt key explains the missing one that it was meant to be
+        first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         path = ".".join(str(part) for part in first["loc"])
         raise RetraceError(f"{place}: {_explain(model, first, path)}") from None
 

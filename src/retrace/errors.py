@@ -15,3 +15,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(names)})"
+
+
+def unknown(what: str, word: str, known: Iterable[str]) -> str:
+    """The line for a misspelt name: `unknown corruption 'gaus' (did you mean 'gauss'?)`."""
+    return f"unknown {what} {word!r}{did_you_mean(word, known)}"

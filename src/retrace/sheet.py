@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, Field
 
 import retrace.studies
 from retrace.config import Config, Scale, Strict, validate
 from retrace.errors import RetraceError, did_you_mean
 from retrace.study import Study
+from retrace.yamls import read_yaml
 
 
 class ScaleSheet(Strict):
@@ -91,15 +91,3 @@ def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
         params = validate(model, {**sheet.base, **rows.base, **own}, f"{place}: scales.{scale}.cells.{name}")
         cells.append(Cell(name, params.model_dump(mode="json"), tuple(rows.seeds)))
     return cells
-
-
-def read_yaml(path: Path, place: str) -> Any:
-    """A YAML file's content; RetraceError with file, line and problem when it cannot be read."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RetraceError(f"{place}: missing") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        raise RetraceError(f"{place}:{line} is not YAML: {getattr(error, 'problem', error)}") from None

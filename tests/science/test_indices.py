@@ -150,7 +150,7 @@ def test_lloyd_is_scikit_learns_from_the_same_centres():
 
 
 def test_empty_cluster_keeps_its_centre():
-    values = np.array([[0.0], [1.0], [10.0], [11.0]])
+    values = np.array([[0.0], [4.0], [6.0], [10.0]])
     found = lloyd(values, np.array([[0.0], [10.0], [500.0]]))
     np.testing.assert_array_equal(found, [0, 0, 1, 1])
 

@@ -50,7 +50,7 @@ POOR = [
     "logme_neg",
     "leep_neg",
     "feature_shift",
-    "initial_grad_norm",
+    "initial_gradient_norm",
     "one_epoch",
     "static_params",
 ]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from retrace.data import catalogue
 from retrace.data.images import Images
-from retrace.data.suggest import unknown
+from retrace.errors import unknown
 from retrace.study import StageError
 
 HEADER = ",".join(catalogue.COLUMNS)
@@ -140,4 +140,4 @@ def test_take_keeps_images_and_labels_together(rows):
 
 
 def test_suggestion_is_left_out_when_nothing_is_near():
-    assert unknown("cell", "zzz", ["arm", "bee"]) == "unknown cell 'zzz': known: arm, bee"
+    assert unknown("cell", "zzz", ["arm", "bee"]) == "unknown cell 'zzz' (known: arm, bee)"

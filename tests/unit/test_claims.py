@@ -127,7 +127,7 @@ def test_an_id_twice_is_refused():
     ("text", "words"),
     [
         ("paper: preindex\ntitle: a\ntitle: b\nclaims: []", "line 3: key 'title' given twice"),
-        ("paper: [", "line 1"),
+        ("paper: [", "line 2"),
         (yaml.safe_dump(MINIMAL | {"paper": "arm"}), "paper is 'arm'; rename"),
         ("- 1", "dictionary"),
     ],

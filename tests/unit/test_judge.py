@@ -170,6 +170,14 @@ def test_one_undefined_group_of_many_is_left_out_and_told(table):
     assert "1 of 9 groups undefined, left out" in record["reason"]
 
 
+def test_too_many_undefined_groups_are_inconclusive(table):
+    table = table.copy()
+    table.loc[(table["type"] == "sp"), "epochs"] = 1.0
+    record = one(table, evidence={"within": ["cell", "type"]})
+    assert (record["verdict"], record["p"]) == ("inconclusive", None)
+    assert "undefined in 3 of 9 groups, first seed 0, fashion-cnn, sp" in record["reason"]
+
+
 def test_ambiguous_rows_are_refused(table):
     again = table.iloc[[0, *range(len(table))]]
     with pytest.raises(

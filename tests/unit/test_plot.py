@@ -19,9 +19,9 @@ from retrace.plot.heatmap import correlations, heatmap
 from retrace.plot.intermodel import agreeing_pairs, between_networks, cost_by_network, shared_conditions
 from retrace.plot.labels import overlap, place
 from retrace.plot.scatter import named_scatter
-from retrace.plot.style import VERDICTS, colour, image, marker, panels, save, styled
+from retrace.plot.style import colour, image, marker, panels, save, styled
 from retrace.plot.table import frame, mean_interval, over_seeds
-from retrace.plot.words import beats, expectation, region, short, span
+from retrace.plot.words import VERDICTS, beats, expectation, region, short, span
 
 
 def texts(fig):
@@ -169,6 +169,8 @@ def test_heatmap_annotates_every_cell_and_the_control_does_not_compete():
     bold = [t.get_text() for t in fig.axes[0].texts if t.get_weight() == "bold"]
     assert bold == [f"{values.loc['arm', 'epochs']:.2f}"]
     assert {"papers", "control", "1.00"} <= set(texts(fig))
+    values.loc["arm"] = -0.001
+    assert "−0.00" not in texts(heatmap(values, {"papers": ["arm"]}))
     values.loc["arm"] = np.nan
     assert "n/a" in texts(heatmap(values, {"papers": ["arm"], "control": ["shuffled"]}))
 

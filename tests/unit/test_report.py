@@ -10,8 +10,9 @@ from itertools import pairwise
 import pytest
 import synthetic_records as synthetic
 
+from retrace.plot.words import VERDICTS
 from retrace.report.html import render
-from retrace.report.view import VERDICTS, claim_view, counts, findings, methods
+from retrace.report.view import claim_view, counts, findings, methods
 
 SVG = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>\n'
 VOID = {"meta", "br", "img", "link", "hr", "input"}
@@ -197,6 +198,12 @@ def test_numbers_that_are_none_or_nan_are_words():
     assert open_end["interval"].replace("\u00a0", " ") == "95% interval [0.2, …]"
 
 
+def test_p_values_for_and_against():
+    both = claim_view(synthetic.claim("x", "refuted", 0.1, [0, 0.2], p_against=0.002, p_against_holm=0.004))
+    assert both["p"] == "p 0.01 (Holm 0.03), p against the claim 0.002 (Holm 0.004)"
+    assert claim_view(synthetic.claim("x", "supported", 0.9, None, p_holm=None))["p"] == "p 0.01"
+
+
 def test_wrong_input_is_named():
     records = synthetic.verdicts()
     with pytest.raises(ValueError, match="figures of omega but no verdict record"):
@@ -219,4 +226,7 @@ def test_cost_of_the_whole_run_is_a_row_of_its_own():
     whole = {"jobs": 40, "seconds": 999, "kwh": 0.5, "methods": ["nvml"]}
     page = Page(render(synthetic.verdicts(), {}, {"cost": whole}))
     assert "whole run 40 999 n/a 0.5 n/a nvml" in page.text
+    two = synthetic.verdicts()[:1]
+    two[0]["cost"]["factor_kg_per_kwh"] = [0.2, 0.475]
+    assert "energy times 0.2 or 0.475 kg" in Page(render(two, {}, {})).text
     assert "whole run" not in Page(render(synthetic.verdicts(), {}, {})).text

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from retrace.claims.model import PaperClaims
 from retrace.claims.strict import first_reason
 from retrace.errors import RetraceError, did_you_mean
+from retrace.yamls import read_yaml
 
 
 def load_claims(path: Path) -> PaperClaims:
     """The claims of one file, whose stem is the paper's name; RetraceError, one line, if it does not fit."""
     place = f"{path.parent.name}/{path.name}"
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
-    except FileNotFoundError:
-        near = did_you_mean(path.stem, [p.stem for p in path.parent.glob("*.yaml")])
-        raise RetraceError(f"{place}: no such file{near}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        raise RetraceError(f"{place}{line}: {getattr(error, 'problem', error)}") from None
+    raw = read_yaml(path, place)
     claims = parse_claims(raw, place)
     if claims.paper != path.stem:
         raise RetraceError(
@@ -62,17 +53,3 @@ def _explain(raw: Any, error: ValidationError) -> str:
     elif problem["type"] == "string_pattern_mismatch":
         message = f"{problem['input']!r} does not look like one ({problem['ctx']['pattern']})"
     return ": ".join([*words, message]) + more
-
-
-class _Loader(yaml.SafeLoader):
-    """A SafeLoader that refuses a key given twice, where YAML readers silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key.value!r} given twice; keep one", key.start_mark
-                )
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)

@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 
 from retrace.data.catalogue import CATALOGUE, COLUMNS, Entry, entries
 from retrace.data.images import Images, Labels, Pixels
-from retrace.data.suggest import unknown
+from retrace.errors import unknown
 from retrace.study import StageError
 
 RAW = Path("data/raw")

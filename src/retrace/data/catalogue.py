@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from retrace.data.images import Images
-from retrace.data.suggest import unknown
+from retrace.errors import unknown
 from retrace.study import StageError
 
 CATALOGUE = Path("data/catalogue.csv")

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from retrace.data import frost as textures
 from retrace.data.images import Pixels
-from retrace.data.suggest import unknown
+from retrace.errors import unknown
 
 Floats = npt.NDArray[np.float32]
 Overflow = Literal["clip", "wrap"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrace.data.images import Images
-from retrace.data.suggest import unknown
+from retrace.errors import unknown
 from retrace.study import StageError
 
 

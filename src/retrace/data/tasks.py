@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d, zoom
 from retrace.data import corruptions
 from retrace.data.corruptions import Corruption
 from retrace.data.images import Images, Pixels
-from retrace.data.suggest import unknown
+from retrace.errors import unknown
 
 Change = Callable[[Pixels, np.random.Generator], Pixels]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from retrace.data.suggest import unknown
+from retrace.errors import unknown
 from retrace.nets import small, vision
 from retrace.study import StageError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ def index_against_costs(
     unit: str = "condition",
     order: str | None = "intensity",
     censored: str | None = "censored",
+    facet: str | None = None,
     labels: Mapping[str, str] | None = None,
     level: float = 0.95,
     log: bool = False,
@@ -33,27 +35,34 @@ def index_against_costs(
     A row of `table` is one seed of one `unit`; means and t intervals are over the rows of a unit.
     Where `x` is the same for all seeds the interval is a band, otherwise a cross of two bars.
     Means are joined in the order of column `order` (None: of `x`). Rows whose `censored` is true are
-    hollow: the cost is a lower bound. `log` draws costs on a logarithmic axis.
+    hollow: the cost is a lower bound. `facet` gives each of its values panels of its own, titled with it.
+    `log` draws costs on a logarithmic axis.
     """
-    require(table, [x, *costs, curve, unit, *([order] if order else [])], "index_against_costs")
+    wanted = [x, *costs, curve, unit, *(name for name in (order, facet) if name)]
+    require(table, wanted, "index_against_costs")
     names = [str(n) for n in table[curve].drop_duplicates()]
     hollow = _flags(table, censored)
+    facets = list(table[facet].drop_duplicates()) if facet else [None]
     with styled():
-        fig, axes = panels(len(costs), columns=3 if len(costs) != 4 else 2)
-        for ax, cost in zip(axes, costs, strict=True):
+        fig, axes = panels(len(costs) * len(facets), columns=3 if len(costs) != 4 else 2)
+        for ax, (part, cost) in zip(axes, product(facets, costs), strict=True):
+            inside = (table[facet] == part).to_numpy() if facet else np.ones(len(table), dtype=bool)
             drawn = []
             for position, name in enumerate(names):
-                rows = (table[curve].astype(str) == name).to_numpy()
-                drawn.append(_curve(ax, table[rows], hollow[rows], position, x, cost, unit, order, level))
+                rows = inside & (table[curve].astype(str) == name).to_numpy()
+                if rows.any() or not facet:
+                    drawn.append(_curve(ax, table[rows], hollow[rows], position, x, cost, unit, order, level))
             means = pd.concat(drawn)
-            ax.set_xlim(frame(table[x], means[f"{x}_low"], means[f"{x}_high"]))
+            ax.set_xlim(frame(table[x][inside], means[f"{x}_low"], means[f"{x}_high"]))
             if log:
                 ax.set_yscale("log")
             else:
-                ax.set_ylim(frame(table[cost], means[f"{cost}_low"], means[f"{cost}_high"]))
+                ax.set_ylim(frame(table[cost][inside], means[f"{cost}_low"], means[f"{cost}_high"]))
             ax.set_xlabel(label(x, labels))
             ax.set_ylabel(label(cost, labels))
-            if table[[x, cost]].dropna().empty:
+            if facet and len(facets) > 1:
+                ax.set_title(label(str(part), labels), loc="left")
+            if table.loc[inside, [x, cost]].dropna().empty:
                 ax.text(0.5, 0.5, "no data", transform=ax.transAxes, ha="center", color=MUTED)
         handles = [
             Line2D([], [], color=colour(i), marker=marker(i), label=label(n, labels))

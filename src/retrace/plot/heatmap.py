@@ -113,7 +113,7 @@ def heatmap(
                         )
                     top = row in competing and np.isfinite(value) and round(value, 2) == best[column]
                     ink = "white" if _luminance(shade) < 0.18 else INK
-                    text = f"{value:.2f}".replace("-", "−") if np.isfinite(value) else "n/a"
+                    text = f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if np.isfinite(value) else "n/a"
                     ax.text(
                         j + 0.5,
                         y + 0.5,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 NOTHING = "n/a"
+VERDICTS = ("supported", "refuted", "inconclusive", "not testable here", "not run")
 
 
 def number(value: Any) -> float:
@@ -31,7 +32,7 @@ def short(value: Any, digits: int = 3) -> str:
     size = abs(x)
     if 1000 <= size < 1e7:
         text = f"{x:,.0f}"
-    elif 1e-3 <= size < 1000:
+    elif 1e-4 <= size < 1000:
         text = f"{x:.{max(0, digits - 1 - math.floor(math.log10(size)))}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
     else:

@@ -9,7 +9,8 @@ from typing import Any
 
 import jinja2
 
-from retrace.report.view import VERDICTS, claim_view, cost_view, counts, findings, methods
+from retrace.plot.words import VERDICTS
+from retrace.report.view import claim_view, cost_view, counts, findings, methods
 
 SYMBOLS = dict(zip(VERDICTS, ("✓", "✗", "?", "⊘", "–"), strict=True))
 FINDINGS = {
@@ -65,7 +66,7 @@ def render(
         symbols=SYMBOLS,
         whole=cost_view(context["cost"], words) if context.get("cost") else None,
         methods=explained,
-        factors=sorted({cost["factor"] for cost in costs if cost["factor"] != "n/a"}),
+        factors=sorted({factor for cost in costs for factor in cost["factors"]}),
     )
 
 

@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from retrace.plot.words import beats, ends, expectation, number, short, span
+from retrace.plot.words import VERDICTS, beats, ends, expectation, number, short, span
 
-VERDICTS = ("supported", "refuted", "inconclusive", "not testable here", "not run")
 Record = Mapping[str, Any]
 METHODS = {
     "nvml": "energy counter of the GPU",
@@ -93,9 +92,13 @@ def _unpublished(claim: Record) -> str:
 
 
 def _p(claim: Record) -> str:
-    p, adjusted = number(claim.get("p")), number(claim.get("p_holm"))
-    parts = [f"p = {short(p, 2)}"] if not math.isnan(p) else []
-    parts += [f"after Holm {short(adjusted, 2)}"] if not math.isnan(adjusted) else []
+    """The p values for the claim and, where the record has them, against it, each with Holm's correction."""
+    parts = []
+    for key, name in (("p", "p"), ("p_against", "p against the claim")):
+        p, adjusted = number(claim.get(key)), number(claim.get(f"{key}_holm"))
+        if not math.isnan(p):
+            holm = "" if math.isnan(adjusted) else f" (Holm {short(adjusted, 2)})"
+            parts.append(f"{name} {short(p, 2)}{holm}")
     return ", ".join(parts)
 
 
@@ -145,6 +148,7 @@ def counts(claims: Iterable[Record]) -> dict[str, int]:
 
 def cost_view(cost: Record, words: Mapping[str, str]) -> dict[str, Any]:
     """A cost record in words; `words` explains the methods the meter names."""
+    factors = cost.get("factor_kg_per_kwh")
     used = [str(m) for m in cost.get("methods") or []]
     return {
         "jobs": short(cost.get("jobs"), 6),
@@ -153,5 +157,5 @@ def cost_view(cost: Record, words: Mapping[str, str]) -> dict[str, Any]:
         "kwh": short(cost.get("kwh")),
         "kg_co2e": short(cost.get("kg_co2e")),
         "methods": [{"name": m, "words": words.get(m, "")} for m in used],
-        "factor": short(cost.get("factor_kg_per_kwh")),
+        "factors": [short(f) for f in (factors if isinstance(factors, list) else [factors]) if f is not None],
     }

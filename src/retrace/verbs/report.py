@@ -42,7 +42,7 @@ def run(spec: dict[str, Any], root: Path) -> None:
 
 def _figures(record: dict[str, Any], paths: list[str], root: Path) -> list[dict[str, Any]]:
     svg = {Path(path).stem: root / path for path in paths if path.endswith(".svg")}
-    return [{**figure, "svg_path": svg[figure["name"]]} for figure in record["figures"]]
+    return [{**figure, "svg_path": svg.get(figure["name"], figure["name"])} for figure in record["figures"]]
 
 
 def _commands(verdicts: list[dict[str, Any]], scale: str) -> list[str]:

@@ -62,15 +62,25 @@ def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[s
     shifts = table[table["type"] != "task"]
     index = INDICES[paper]
     figures = {
-        f"{paper}_cost": index_against_costs(_widest(shifts), index, COSTS, labels=LABELS),
+        f"{paper}_cost": index_against_costs(_widest(shifts), index, COSTS, facet="cell", labels=LABELS),
         "between_networks": between_networks(_comparable(shifts), index, "epochs", labels=LABELS),
     }
     if paper == "preindex":
         figures["indices_and_costs"] = indices_and_costs(shifts)
     if paper == "resque":
         tasks = table[table["type"] == "task"]
-        figures["tasks"] = named_scatter(tasks, "resque_task", "epochs", labels=LABELS)
+        found = agreement(verdicts, "ranks-tasks-epochs")
+        figures["tasks"] = named_scatter(tasks, "resque_task", "epochs", agreement=found, labels=LABELS)
     return figures
+
+
+def agreement(verdicts: Mapping[str, Any], claim: str) -> tuple[str, float, tuple[float, float]] | None:
+    """Name, estimate and interval of a claim's statistic, as judged; None where it was not measured."""
+    found = next((c for c in verdicts["claims"] if c["id"] == claim), None)
+    if not found or found["measured"] is None or not found["interval"] or None in found["interval"]:
+        return None
+    low, high = found["interval"]
+    return found["statistic"].capitalize(), found["measured"], (low, high)
 
 
 def indices_and_costs(shifts: pd.DataFrame) -> Figure:

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from retrace.config import Strict
 from retrace.data import corruptions, external, tasks
-from retrace.data.suggest import unknown
+from retrace.errors import unknown
 from retrace.nets import names
 
 DATASETS = ("fashion", "mnist", "digits", *external.EXTERNAL)

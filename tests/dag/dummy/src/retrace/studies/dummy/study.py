@@ -21,6 +21,7 @@ STUDY = Study(
         Stage(
             "train", uses=("ridge",), needs=("prepare",), by=("dataset", "ridge"), scratch=True, torch=False
         ),
+        Stage("defend", uses=(), needs=("train",), torch=False),
         Stage("attack", uses=("noises",), needs=("prepare", "train"), arrays=True, torch=False),
         Stage("measure", uses=("top",), needs=("prepare", "attack"), torch=False),
     ),

@@ -1,0 +1,1 @@
+"""Membership-inference attacks as functions of arrays; numpy, scipy and scikit-learn only."""

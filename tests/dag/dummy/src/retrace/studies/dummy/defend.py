@@ -1,0 +1,21 @@
+"""Shrink the classifier: a stage beside the attack that reads the same weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from retrace.studies.dummy.pause import pause
+
+from retrace.study import Inputs, Output
+
+if TYPE_CHECKING:
+    from retrace.studies.dummy.params import Params
+
+
+def run(params: Params, inputs: Inputs, seed: int) -> Output:
+    """Results: `norm` of the weights when those below the median are dropped."""
+    pause()
+    weights = inputs["train"].read_scratch()["weights"]
+    kept = np.abs(weights) >= np.median(np.abs(weights))
+    return Output({"norm": float(np.linalg.norm(weights * kept))})

@@ -1,0 +1,79 @@
+"""Every command of the README is run here (or, where it takes a laptop's minutes, planned) or by CI."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+from conftest import SMOKE
+from dag_clone import REPOSITORY
+
+pytestmark = pytest.mark.slow
+README = (REPOSITORY / "README.md").read_text()
+BY_CI = {"python3 envs/run.py bash tests/run"}
+BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.S)
+LINES = {line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()}
+CELLS = {code for line in README.splitlines() if line.startswith("|") for code in re.findall(r"`([^`]+)`", line)}
+
+
+def commands(program):
+    return sorted(text for text in LINES | CELLS if text.split()[0] == program)
+
+
+def test_readme_names_the_two_commands():
+    assert {"python3 envs/run.py snakemake --cores all", *BY_CI} <= LINES
+    assert (REPOSITORY / ".ci" / "run").read_text().count("python3 envs/run.py bash tests/run") == 1
+
+
+def test_targets_of_the_table_exist(smoke):
+    clone, _ = smoke
+    bare = {text for text in CELLS if re.fullmatch(r"reuse_[a-z]+", text)}
+    assert bare
+    listed = clone.call("snakemake", "--list-target-rules").stdout.split()
+    assert bare <= set(listed)
+
+
+@pytest.mark.parametrize("text", commands("snakemake"))
+def test_snakemake_commands_plan(smoke, text):
+    clone, _ = smoke
+    if text == "snakemake --unlock":
+        assert clone.call(*text.split()).returncode == 0
+        return
+    words = shlex.split(text)
+    dry = [words[0], "-n", *words[1:]] if "-n" not in words else words
+    done = clone.call(*dry)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("text", commands("retrace"))
+def test_retrace_commands_run(smoke, text):
+    clone, _ = smoke
+    words = shlex.split(text)
+    if words[1] in ("verdicts", "index", "audit"):
+        words += ["--scale", "smoke"]
+    if words[1] == "gc":
+        words += ["--dry-run"]
+    if words[1] == "pull" and not (clone.root / "evidence.dvc").is_file():
+        pytest.skip("nothing has been published in this clone")
+    done = clone.call(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_dvc_commands_run(smoke):
+    clone, _ = smoke
+    for line in commands("dvc"):
+        for part in line.split("&&"):
+            words = part.split()
+            if words[:2] == ["dvc", "remote"]:
+                words.insert(3, "--local")  # the clone's own settings stay as they are
+                assert clone.call(*words).returncode == 0, part
+    (clone.root / ".dvc/config.local").unlink(missing_ok=True)
+
+
+def test_run_py_uses_the_pinned_environment(smoke, tmp_path):
+    clone, _ = smoke
+    done = clone.call("python3", "envs/run.py", RETRACE_VENV=str(tmp_path / "none"))
+    assert done.returncode == 2
+    assert "usage" in done.stderr
+    assert SMOKE == ("scale=smoke",)
