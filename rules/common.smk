@@ -24,7 +24,9 @@ wildcard_constraints:
 
 
 def task_inputs(wildcards):
-    return [ancient(path) for path in FLOW.task(wildcards.key).inputs]
+    settings = workflow.dag_settings
+    forced = bool(settings.forceall or settings.forcerun or settings.forcetargets)
+    return [ancient(path) for path in FLOW.task_inputs(wildcards.key, forced)]
 
 
 def task_spec(wildcards):

@@ -41,7 +41,7 @@ def read_record(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise RetraceError(f"{path}: missing; rerun to make it again") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise RetraceError(f"{path}: damaged, not JSON ({error!s:.60}); rerun to make it again") from None
     if not isinstance(record, dict) or not set(BLOCKS) < set(record):
         raise RetraceError(f"{path}: damaged, blocks are missing; rerun to make it again")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,27 @@ class Workflow:
         if key not in self._tasks:
             raise RetraceError(f"no sheet reaches the key {key} at scale {self.config.scale}")
         return self._tasks[key]
+
+    def task_inputs(self, key: str, forced: bool) -> list[str]:
+        """Files that must be there before the task of a key runs: none when it has its evidence already.
+
+        Snakemake would run a finished task again as soon as one of its inputs is missing and made again
+        (another stage needs the weights, say). `forced` asks for all, since the user wants a rerun.
+        """
+        task = self.task(key)
+        return task.inputs if forced or key in self._pending else []
+
+    @cached_property
+    def _pending(self) -> set[str]:
+        """Keys of tasks to run: evidence is missing, or scratch that a task to run needs."""
+        pending = {key for key, task in self._tasks.items() if self._lack(task.lasting)}
+        for task in reversed(self._tasks.values()):  # in a plan what is needed comes first
+            if task.key in pending:
+                pending |= {need.key for need in task.needs.values() if self._lack(need.outputs.values())}
+        return pending
+
+    def _lack(self, paths: Iterable[str]) -> bool:
+        return not all((self.root / path).is_file() for path in paths)
 
     def product(self, key: str) -> Product:
         """The planned product of a key; RetraceError when nothing has it."""

@@ -1,4 +1,4 @@
-"""An audit: every model of an ensemble is the target once, attacked by name, and the figures of each attack."""
+"""An audit: every model of an ensemble is the target once; the figures each named attack reaches."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from retrace.attacks.arrays import AttackError, Floats
-from retrace.attacks.catalogue import attacks_for, nn_scores
 from retrace.attacks.ensemble import Ensemble
 from retrace.attacks.roc import Rate, auc, balanced_accuracy, best_threshold, check_resolution, roc, tpr_of
+from retrace.attacks.suite import attacks_for, decides_at_zero, nn_scores
 from retrace.stats.intervals import t_interval
 
 FPRS = (0.01, 0.001)
@@ -30,9 +30,10 @@ class OverTargets:
 class AttackResult:
     """What one attack reached: scores (K,N), AUC and balanced accuracy over targets, pooled TPR at each FPR.
 
-    The balanced accuracy's threshold for a target is the best one for its reference models' own scores,
-    never the target's. The pooled TPR takes one threshold for all targets' scores; its Clopper-Pearson
-    interval counts (target, example) pairs as independent.
+    The balanced accuracy's threshold comes from shadow models alone: a threshold attack's own, else the best
+    one for the scores of the target's references (attacked with the target among their references, so that
+    it has a small part in that one number). The pooled TPR takes one threshold for all targets' scores; its
+    Clopper-Pearson interval counts (target, example) pairs as independent.
     """
 
     scores: Floats
@@ -65,7 +66,7 @@ def run_attacks(
 
     `attacks` None: all that the ensemble's arrays allow. AttackError, before any attack runs, when an
     attack is unknown or lacks its arrays or the pooled non-members are too few for one of `fprs`.
-    Source of the design: Carlini et al. (S&P 2022), section V; leaving out the partner is ours.
+    Source of the design: Carlini et al. (S&P 2022); leaving out the partner is ours.
     """
     non_members = int((~models.inside).sum())
     for fpr in fprs:
@@ -79,13 +80,26 @@ def run_attacks(
     if attacks is None or "nn" in attacks:
         scores["nn"] = nn_scores(models, seed)
     order = scores if attacks is None else attacks
-    return {name: summarise(scores[name], models, fprs=fprs, level=level) for name in order}
+    return {
+        name: summarise(
+            scores[name], models, fprs=fprs, level=level, threshold=0.0 if decides_at_zero(name) else None
+        )
+        for name in order
+    }
 
 
 def summarise(
-    scores: Floats, models: Ensemble, *, fprs: tuple[float, ...] = FPRS, level: float = 0.95
+    scores: Floats,
+    models: Ensemble,
+    *,
+    fprs: tuple[float, ...] = FPRS,
+    level: float = 0.95,
+    threshold: float | None = None,
 ) -> AttackResult:
-    """Return the figures of scores (K,N) whose row k attacks model k; also for an attack of one's own."""
+    """Return the figures of scores (K,N) whose row k attacks model k; also for an attack of one's own.
+
+    `threshold`: the attack's own for "member" (None: chosen for each target on its references' scores).
+    """
     inside = models.inside
     if scores.shape != inside.shape:
         raise AttackError(f"scores {scores.shape} do not fit the membership matrix {inside.shape}")
@@ -93,9 +107,11 @@ def summarise(
     areas = [auc(row, member) for row, member in zip(scores, inside, strict=True)]
     accuracies = []
     for k in range(len(scores)):
-        others = models.references(k)
-        threshold = best_threshold(scores[others].ravel(), inside[others].ravel())
-        accuracies.append(balanced_accuracy(scores[k], inside[k], threshold))
+        at = threshold
+        if at is None:
+            others = models.references(k)
+            at = best_threshold(scores[others].ravel(), inside[others].ravel())
+        accuracies.append(balanced_accuracy(scores[k], inside[k], at))
     return AttackResult(
         scores,
         _over_targets(areas, level),

@@ -101,9 +101,7 @@ class Ensemble:
         shape = np.shape(population.logits)
         models, _, classes = self.logits.shape
         if len(shape) != 3 or (shape[0], shape[2]) != (models, classes) or not shape[1]:
-            raise AttackError(
-                f"population logits: the shape must be {models} x any x {classes}; got {' x '.join(map(str, shape))}"
-            )
+            raise AttackError(f"population logits: the shape must be {models} x any x {classes}; got {shape}")
         as_labels(population.labels, "population labels", shape[1], classes)
         if population.features is not None:
             if self.features is None:
@@ -135,8 +133,9 @@ class Ensemble:
         With the partner gone every example has as many IN and OUT references whether the target saw it or
         not; with it kept, those counts would tell the answer.
         """
-        models = np.arange(len(self.inside))
-        return models[(models != target) & (models != self.partners[target])]
+        models: Ints = np.arange(len(self.inside))
+        kept: Ints = models[(models != target) & (models != self.partners[target])]
+        return kept
 
     @cached_property
     def signals(self) -> dict[str, Floats]:

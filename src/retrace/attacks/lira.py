@@ -11,7 +11,7 @@ from scipy.special import log_ndtr
 from retrace.attacks.arrays import AttackError, Bools, Floats, as_bools, as_floats
 
 Variance = Literal["auto", "fixed", "per-example"]
-# Carlini et al. (S&P 2022, section VI) find one variance for all examples better below about 64 models
+# Carlini et al. (S&P 2022) find one variance for all examples better below about 64 models
 FEW_MODELS = 32
 FLOOR = 1e-12  # keeps the density finite where all models agree
 
@@ -49,9 +49,11 @@ def lira(
         )
     mean, spread = _moments(known, ~inside, own)
     if not online:
-        return -log_ndtr((mean - phi) / np.sqrt(spread)).mean(axis=-1)
-    without = _log_density(phi, mean, spread)
-    return (_log_density(phi, *_moments(known, inside, own)) - without).mean(axis=-1)
+        ratios: Floats = -log_ndtr((mean - phi) / np.sqrt(spread))
+    else:
+        ratios = _log_density(phi, *_moments(known, inside, own)) - _log_density(phi, mean, spread)
+    score: Floats = ratios.mean(axis=-1)
+    return score
 
 
 def _moments(known: Floats, chosen: Bools, own: bool) -> tuple[Floats, Floats]:
@@ -66,7 +68,8 @@ def _moments(known: Floats, chosen: Bools, own: bool) -> tuple[Floats, Floats]:
 
 
 def _log_density(phi: Floats, mean: Floats, spread: Floats) -> Floats:
-    return -0.5 * (np.log(2 * np.pi * spread) + (phi - mean) ** 2 / spread)
+    density: Floats = -0.5 * (np.log(2 * np.pi * spread) + (phi - mean) ** 2 / spread)
+    return density
 
 
 def _checked(

@@ -17,7 +17,8 @@ def attack_r(target: npt.ArrayLike, references: npt.ArrayLike, member: npt.Array
     Source: Ye et al. (CCS 2022), Attack R.
     """
     signal, others, out = _out(target, references, member)
-    return ((others <= signal) & out).sum(axis=0) / out.sum(axis=0)
+    share: Floats = ((others <= signal) & out).sum(axis=0) / out.sum(axis=0)
+    return share
 
 
 def difficulty_calibration(
@@ -26,10 +27,11 @@ def difficulty_calibration(
     """Return the target's signal minus its mean over OUT references, shape (N,).
 
     With the signal -loss this is mean OUT loss minus target loss. Arguments as for `attack_r`.
-    Source: Watson et al., On the importance of difficulty calibration (ICLR 2022), equation 3.
+    Source: Watson et al., On the importance of difficulty calibration (ICLR 2022).
     """
     signal, others, out = _out(target, references, member)
-    return signal - np.where(out, others, 0.0).sum(axis=0) / out.sum(axis=0)
+    mean: Floats = np.where(out, others, 0.0).sum(axis=0) / out.sum(axis=0)
+    return signal - mean
 
 
 def _out(

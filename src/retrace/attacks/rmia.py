@@ -76,7 +76,8 @@ def dominated_share(examples: npt.ArrayLike, population: npt.ArrayLike, gamma: f
         raise AttackError("RMIA needs a population of non-members; got none")
     if not gamma > 0:
         raise AttackError(f"gamma must be positive (the paper uses 1 or more); got {gamma:g}")
-    return np.searchsorted(np.sort(z), x - np.log(gamma), side="right") / len(z)
+    dominated: Floats = np.searchsorted(np.sort(z), x - np.log(gamma), side="right") / len(z)
+    return dominated
 
 
 def tune_a(
@@ -144,7 +145,8 @@ def _corrected(log_mean_out: Floats, a: float) -> Floats:
     if not 0 <= a <= 1:
         raise AttackError(f"the offline correction a lies in [0, 1]; got {a:g}")
     offset = np.log1p(-a) if a < 1 else -np.inf
-    return np.logaddexp(np.log1p(a) + log_mean_out, offset) - np.log(2)
+    corrected: Floats = np.logaddexp(np.log1p(a) + log_mean_out, offset) - np.log(2)
+    return corrected
 
 
 def _log_mean(known: Floats, chosen: Bools) -> Floats:

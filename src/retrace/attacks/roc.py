@@ -106,7 +106,7 @@ def tpr_at_fpr(
 
     The interval takes the threshold as given and the n examples as independent: pooled over targets that
     share examples it is too short. AttackError with fewer than `least`/`fpr` non-members.
-    Source: Carlini et al. (S&P 2022), section III, for the figure.
+    Source: Carlini et al. (S&P 2022) for the figure.
     """
     return tpr_of(roc(scores, member), fpr, level=level, least=least)
 

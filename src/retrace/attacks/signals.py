@@ -17,8 +17,8 @@ from retrace.attacks.arrays import AttackError, Floats, Ints
 
 def loss(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     """Return the cross-entropy -log p_y in nats, shape (...); members tend to be low."""
-    z, y = _prepared(logits, labels)
-    return -_at(log_softmax(z, axis=-1), y)
+    nats: Floats = np.logaddexp(0.0, -logit_scaled_confidence(logits, labels))
+    return nats
 
 
 def confidence(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
@@ -29,7 +29,7 @@ def confidence(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
 def logit_scaled_confidence(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     """Return phi = log(p_y / (1 - p_y)) = z_y - logsumexp of the other logits, shape (...).
 
-    Source: Carlini et al., Membership inference attacks from first principles (S&P 2022), section IV.
+    Source: Carlini et al., Membership inference attacks from first principles (S&P 2022).
     """
     z, y = _prepared(logits, labels)
     rest: Floats = logsumexp(_without(z, y), axis=-1)
@@ -37,9 +37,9 @@ def logit_scaled_confidence(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Flo
 
 
 def entropy(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
-    """Return the prediction's entropy in nats, shape (...); members tend to be low; labels only give shape."""
+    """Return the prediction's entropy in nats, shape (...); members tend to be low (labels are not used)."""
     z, _ = _prepared(logits, labels)
-    log_p = log_softmax(z, axis=-1)
+    log_p, _ = _log_probabilities(z)
     total: Floats = -(np.exp(log_p) * log_p).sum(axis=-1)
     return total
 
@@ -47,21 +47,14 @@ def entropy(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
 def modified_entropy(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     """Return -(1-p_y) log p_y - sum over c != y of p_c log(1-p_c), shape (...); members tend to be low.
 
-    Source: Song and Mittal, Systematic evaluation of privacy risks (USENIX Security 2021), equation 8.
+    Source: Song and Mittal, Systematic evaluation of privacy risks (USENIX Security 2021).
     """
     z, y = _prepared(logits, labels)
-    log_p = log_softmax(z, axis=-1)
-    p = np.exp(log_p)
-    # 1 - p cancels only for the top class, so its log(1 - p) comes from the other logits
-    top = z.argmax(axis=-1)
-    others: Floats = logsumexp(_without(log_p, top), axis=-1)
-    small = p.copy()
-    np.put_along_axis(small, top[..., None], 0.0, axis=-1)
-    log_rest = np.log1p(-small)
-    np.put_along_axis(log_rest, top[..., None], others[..., None], axis=-1)
-    terms = p * log_rest
-    total: Floats = -np.exp(_at(log_rest, y)) * _at(log_p, y) - (terms.sum(axis=-1) - _at(terms, y))
-    return np.maximum(total, 0.0)
+    log_p, log_rest = _log_probabilities(z)
+    terms = np.exp(log_p) * log_rest
+    np.put_along_axis(terms, y[..., None], (np.exp(_at(log_rest, y)) * _at(log_p, y))[..., None], axis=-1)
+    total: Floats = -terms.sum(axis=-1)
+    return total
 
 
 def correctness(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
@@ -112,6 +105,20 @@ def _prepared(logits: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Floats, Int
     except ValueError:
         raise AttackError(f"labels of shape {y.shape} do not fit logits of shape {z.shape}") from None
     return z, wide.astype(np.int64)
+
+
+def _log_probabilities(z: Floats) -> tuple[Floats, Floats]:
+    """Return log p and log(1 - p), shape (...,C), precise where p rounds to 0 or to 1."""
+    log_p: Floats = log_softmax(z, axis=-1)
+    # only the top class can exceed 1/2 and lose digits, so its two logarithms come from the others
+    top = z.argmax(axis=-1)[..., None]
+    others: Floats = logsumexp(_without(log_p, top[..., 0]), axis=-1)[..., None]
+    small = np.exp(log_p)
+    np.put_along_axis(small, top, 0.0, axis=-1)
+    log_rest = np.log1p(-small)
+    np.put_along_axis(log_rest, top, others, axis=-1)
+    np.put_along_axis(log_p, top, np.log1p(-np.exp(others)), axis=-1)
+    return log_p, log_rest
 
 
 def _at(values: Floats, index: Ints) -> Floats:

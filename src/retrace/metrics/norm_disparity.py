@@ -34,5 +34,5 @@ def standardised_difference(values: npt.ArrayLike, member: npt.ArrayLike) -> flo
 
 
 def norm_auc(norms: npt.ArrayLike, member: npt.ArrayLike) -> float:
-    """Return the AUC of the norm (n,) as a membership score: 0.5 = no disparity, below it members are short."""
+    """Return the AUC of the norm (n,) as a membership score; 0.5: no disparity, lower: members are short."""
     return auc(norms, member)

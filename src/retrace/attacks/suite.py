@@ -40,13 +40,18 @@ def attacks_for(models: Ensemble, names: tuple[str, ...] | None = None) -> dict[
     return {name: known[name][0] for name in names}
 
 
+def decides_at_zero(name: str) -> bool:
+    """Whether the attack's score is a signal minus its shadows' threshold, so that >= 0 means "member"."""
+    return name.removesuffix(PER_CLASS) in METRICS or name.startswith("gradient_")
+
+
 def nn_scores(models: Ensemble, seed: int = 0, folds: int = 2) -> Floats:
     """Return the NN attack's scores (K,N); each fold of models is attacked with what the others taught.
 
     Complementary partners share a fold, so no network has learnt from its target or the target's partner.
     """
-    lead = np.where(models.partners >= 0, np.minimum(np.arange(len(models.inside)), models.partners), -1)
-    lead = np.where(lead >= 0, lead, np.arange(len(models.inside)))
+    own = np.arange(len(models.inside))
+    lead = np.where(models.partners >= 0, np.minimum(own, models.partners), own)
     fold = np.unique(lead, return_inverse=True)[1] % folds
     scores = np.empty(models.inside.shape)
     for number in range(folds):

@@ -1,0 +1,73 @@
+"""Time the whole workflow in a clean copy: plan, cold run, run that does nothing, and what Snakemake adds.
+
+python benchmarks/bench_run.py [--scale laptop] [--into FOLDER]
+
+Orchestration overhead = wall time x cores - CPU seconds inside stages (as the evidence's meters have them):
+it holds Snakemake, start-up of Python and libraries, judging, drawing, and cores waiting for the last job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", default="laptop")
+    parser.add_argument("--into", type=Path, help="keep the copy here")
+    options = parser.parse_args()
+    place = options.into or Path(tempfile.mkdtemp(prefix="retrace-bench-"))
+    copy(place)
+    config = ["--config", f"scale={options.scale}"]
+    cores = len(os.sched_getaffinity(0))
+    figures = {
+        "plan (-n), everything to do": timed(place, ["-n", *config]),
+        "cold run": timed(place, config),
+        "run with nothing to do": timed(place, config),
+    }
+    print(f"\n{cores} cores, scale {options.scale}")
+    for name, (wall, cpu) in figures.items():
+        print(f"{name:32s} {wall:8.1f} s wall  {cpu:8.1f} s CPU")
+    stages = [json.loads(path.read_bytes())["meter"] for path in place.glob("evidence/**/*.json")]
+    inside = sum(meter["cpu_seconds"] for meter in stages)
+    wall, cpu = figures["cold run"]
+    print(f"{'CPU inside stages':32s} {inside:8.1f} s in {len(stages)} jobs")
+    waste = wall * cores - inside
+    print(f"{'orchestration overhead':32s} {waste:8.1f} core-s ({waste / (wall * cores):.0%})")
+    print(f"{'of which CPU outside stages':32s} {cpu - inside:8.1f} s")
+    print(f"{'of which the meter':32s} {sum(meter['overhead_seconds'] for meter in stages):8.1f} s")
+
+
+def copy(place: Path) -> None:
+    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, place / name)
+    shutil.copytree(ROOT / "data" / "raw", place / "data" / "raw", dirs_exist_ok=True)
+
+
+def timed(place: Path, words: list[str]) -> tuple[float, float]:
+    environment = {**os.environ, "PYTHONPATH": str(place / "src")}
+    before, start = os.times(), time.perf_counter()
+    done = subprocess.run(["snakemake", "all", *words], cwd=place, env=environment, check=False)
+    after, wall = os.times(), time.perf_counter() - start
+    if done.returncode:
+        sys.exit(f"snakemake all {' '.join(words)} failed in {place}")
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return wall, cpu
+
+
+if __name__ == "__main__":
+    main()

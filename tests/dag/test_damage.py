@@ -1,0 +1,155 @@
+"""Damaged files are named, set aside and made again; what is published is neither lost nor trusted blindly."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections import Counter
+
+import pytest
+from dag_clone import Clone, read
+
+REMOTE = "dvcstore/files/md5"
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) * 2 // 3] ^= 4
+    path.write_bytes(data)
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def retrace(clone, *words):
+    return clone.call(sys.executable, "-m", "retrace", *words)
+
+
+def one(clone, pattern):
+    return clone.files(pattern)[0]
+
+
+def test_damaged_evidence_and_arrays_are_named_set_aside_and_made_again(pulled, finished):
+    damaged = {
+        one(pulled, "evidence/**/train-*.json"): cut,
+        one(pulled, "evidence/**/measure-*.json"): flip,
+        one(pulled, "evidence/**/defend-*.json"): empty,
+        one(pulled, "evidence/**/attack-*.npz"): flip,
+        one(pulled, "evidence/**/prepare-*.npz"): cut,
+    }
+    for path, damage in damaged.items():
+        damage(path)
+    before = pulled.logs()
+    done = pulled.snakemake("dummy_judge")
+    assert done.returncode == 0, done.stderr
+    for path in damaged:
+        name = path.relative_to(pulled.root).as_posix()
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith(f"retrace: {name}: damaged")]
+        assert f"{path.name}.damaged" in line
+        assert path.with_name(path.name + ".damaged").is_file()
+    # one task each, and the weights that the attack and the defence need
+    jobs = pulled.jobs_since(before)
+    jobs.pop("judge")
+    trained = jobs.pop("train")
+    assert jobs == {"prepare": 1, "defend": 1, "attack": 1, "measure": 1}
+    assert trained <= 3
+    assert pulled.results() == finished.results()
+    assert pulled.verdict() == finished.verdict()
+
+
+def test_evidence_under_another_name_is_refused(pulled, finished):
+    first, second = pulled.files("evidence/**/measure-*.json")[:2]
+    shutil.copy2(first, second)
+    done = pulled.snakemake("dummy_measure")
+    assert done.returncode == 0, done.stderr
+    name = second.relative_to(pulled.root).as_posix()
+    assert f"retrace: {name}: its recipe belongs to another name" in done.stderr
+    assert pulled.results() == finished.results()
+
+
+def test_results_edited_by_hand_are_refused(pulled, finished):
+    path = one(pulled, "evidence/**/measure-*.json")
+    record = read(path)
+    record["results"]["errors"] = [0.0 for _ in record["results"]["errors"]]
+    path.write_text(json.dumps(record))
+    assert pulled.run("dummy_judge") == {"measure": 1, "judge": 1}
+    assert pulled.verdict() == finished.verdict()
+
+
+@pytest.mark.parametrize("damage", [cut, flip])
+def test_damaged_weights_are_named_and_made_again(finished, tmp_path, damage):
+    clone = finished.copy(tmp_path / "clone", "evidence", "results")
+    weights = one(clone, "results/scratch/**/*.safetensors")
+    damage(weights)
+    assert clone.run("dummy_attack") == Counter()  # nobody needs them
+    clone.edit("src/retrace/studies/dummy/attack.py", "rng.normal(0, noise,", "rng.normal(0, 2 * noise,")
+    done = clone.snakemake("dummy_attack")
+    assert done.returncode == 1
+    name = weights.relative_to(clone.root).as_posix()
+    assert f"{name}: damaged" in done.stderr
+    assert "rerun to make it again" in done.stderr
+    assert clone.run("dummy_attack") == {"train": 1, "attack": 1}
+    assert weights.read_bytes() == (finished.root / name).read_bytes()
+
+
+@pytest.fixture
+def published(finished, tmp_path):
+    """A clone by git of a repository whose evidence is published; nothing is pulled yet."""
+    home = finished.copy(tmp_path / "home", "evidence")
+    home.git("init", "-q", ".")
+    done = retrace(home, "publish")
+    assert done.returncode == 0, done.stderr
+    home.git("add", "-A")
+    home.git("commit", "-q", "-m", "evidence")
+    clone = Clone(tmp_path / "clone")
+    home.git("clone", "-q", str(home.root), str(clone.root))
+    return clone
+
+
+def test_published_evidence_pulled_into_a_fresh_clone_runs_no_stage(published, finished):
+    clone = published
+    assert not clone.files("evidence/**/*")
+    assert not clone.files("data/raw/*")
+    done = clone.call(sys.executable, "-m", "dvc", "pull", "-q")
+    assert done.returncode == 0, done.stderr
+    assert clone.results() == finished.results()
+    assert clone.run("dummy_judge") == {"judge": 1}
+    assert clone.verdict() == finished.verdict()
+
+    # a pull is a union: what is here stays, what is not comes, and a plain `dvc pull` deletes nothing
+    mine = one(clone, "evidence/**/measure-*.json")
+    gone = one(clone, "evidence/**/attack-*.json")
+    extra = clone.root / "evidence/dummy/weak/s9/attack-0123456789ab.json"
+    extra.parent.mkdir(parents=True)
+    for path in (mine, extra):
+        path.write_bytes(b"of this machine")
+    gone.unlink()
+    done = clone.call(sys.executable, "-m", "dvc", "pull", "-q")
+    assert extra.read_bytes() == b"of this machine"
+    done = retrace(clone, "pull")
+    assert done.returncode == 0, done.stderr
+    assert "1 files added" in done.stdout
+    assert gone.is_file()
+    assert mine.read_bytes() == extra.read_bytes() == b"of this machine"
+
+
+def test_a_damaged_object_in_the_store_is_refused_by_name(published):
+    clone = published
+    pointer = (clone.root / "evidence.dvc").read_text()
+    listing = next(line.split()[-1] for line in pointer.splitlines() if "md5:" in line)
+    entries = read(clone.root / REMOTE / listing[:2] / listing[2:])
+    md5 = entries[0]["md5"]
+    flip(clone.root / REMOTE / md5[:2] / md5[2:])
+    done = retrace(clone, "pull")
+    assert done.returncode == 1
+    (line,) = [
+        line for line in done.stderr.splitlines() if line.startswith("retrace: ") and "pulling" not in line
+    ]
+    assert md5[2:] in line or entries[0]["relpath"] in line
+    assert not (clone.root / "evidence" / entries[0]["relpath"]).exists()

@@ -1,0 +1,135 @@
+"""kill -9 at random moments, disk and lock troubles: a rerun gives the same results, and no file is half written."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import numpy as np
+import psutil
+import pytest
+from dag_clone import SMOKE, STAGES
+from safetensors.numpy import load_file
+
+pytestmark = pytest.mark.slow
+PAUSE = "0.4"  # seconds that each stage of the dummy sleeps, so that a kill meets one at work
+
+
+def start(clone, *targets):
+    """A run in a process group of its own, its jobs slowed down."""
+    words = ("snakemake", *targets, "--cores", "2", "--config", *SMOKE)
+    env = {**clone.env, "RETRACE_DUMMY_PAUSE": PAUSE}
+    with (clone.root / "said.txt").open("w") as said:
+        return subprocess.Popen(
+            words, cwd=clone.root, env=env, stdout=said, stderr=said, start_new_session=True
+        )
+
+
+def kill_group(run, rng):
+    os.killpg(run.pid, signal.SIGKILL)
+
+
+def kill_snakemake_alone(run, rng):
+    """Its jobs go on as orphans beside those of the next run."""
+    run.kill()
+
+
+def kill_one_job(run, rng):
+    jobs = [
+        p for p in psutil.Process(run.pid).children(recursive=True) if "retrace.job" in " ".join(p.cmdline())
+    ]
+    if jobs:
+        rng.choice(jobs).kill()
+    run.wait(60)
+
+
+def finish(clone):
+    """Run to the end as a user would after a crash: unlock when Snakemake asks for it. Whether it asked."""
+    done = clone.snakemake("dummy_judge", "dummy_defend")
+    locked = "--unlock" in done.stdout + done.stderr
+    if locked:
+        assert done.returncode == 1
+        assert clone.snakemake("--unlock").returncode == 0
+        done = clone.snakemake("dummy_judge", "dummy_defend")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return locked
+
+
+def check_all_files_whole(clone, finished):
+    for path in clone.files("evidence/**/*.npz"):
+        with np.load(path) as arrays:
+            assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
+    for path in clone.files("results/scratch/**/*.safetensors"):
+        assert load_file(path)
+    results = finished.results()
+    for name, value in clone.results().items():
+        assert value == results[name], name
+
+
+@pytest.mark.parametrize(("kill", "rounds"), [(kill_group, 8), (kill_snakemake_alone, 7), (kill_one_job, 9)])
+def test_a_killed_run_is_made_good_by_the_next(source, finished, tmp_path, kill, rounds):
+    rng = random.Random(f"{kill.__name__} 1")
+    clone = source.copy(tmp_path / "clone")
+    hit = locks = 0
+    for _ in range(rounds):
+        run = start(clone, "dummy_judge", "dummy_defend")
+        begin = time.monotonic()
+        while not list((clone.root / ".snakemake/locks").glob("*")) and run.poll() is None:
+            time.sleep(0.02)  # nothing is at stake before
+        time.sleep(rng.uniform(0, 5))
+        hit += run.poll() is None
+        if run.poll() is None:
+            kill(run, rng)
+        run.wait(60)
+        assert time.monotonic() - begin < 120
+        check_all_files_whole(clone, finished)
+        if rng.random() < 0.5:  # else the next kill meets what this one left
+            locks += finish(clone)
+            assert clone.results() == finished.results()
+            for path in rng.sample(clone.files("evidence/**/*.*") + clone.files("results/**/*.*"), 14):
+                path.unlink()
+        else:
+            locks += clone.snakemake("--unlock").returncode == 0
+    finish(clone)
+    assert hit >= rounds * 2 // 3
+    if kill is not kill_one_job:
+        assert locks
+    assert clone.results() == finished.results()
+    assert clone.verdict() == finished.verdict()
+    check_all_files_whole(clone, finished)
+    assert {path.suffix for path in clone.files("evidence/**/*")} <= {".json", ".npz", ".part"}
+
+
+def test_two_runs_at_once_are_refused_and_the_first_goes_on(source, finished, tmp_path):
+    clone = source.copy(tmp_path / "clone")
+    first = start(clone, "dummy_judge", "dummy_defend")
+    while not list((clone.root / ".snakemake/locks").glob("*")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    second = clone.snakemake("dummy_judge")
+    assert second.returncode == 1
+    assert "cannot be locked" in second.stdout + second.stderr
+    assert "Traceback" not in second.stdout + second.stderr
+    assert first.wait(120) == 0
+    assert clone.results() == finished.results()
+
+
+def test_a_forced_run_computes_everything_again_in_order(finished, tmp_path):
+    clone = finished.copy(tmp_path / "clone", "evidence", "results")
+    assert clone.run("dummy_measure", "dummy_defend", "-F") == STAGES
+    assert clone.results() == finished.results()
+    assert clone.run("dummy_measure", "-R", "dummy_attack_job") == {"attack": 4, "measure": 4}
+
+
+def test_the_evidence_of_a_failed_job_is_not_kept(source, tmp_path):
+    clone = source.copy(tmp_path / "clone")
+    path = "src/retrace/studies/dummy/measure.py"
+    clone.edit(path, "float(share)", "float(share) / 0")
+    done = clone.snakemake("dummy")
+    assert done.returncode == 1
+    assert "retrace: dummy measure weak s0: unexpected ZeroDivisionError" in done.stderr
+    assert not clone.files("evidence/**/measure-*")
+    assert len(clone.files("evidence/**/attack-*.json")) == STAGES["attack"]  # keep-going
