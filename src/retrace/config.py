@@ -6,9 +6,9 @@ The model below is the only truth: `config/schemas/config.json` and the document
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from retrace.errors import RetraceError, did_you_mean
 
@@ -60,6 +60,12 @@ class Config(Strict):
     download: bool = Field(False, description="let torchvision download what is missing in `datasets`")
     carbon: Carbon = Field(default_factory=lambda: Carbon(), description="energy and carbon accounting")
 
+    @field_validator("studies", mode="before")
+    @classmethod
+    def _one_study(cls, studies: Any) -> Any:
+        # `--config studies=reuse` reads better than a JSON list in quotes
+        return [studies] if isinstance(studies, str) and studies != "all" else studies
+
 
 def load_config(raw: dict[str, Any]) -> Config:
     """Validate what Snakemake collected from the config file and the command line.
@@ -93,10 +99,13 @@ def _explain(model: type[BaseModel], error: Any, path: str) -> str:
 
 
 def _owner(model: type[BaseModel], path: tuple[Any, ...]) -> type[BaseModel] | None:
+    """The model that holds the key at `path`; None where that is not a model."""
+    at: Any = model
     for part in path:
-        field = model.model_fields.get(str(part))
-        annotation = field.annotation if field else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if get_origin(at) is dict:
+            at = get_args(at)[1]
+        elif isinstance(at, type) and issubclass(at, BaseModel) and str(part) in at.model_fields:
+            at = at.model_fields[str(part)].annotation
+        else:
             return None
-        model = annotation
-    return model
+    return at if isinstance(at, type) and issubclass(at, BaseModel) else None

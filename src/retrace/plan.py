@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
@@ -14,7 +15,7 @@ from retrace.errors import RetraceError
 from retrace.evidence import read_record
 from retrace.files import check, set_aside
 from retrace.recipe import canonical, code_digest, recipe_key
-from retrace.sheet import Cell, chosen_studies, load_cells
+from retrace.sheet import GROUP, Cell, chosen_studies, load_cells
 from retrace.study import Stage, Study
 
 
@@ -149,6 +150,10 @@ def _recipe(study: Study, stage: Stage, cell: Cell, seed: int, done: dict[str, T
 
 def _task(study: Study, stage: Stage, cell: Cell, recipe: dict[str, Any], done: dict[str, Task]) -> Task:
     group = "-".join(str(cell.params[name]) for name in stage.by) if stage.by else cell.name
+    if not re.match(GROUP, group):
+        raise RetraceError(
+            f"{study.name} {stage.verb}: {group!r} cannot name a folder; it must match {GROUP}"
+        )
     needs: dict[str, Task] = {verb: done[verb] for verb in stage.needs}
     return Task(study.name, stage, group, recipe["seed"], recipe["params"], recipe, needs)
 

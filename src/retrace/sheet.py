@@ -10,9 +10,9 @@ import importlib
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, NonNegativeInt, StringConstraints
 
 import retrace.studies
 from retrace.config import Config, Scale, Strict, validate
@@ -20,13 +20,19 @@ from retrace.errors import RetraceError, did_you_mean
 from retrace.study import Study
 from retrace.yamls import read_yaml
 
+# a folder's name; rules/common.smk constrains the wildcard alike
+GROUP = r"^[a-z0-9][a-z0-9.+-]*$"
+CellName = Annotated[str, StringConstraints(pattern=GROUP)]
+
 
 class ScaleSheet(Strict):
     """Cells and seeds of one scale."""
 
-    seeds: list[int] = Field(min_length=1, description="one run of every cell per seed; all different")
+    seeds: list[NonNegativeInt] = Field(
+        min_length=1, description="one run of every cell per seed; all different"
+    )
     base: dict[str, Any] = Field(default_factory=dict, description="parameters of every cell of this scale")
-    cells: dict[str, dict[str, Any]] = Field(min_length=1, description="cell name -> its own parameters")
+    cells: dict[CellName, dict[str, Any]] = Field(min_length=1, description="cell name -> its own parameters")
 
 
 class Sheet(Strict):

@@ -130,6 +130,9 @@ def test_an_exact_fpr_is_reached_not_missed_by_rounding():
     non_members = np.arange(100_000.0)
     scores, member = np.append(non_members, 99_990.0), np.arange(100_001) == 100_000
     assert tpr_at_fpr(scores, member, 0.0001).value == 1.0  # tied with the tenth-highest
+    few, one = np.append(np.arange(100.0), 71.0), np.arange(101) == 100
+    assert 0.29 * 100 < 29  # as floats
+    assert tpr_at_fpr(few, one, 0.29).value == 1.0
     scores[-1] = 99_989.0
     assert tpr_at_fpr(scores, member, 0.0001).value == 0.0  # tied with the eleventh
 

@@ -1,4 +1,4 @@
-"""NN shadow attack: a small network told apart members and non-members of shadow models by their output."""
+"""NN shadow attack: a small network learns on shadow models to tell members from non-members."""
 
 from __future__ import annotations
 

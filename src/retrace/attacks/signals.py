@@ -60,7 +60,8 @@ def modified_entropy(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
 def correctness(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     """Return 1 where the largest logit is the label's, else 0, shape (...) (the gap attack of Yeom 2018)."""
     z, y = _prepared(logits, labels)
-    return (z.argmax(axis=-1) == y).astype(np.float64)
+    right: Floats = (z.argmax(axis=-1) == y).astype(np.float64)
+    return right
 
 
 def hinge(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:

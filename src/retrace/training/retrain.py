@@ -88,6 +88,16 @@ def costs_of(
     }
 
 
+def timing_of(training: Stopwatch, checking: Stopwatch) -> dict[str, float]:
+    """Wall and CPU seconds of training steps and of checks by name."""
+    return {
+        "train_seconds": training.seconds,
+        "train_cpu_seconds": training.cpu_seconds,
+        "check_seconds": checking.seconds,
+        "check_cpu_seconds": checking.cpu_seconds,
+    }
+
+
 def retrain(net: nn.Module, data: Shifted, settings: RetrainSettings, seed: int) -> Retrained:
     """Retrain all layers of `net` in place until the stop rule ends it, at the latest at its cap.
 
@@ -129,10 +139,4 @@ def retrain(net: nn.Module, data: Shifted, settings: RetrainSettings, seed: int)
     net.eval()
     params = [p.detach() for p in stepper.params]
     costs = costs_of(curve, outcome or "CAP", steps, per_epoch, torch.stack(stepper.norms), params, start)
-    timing = {
-        "train_seconds": training.seconds,
-        "train_cpu_seconds": training.cpu_seconds,
-        "check_seconds": checking.seconds,
-        "check_cpu_seconds": checking.cpu_seconds,
-    }
-    return Retrained(costs, timing)
+    return Retrained(costs, timing_of(training, checking))

@@ -13,7 +13,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from retrace.study import StageError
 from retrace.training.batches import steps_per_epoch
 from retrace.training.optim import Optimiser
-from retrace.training.retrain import Retrained, RetrainSettings, Shifted, check_steps, costs_of
+from retrace.training.retrain import Retrained, RetrainSettings, Shifted, check_steps, costs_of, timing_of
 from retrace.training.steps import Stopwatch, seeded
 
 
@@ -74,6 +74,22 @@ class Stack:
         self.alive = [self.alive[i] for i in places]
 
 
+class Record:
+    """What one copy of the stack has gone through so far."""
+
+    def __init__(self) -> None:
+        self.losses: list[Tensor] = []
+        self.norms: list[Tensor] = []
+        self.curve: list[tuple[float, float]] = []
+        self.training, self.checking = Stopwatch(), Stopwatch()
+
+    def spend(self, training: Stopwatch, checking: Stopwatch, copies: int) -> None:
+        """Add an equal share of the seconds that `copies` copies spent together."""
+        for own, common in ((self.training, training), (self.checking, checking)):
+            own.seconds += common.seconds / copies
+            own.cpu_seconds += common.cpu_seconds / copies
+
+
 def retrain_stacked(
     net: nn.Module, shifts: Sequence[Shifted], settings: RetrainSettings, seeds: Sequence[int]
 ) -> list[Retrained]:
@@ -87,62 +103,50 @@ def retrain_stacked(
     rows = shifts[0].x_train.shape[0]
     per_epoch = steps_per_epoch(rows, settings.batch)
     stack = Stack(net, shifts, settings)
-    start = {name: p.detach()[0].clone() for name, p in stack.params.items()}
+    start = [p.detach()[0].clone() for p in stack.params.values()]
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    losses: list[list[Tensor]] = [[] for _ in shifts]
-    norms: list[list[Tensor]] = [[] for _ in shifts]
-    curves: list[list[tuple[float, float]]] = [[] for _ in shifts]
-    seconds = [
-        {"train_seconds": 0.0, "train_cpu_seconds": 0.0, "check_seconds": 0.0, "check_cpu_seconds": 0.0}
-        for _ in shifts
-    ]
-    finished: list[Retrained | None] = [None] * len(shifts)
-    step = 0
-    orders = torch.empty(0)
+    records = [Record() for _ in shifts]
+    finished: dict[int, Retrained] = {}
+    checks = check_steps(per_epoch, settings)
+    step, orders = 0, torch.empty(0)
     with seeded(seeds[0], stack.x.device):
-        for check in check_steps(per_epoch, settings):
+        for check in checks:
             training, checking = Stopwatch(), Stopwatch()
-            while step < check:
-                if step % per_epoch == 0:
+            for taken in range(step, check):
+                epoch, place = divmod(taken, per_epoch)
+                if place == 0:
                     drawn = [torch.randperm(rows, generator=g) for g in generators]
                     orders = torch.stack(drawn).to(stack.x.device)
-                    stack.optimiser.lr = settings.optimiser.lr_at(step // per_epoch)
-                place = step % per_epoch * settings.batch
+                    stack.optimiser.lr = settings.optimiser.lr_at(epoch)
+                batch = slice(place * settings.batch, (place + 1) * settings.batch)
                 with training:
-                    loss, norm = stack.step(orders[stack.alive, place : place + settings.batch])
-                for i, name in enumerate(stack.alive):
-                    losses[name].append(loss[i])
-                    norms[name].append(norm[i])
-                step += 1
+                    losses, norms = stack.step(orders[stack.alive, batch])
+                for number, loss, norm in zip(stack.alive, losses, norms, strict=True):
+                    records[number].losses.append(loss)
+                    records[number].norms.append(norm)
+            step = check
             with checking:
                 accuracies = stack.accuracies()
             going = []
-            for i, number in enumerate(stack.alive):
-                if not torch.isfinite(torch.stack(losses[number])).all():
+            for i, (number, accuracy) in enumerate(zip(stack.alive, accuracies, strict=True)):
+                record = records[number]
+                if not torch.isfinite(torch.stack(record.losses)).all():
                     raise StageError(
-                        f"stacked retraining of shift {number + 1}: loss not finite by step {step}"
+                        f"stacked retraining, shift {number + 1}: loss not finite by step {step}; "
+                        "lower the learning rate or check the images"
                     )
-                shares = (training.seconds, training.cpu_seconds, checking.seconds, checking.cpu_seconds)
-                for key, share in zip(seconds[number], shares, strict=True):
-                    seconds[number][key] += share / len(stack.alive)
-                curves[number].append((step / per_epoch, accuracies[i]))
-                outcome = settings.rule.decide(*map(list, zip(*curves[number], strict=True)))
-                if outcome is None and check != check_steps(per_epoch, settings)[-1]:
+                record.spend(training, checking, len(stack.alive))
+                record.curve.append((step / per_epoch, accuracy))
+                outcome = settings.rule.decide([e for e, _ in record.curve], [a for _, a in record.curve])
+                if outcome is None and check != checks[-1]:
                     going.append(i)
                     continue
                 now = [p.detach()[i] for p in stack.params.values()]
-                costs = costs_of(
-                    curves[number],
-                    outcome or "CAP",
-                    step,
-                    per_epoch,
-                    torch.stack(norms[number]),
-                    now,
-                    list(start.values()),
-                )
-                finished[number] = Retrained(costs, seconds[number])
+                norms = torch.stack(record.norms)
+                costs = costs_of(record.curve, outcome or "CAP", step, per_epoch, norms, now, start)
+                finished[number] = Retrained(costs, timing_of(record.training, record.checking))
             if not going:
                 break
             if len(going) < len(stack.alive):
                 stack.keep(going)
-    return [done for done in finished if done is not None]
+    return [finished[number] for number in range(len(shifts))]

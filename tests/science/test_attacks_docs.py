@@ -1,0 +1,25 @@
+import re
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "attacks.md"
+
+
+def test_the_pages_examples_run_and_leak(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    space: dict = {}
+    for block in blocks:
+        exec(block, space)  # the page is ours
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed[1:]] == ["loss", "attack_r", "lira_online"]
+    assert float(printed[0].split()[0]) > 0.6
+    assert all(float(line.split()[1]) > 0.6 for line in printed[1:])
+
+
+def test_the_page_names_every_public_function_of_an_attack():
+    page = PAGE.read_text(encoding="utf-8")
+    source = Path(__file__).parents[2] / "src" / "retrace" / "attacks"
+    for module in ("threshold", "gradient", "nn", "population", "reference", "lira", "rmia", "quantile"):
+        names = re.findall(r"^def ([a-z]\w*)", (source / f"{module}.py").read_text(encoding="utf-8"), re.M)
+        for name in set(names) - {"dominated_share"}:
+            assert f"`{name}`" in page, name

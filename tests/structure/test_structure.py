@@ -1,0 +1,196 @@
+"""The house stands as designed: sizes, who may import whom, docstrings, no traces of a machine."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import statistics
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from retrace.recipe import SOURCE, closure
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted((SOURCE / "retrace").rglob("*.py"))
+}
+STUDIES = sorted(path.parent.name for path in (SOURCE / "retrace/studies").glob("*/study.py"))
+LIGHT = ("attacks", "stats", "claims", "plot")  # the packages that a job without networks imports
+HEAVY = {"torch", "torchvision", "transformers", "opacus", "accelerate", "safetensors.torch"}
+# the places that import a study by its name, which a sheet gives
+BY_NAME = {"retrace.sheet", "retrace.verbs.stage", "retrace.verbs.judge", "retrace.verbs.draw"}
+DOOR = ("job", "cli", "workflow", "store", "verbs")
+
+
+def listed():
+    """Files that git tracks or would track."""
+    words = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    names = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [name for name in names if name and (ROOT / name).is_file()]
+
+
+@cache
+def tree(module):
+    return ast.parse(MODULES[module].read_bytes())
+
+
+def outside(module):
+    """What a module imports from outside the package, under `if TYPE_CHECKING` too."""
+    found = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in found if name.split(".")[0] != "retrace"}
+
+
+def heavy(module):
+    names = outside(module)
+    return {name for name in names if name.split(".")[0] in HEAVY or name in HEAVY}
+
+
+def test_files_are_small():
+    code = [
+        name
+        for name in listed()
+        if name.endswith((".py", ".smk", ".md", ".toml", ".yaml")) or "Snakefile" in name
+    ]
+    lines = {name: len((ROOT / name).read_bytes().splitlines()) for name in code}
+    assert {name: count for name, count in lines.items() if count > 400} == {}
+    assert max(count for name, count in lines.items() if name.startswith("rules/")) <= 80
+    assert statistics.median(count for name, count in lines.items() if name.startswith("src/")) <= 110
+
+
+@pytest.mark.parametrize("package", LIGHT)
+def test_what_works_on_arrays_never_loads_a_network_library(package):
+    if not (SOURCE / "retrace" / package).is_dir():
+        pytest.skip(f"no package {package} yet")
+    for module in MODULES:
+        if module.startswith(f"retrace.{package}"):
+            loaded = {name: heavy(name) for name in closure(module) if heavy(name)}
+            assert loaded == {}, f"importing {module} loads {loaded}"
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_verdicts_and_figures_of_a_study_never_load_a_network_library(study):
+    for part in ("study", "table", "draw"):
+        loaded = {name for name in closure(f"retrace.studies.{study}.{part}") if heavy(name)}
+        assert loaded == set(), f"{study}.{part} loads a network library through {loaded}"
+
+
+def test_planning_loads_no_network_library():
+    code = (
+        "import sys; from pathlib import Path; from retrace.config import Config, SCALES; "
+        "from retrace.workflow import Workflow; "
+        "[Workflow.plan(Config(scale=scale), Path.cwd()) for scale in SCALES]; "
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    words = (sys.executable, "-c", code)
+    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & (HEAVY | {"snakemake", "matplotlib", "codecarbon"})
+
+
+def test_stages_that_say_so_need_no_network_library():
+    from retrace.sheet import load_study
+
+    for study in map(load_study, STUDIES):
+        for stage in study.stages:
+            loads = any(heavy(name) for name in closure(f"retrace.studies.{study.name}.{stage.verb}"))
+            assert loads <= stage.torch, f"{study.name} {stage.verb} says torch=False and loads it"
+
+
+def test_the_library_does_not_know_snakemake():
+    for module in MODULES:
+        assert not {name for name in outside(module) if name.split(".")[0].startswith("snakemake")}, module
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_studies_do_not_import_each_other_nor_the_door(study):
+    others = tuple(f"retrace.studies.{other}." for other in STUDIES if other != study)
+    doors = tuple(f"retrace.{name}" for name in DOOR)
+    for module in MODULES:
+        if module.startswith(f"retrace.studies.{study}."):
+            wrong = [n for n in closure(module) if n.startswith(others or ("?",)) or n.startswith(doors)]
+            assert wrong == [], f"{module} imports {wrong}"
+
+
+def test_modules_are_imported_by_literal_names():
+    """Else the closure, and with it the key, could miss one."""
+    for module in MODULES:
+        for node in ast.walk(tree(module)):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func).split(".")[-1]
+                if called in ("import_module", "__import__", "exec", "run_path", "run_module", "load_module"):
+                    assert module in BY_NAME, f"{module}: {ast.unparse(node)}"
+            if isinstance(node, ast.ImportFrom):
+                assert all(alias.name != "*" for alias in node.names), f"{module}: import *"
+            if isinstance(node, ast.Name):
+                assert node.id != "__import__" or module in BY_NAME, module
+
+
+def test_package_files_hold_a_docstring_and_nothing_else():
+    for module, path in MODULES.items():
+        if path.name == "__init__.py":
+            assert len(tree(module).body) == 1, f"{path}: keep it to a one-line docstring"
+            assert ast.get_docstring(tree(module)), path
+
+
+def undocumented(module):
+    def walk(node, owner):
+        for child in getattr(node, "body", []):
+            if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                continue
+            if child.name.startswith("_") or any(
+                ast.unparse(d).endswith("overload") for d in child.decorator_list
+            ):
+                continue
+            if not ast.get_docstring(child):
+                yield f"{owner}.{child.name}"
+            if isinstance(child, ast.ClassDef):
+                yield from walk(child, f"{owner}.{child.name}")
+
+    if not ast.get_docstring(tree(module)):
+        yield module
+    yield from walk(tree(module), module)
+
+
+def test_everything_public_has_a_docstring():
+    assert [name for module in MODULES for name in undocumented(module)] == []
+
+
+MACHINE = re.compile(rb"(?<![\w.:/-])/(work|root|home|Users|mnt|scratch|workspace)/\w")
+
+
+def test_no_tracked_file_names_a_place_on_a_machine():
+    found = {}
+    for name in listed():
+        data = (ROOT / name).read_bytes()
+        if name.startswith("dvcstore/") or b"\0" in data[:4096] or ROOT / name == Path(__file__):
+            continue
+        lines = [line.strip()[:100] for line in data.splitlines() if MACHINE.search(line)]
+        if lines:
+            found[name] = lines
+    assert found == {}
+
+
+def test_each_part_of_the_house_is_there_once():
+    """One generic rule file a verb, one declaration, sheet and claims file a study and paper."""
+    from retrace.sheet import load_study
+    from retrace.study import VERBS
+
+    assert {path.stem for path in (ROOT / "rules").glob("*.smk")} >= {*VERBS, "common"}
+    for study in map(load_study, STUDIES):
+        assert (ROOT / f"config/studies/{study.name}.yaml").is_file()
+        for paper in study.papers:
+            assert (ROOT / f"claims/{paper}.yaml").is_file()
+        for part in ("params", "table", "draw", *(stage.verb for stage in study.stages)):
+            assert f"retrace.studies.{study.name}.{part}" in MODULES, f"{study.name} lacks {part}.py"
+        assert {figure.paper for figure in study.figures} <= set(study.papers)

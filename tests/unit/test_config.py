@@ -1,0 +1,87 @@
+"""The configuration: one line for every mistake, defaults and schemas that never drift."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from retrace import schemas
+from retrace.config import Config, load_config
+from retrace.errors import RetraceError
+from retrace.sheet import chosen_studies, known_studies
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def refusal(raw):
+    with pytest.raises(RetraceError) as caught:
+        chosen_studies(load_config(raw))
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
+
+
+def test_nothing_given_is_the_laptop_run_of_everything():
+    config = load_config({})
+    assert (config.scale, config.studies, config.download) == ("laptop", "all", False)
+    assert [study.name for study in chosen_studies(config)] == known_studies()
+
+
+@pytest.mark.parametrize("studies", ["reuse", ["reuse"], ["reuse", "reuse"]])
+def test_one_study_can_be_named_with_or_without_a_list(studies):
+    assert [study.name for study in chosen_studies(load_config({"studies": studies}))] == ["reuse"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ({"scal": "smoke"}, "config: unknown key 'scal' (did you mean 'scale'?)"),
+        ({"scale": "labtop"}, "config: scale: 'labtop' is not allowed (did you mean 'laptop'?)"),
+        ({"scale": "huge"}, "config: scale: 'huge' is not allowed"),
+        ({"scale": None}, "config: scale: None is not allowed"),
+        ({"device": "gpu"}, "config: device: 'gpu' is not allowed"),
+        (
+            {"carbon": {"factor": 1}},
+            "config: unknown key 'carbon.factor' (did you mean 'factor_kg_per_kwh'?)",
+        ),
+        (
+            {"carbon": {"factor_kg_per_kwh": 0}},
+            "config: carbon.factor_kg_per_kwh: Input should be greater than 0",
+        ),
+        ({"carbon": {"country": "France"}}, "config: carbon.country: String should match pattern"),
+        ({"carbon": 3}, "config: carbon: Input should be a valid dictionary"),
+        ({"download": "perhaps"}, "config: download: Input should be a valid boolean"),
+        ({"studies": ["rouse"]}, "unknown study 'rouse' (did you mean 'reuse'?)"),
+        ({"studies": "rouse"}, "unknown study 'rouse' (did you mean 'reuse'?)"),
+        ({"studies": [["reuse"]]}, "config: studies"),
+        ({"studies": 3}, "config: studies"),
+    ],
+)
+def test_every_mistake_is_one_line(raw, expected):
+    assert expected in refusal(raw)
+
+
+def test_generated_files_fit_the_models():
+    assert schemas.drift(ROOT, fix=False) == [], "run `retrace schemas --fix`"
+
+
+def test_the_default_file_is_the_default(tmp_path):
+    assert load_config(yaml.safe_load(schemas.default_config())) == Config()
+    assert schemas.drift(tmp_path, fix=True) == sorted(
+        schemas.generated(), key=list(schemas.generated()).index
+    )
+    assert schemas.drift(tmp_path, fix=False) == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "profiles").glob("*/config.yaml")), ids=lambda path: path.parent.name
+)
+def test_every_profile_keeps_to_names_as_proof(path):
+    """A named profile replaces the default one, so that each must say these."""
+    profile = yaml.safe_load(path.read_text())
+    assert profile["rerun-triggers"] == ["mtime"]
+    assert profile["rerun-incomplete"] is True
+    assert profile["scheduler"] == "greedy"
+    assert profile["show-failed-logs"] is True

@@ -1,0 +1,144 @@
+"""Verdicts, figures and report: keyed by all that goes into them, published under names that people know."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from retrace import products
+from retrace.claims.load import load_claims
+from retrace.config import Config
+from retrace.errors import RetraceError
+from retrace.plan import StudyPlan, plan_study
+from retrace.recipe import canonical
+from retrace.sheet import load_study
+from retrace.study import Figure
+from retrace.workflow import Workflow
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = Config(scale="smoke", studies=["reuse"])
+LINUX_LONGEST_ARGUMENT = 131_072
+
+
+@pytest.fixture(scope="module")
+def flow():
+    return Workflow.plan(CONFIG, ROOT)
+
+
+@pytest.fixture
+def plan():
+    return plan_study(load_study("reuse"), CONFIG, ROOT)
+
+
+def judged(plan, config=CONFIG):
+    return products.judge(plan, "arm", config, ROOT)
+
+
+def test_specs_are_canonical_json_and_short_enough_for_a_command_line(flow):
+    specs = [flow.task_spec(task.key) for plan in flow.plans.values() for task in plan.tasks.values()]
+    specs += [flow.product_spec(key) for key in flow._by_key]
+    for spec in specs:
+        assert canonical(json.loads(spec)) == spec
+        assert "\n" not in spec
+    assert len(set(specs)) == len(specs)
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "paper"])
+def test_no_spec_is_too_long_for_a_command_line(scale):
+    flow = Workflow.plan(Config(scale=scale), ROOT)
+    specs = {key: flow.product_spec(key) for key in flow._by_key}
+    assert (
+        max(map(len, specs.values())) < LINUX_LONGEST_ARGUMENT * 0.75
+    )  # quoting and the shell's line come on top
+
+
+def test_a_verdict_reads_all_evidence_and_arrays_of_its_rows(plan):
+    verdict = judged(plan)
+    wanted = {path for row in plan.rows for task in row.tasks.values() for path in task.lasting}
+    assert set(verdict.inputs) <= wanted
+    assert all(not path.startswith("results/scratch") for path in verdict.inputs)
+    listed = {path for *_, paths in verdict.details["rows"] for path in paths.values()}
+    assert listed <= set(verdict.inputs)
+
+
+def test_the_key_of_a_verdict_has_all_that_goes_into_it(plan):
+    first = judged(plan)
+    assert judged(plan).key == first.key
+    row = plan.rows[0]
+    task = next(iter(row.tasks.values()))
+    other_task = replace(task, recipe={**task.recipe, "version": 99})
+    changes = [
+        replace(row, params={**row.params, "repetitions": 7}),  # a parameter may reach the table alone
+        replace(row, tasks={**row.tasks, task.stage.verb: other_task}),
+        replace(row, seed=77),
+    ]
+    keys = {judged(StudyPlan(plan.study, [change, *plan.rows[1:]], plan.tasks)).key for change in changes}
+    study = replace(plan.study, figures=(*plan.study.figures, Figure("arm", "more", "A caption.")))
+    keys.add(judged(StudyPlan(study, plan.rows, plan.tasks)).key)
+    keys.add(judged(plan, Config(scale="laptop")).key)
+    keys.add(judged(StudyPlan(plan.study, plan.rows[1:], plan.tasks)).key)
+    assert len(keys | {first.key}) == 7
+
+
+def test_a_claim_of_another_study_is_refused(plan, tmp_path, monkeypatch):
+    claims = load_claims(ROOT / "claims/arm.yaml")
+    stolen = claims.claims[0].model_copy(
+        update={"evidence": claims.claims[0].evidence.model_copy(update={"study": "membership"})}
+    )
+    monkeypatch.setattr(products, "load_claims", lambda _: claims.model_copy(update={"claims": [stolen]}))
+    with pytest.raises(RetraceError, match=r"claims/arm\.yaml: claim .* study 'membership'; .* 'reuse'"):
+        judged(plan)
+
+
+def test_figures_follow_the_verdict_and_their_study(plan):
+    verdict = judged(plan)
+    drawn = products.draw(plan, verdict)
+    assert verdict.outputs[0] in drawn.inputs
+    names = [figure.name for figure in products.figures_of(plan, "arm")]
+    assert names[-1] == "claims"
+    assert {Path(path).name for path in drawn.outputs} == {f"{n}.{s}" for n in names for s in ("svg", "png")}
+    assert all(drawn.key in path for path in drawn.outputs)
+    assert products.draw(plan, replace(verdict, recipe={**verdict.recipe, "scale": "x"})).key != drawn.key
+
+
+def test_the_laptop_scale_owns_the_known_names(plan):
+    copies = {}
+    for scale in ("laptop", "smoke"):
+        verdict = judged(plan)
+        made = [verdict, products.draw(plan, verdict)]
+        made.append(products.report(made[:1], made[1:], CONFIG))
+        copies[scale] = [c for m in made for c in products.publish(m, scale).details["copies"].values()]
+    assert "results/verdicts/arm.json" in copies["laptop"]
+    assert "figures/arm/claims.svg" in copies["laptop"]
+    assert {"results/report.html", "results/verdicts.csv"} <= set(copies["laptop"])
+    assert "results/smoke/verdicts/arm.json" in copies["smoke"]
+    assert not set(copies["laptop"]) & set(copies["smoke"])
+
+
+def test_stamps_are_the_product_s(plan):
+    verdict = judged(plan)
+    other = replace(verdict, recipe={**verdict.recipe, "scale": "x"})
+    stamps = {products.publish(v, s).outputs for v in (verdict, other) for s in ("laptop", "smoke")}
+    assert len(stamps) == 4
+
+
+def test_unknown_keys_and_targets_are_one_line(flow):
+    for call in (flow.task, flow.product):
+        with pytest.raises(RetraceError, match="0123456789ab"):
+            call("0123456789ab")
+    with pytest.raises(RetraceError, match=r"unknown target 'reuse_tran' \(did you mean 'reuse_train'\?\)"):
+        flow.check_targets(["reuse", "reuse_tran"])
+    flow.check_targets(["all", "arm", "reuse_judge", "results/index.csv", "reuse_train_job"])
+
+
+def test_every_named_target_has_inputs_and_all_has_everything(flow):
+    everything = set(flow.everything())
+    for name in flow.target_names:
+        assert flow.target(name)
+    stages = [task.evidence for plan in flow.plans.values() for task in plan.tasks.values()]
+    assert set(stages) < everything
+    stamps = {path for product in flow.published.values() for path in product.outputs}
+    assert stamps < everything
