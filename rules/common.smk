@@ -18,7 +18,7 @@ except RetraceError as error:
 
 
 wildcard_constraints:
-    group=r"[a-z0-9][a-z0-9.+-]*",
+    group=r"[a-z0-9][a-z0-9._+-]*",
     seed=r"s\d+|all",
     key=r"[0-9a-f]{12}",
 

@@ -21,7 +21,7 @@ from retrace.study import Study
 from retrace.yamls import read_yaml
 
 # a folder's name; rules/common.smk constrains the wildcard alike
-GROUP = r"^[a-z0-9][a-z0-9.+-]*$"
+GROUP = r"^[a-z0-9][a-z0-9._+-]*$"
 CellName = Annotated[str, StringConstraints(pattern=GROUP)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 import re
 from collections import Counter
 
@@ -28,11 +27,14 @@ def one_line(done):
     return line
 
 
-def test_the_study_is_additions_only(source):
-    for name in tracked():
-        assert filecmp.cmp(source.root / name, REPOSITORY / name, shallow=False), name
+def test_the_study_is_additions_only():
+    """None of its files is the repository's, and no file of the repository knows of it."""
     added = {path.relative_to(DUMMY).as_posix() for path in DUMMY.rglob("*") if path.is_file()}
     assert not added & set(tracked())
+    shared = [
+        name for name in tracked() if name.startswith(("src/", "rules/", "config/", "workflow/", "claims/"))
+    ]
+    assert not [name for name in [*shared, "Snakefile"] if b"dummy" in (REPOSITORY / name).read_bytes()]
 
 
 def test_a_finished_study_has_verdict_figures_and_evidence_and_nothing_half_written(finished):
@@ -122,15 +124,9 @@ def test_every_name_can_be_asked_for(source):
     assert {"all", "dummy", "dummy-paper", *verbs} == names
 
 
-@pytest.mark.parametrize(
-    ("target", "stages"),
-    [("dummy_attack", ("prepare", "train", "attack")), ("dummy-paper", tuple(STAGES))],
-)
-def test_a_part_can_be_asked_for(source, target, stages):
-    jobs = planned(source, target, config=("scale=smoke", 'studies=["dummy"]'))
-    assert {rule for rule in jobs if rule.startswith("dummy_")} - {target} == {
-        f"dummy_{v}_job" for v in stages
-    }
+def test_a_part_can_be_asked_for(source):
+    jobs = planned(source, "dummy_attack", config=("scale=smoke", 'studies=["dummy"]'))
+    assert jobs == {"dummy_prepare_job": 1, "dummy_train_job": 4, "dummy_attack_job": 4, "dummy_attack": 1}
 
 
 @pytest.mark.parametrize(

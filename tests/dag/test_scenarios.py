@@ -120,7 +120,7 @@ def data_with_old_time(clone):
         pytest.param(helper_of_train, {"train": 4, "defend": 4, "attack": 4, "measure": 4}, marks=slow),
         pytest.param(one_cell_s_parameter, {"train": 2, "defend": 2, "attack": 2, "measure": 2}),
         pytest.param(parameter_of_the_last_stage, {"measure": 2}, marks=slow),
-        pytest.param(one_more_seed, {"train": 2, "defend": 2, "attack": 2, "measure": 2}),
+        pytest.param(one_more_seed, {"train": 2, "defend": 2, "attack": 2, "measure": 2}, marks=slow),
         pytest.param(data_with_new_time, STAGES, marks=slow),
         pytest.param(data_with_old_time, STAGES, marks=slow),
     ],

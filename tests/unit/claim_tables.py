@@ -64,8 +64,10 @@ def study_table(seeds: int = 3, noise: float = 0.002) -> pd.DataFrame:
     rng = np.random.default_rng(5)
     rows = []
     for seed in range(seeds):
+        for condition in CONDITIONS:
+            rows.append(_row(rng, seed, "fashion-shift", "cnn", condition, 0.0, noise))
         for place, network in enumerate(("cnn", "vgg", "mobilenet", "vit")):
-            for condition in CONDITIONS if network == "cnn" else CONDITIONS[::3]:
+            for condition in CONDITIONS[::3]:
                 rows.append(_row(rng, seed, f"fashion-{network}", network, condition, 0.05 * place, noise))
         for place, task in enumerate(TASKS):
             rows.append(_row(rng, seed, "mnist-task", "cnn", f"task:{task}", 0.02 * place, noise))

@@ -27,7 +27,7 @@ def claim(**change):
         "kind": "trend",
         "evidence": {
             "study": "reuse",
-            "cells": ["*-cnn"],
+            "cells": ["*-shift"],
             "statistic": "spearman",
             "of": ["preindex", "epochs"],
             "within": ["cell"],
@@ -158,7 +158,7 @@ def test_one_seed_is_inconclusive(table):
 def test_a_constant_or_missing_column_is_inconclusive_never_an_error(table, value):
     record = one(table.assign(epochs=value), also=["pearson", "kendall"])
     assert (record["verdict"], record["measured"]) == ("inconclusive", None)
-    assert "undefined in 3 of 3 groups, first seed 0, fashion-cnn" in record["reason"]
+    assert "undefined in 3 of 3 groups, first seed 0, fashion-shift" in record["reason"]
     json.dumps(record, allow_nan=False)
 
 
@@ -175,19 +175,19 @@ def test_too_many_undefined_groups_are_inconclusive(table):
     table.loc[(table["type"] == "sp"), "epochs"] = 1.0
     record = one(table, evidence={"within": ["cell", "type"]})
     assert (record["verdict"], record["p"]) == ("inconclusive", None)
-    assert "undefined in 3 of 9 groups, first seed 0, fashion-cnn, sp" in record["reason"]
+    assert "undefined in 3 of 9 groups, first seed 0, fashion-shift, sp" in record["reason"]
 
 
 def test_ambiguous_rows_are_refused(table):
     again = table.iloc[[0, *range(len(table))]]
     with pytest.raises(
-        RetraceError, match=r"more than one row for seed 0, cell fashion-cnn, condition gauss:0\.05"
+        RetraceError, match=r"more than one row for seed 0, cell fashion-shift, condition gauss:0\.05"
     ):
         one(again)
 
 
 def test_measured_is_the_mean_over_groups_then_seeds(table):
-    cells = table[table["cell"].isin(["fashion-cnn"])]
+    cells = table[table["cell"].isin(["fashion-shift"])]
     blocks = cells.groupby(["seed", "type"]).apply(lambda g: g["arm"].corr(g["one_epoch"], method="spearman"))
     record = one(table, evidence={"of": ["arm", "one_epoch"], "within": ["cell", "type"]})
     assert record["measured"] == pytest.approx(blocks.groupby("seed").mean().mean())

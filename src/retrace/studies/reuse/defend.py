@@ -6,15 +6,16 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from retrace.device import current
 from retrace.errors import RetraceError
 from retrace.nets.access import replace_head
 from retrace.seeds import derive
-from retrace.studies.reuse.images import labels, tensor
 from retrace.studies.reuse.source import restore
 from retrace.study import Array, Inputs, Output, StageError
+from retrace.training.batches import to_tensor
 from retrace.training.evaluate import Evaluator
 from retrace.training.optim import OptimiserSettings
 from retrace.training.retrain import Retrained, RetrainSettings, Shifted, retrain
@@ -59,7 +60,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
 def _data(parts: dict[str, Array], shifted: dict[str, Array], i: int) -> Shifted:
     def part(name: str) -> tuple[Any, Any]:
         y = shifted.get(f"{i}.{name}.y", parts[f"{name}.y"])
-        return tensor(shifted[f"{i}.{name}.x"]).to(current()), labels(y).to(current())
+        return to_tensor(shifted[f"{i}.{name}.x"], current()), torch.from_numpy(y).to(current())
 
     return Shifted(*part("target"), *part("test"))
 

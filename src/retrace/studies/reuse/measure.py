@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from retrace.device import current
 from retrace.metrics.clean_side import clean_side
 from retrace.metrics.reuse_indices import all_indices, all_task_indices
-from retrace.seeds import derive
-from retrace.studies.reuse.images import tensor
+from retrace.seeds import derive, generator
 from retrace.studies.reuse.source import restore
-from retrace.study import Inputs, Output
+from retrace.study import Array, Inputs, Output
+from retrace.training.batches import to_tensor
 
 if TYPE_CHECKING:
     from retrace.studies.reuse.params import Params
@@ -25,24 +27,33 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     shifted = inputs["attack"].read_scratch()
     classes = inputs["prepare"].results["classes"]
     net = restore(params.network, inputs).to(current())
+    rows = _rows(len(parts["target.y"]), params.index_images, seed)
     clean = clean_side(
         net,
-        tensor(parts["target.x"]),
-        parts["target.y"],
+        to_tensor(parts["target.x"][rows]),
+        parts["target.y"][rows],
         classes,
-        reference=(tensor(parts["source.x"]), parts["source.y"]),
+        reference=(to_tensor(parts["source.x"]), parts["source.y"]),
         full_map_images=500 if params.shift == "dist" else 0,
         seed=derive(seed, "measure"),
     )
     results = []
     for i, condition in enumerate(params.conditions):
-        images = tensor(shifted[f"{i}.target.x"])
         if params.shift == "dist":
+            images = to_tensor(shifted[f"{i}.target.x"][rows])
             indices = all_indices(net, clean, images, seed=derive(seed, "measure"))
             indices.pop("pixel_rmse")  # the attack stage has it, from the same pixels
         else:
-            indices = all_task_indices(
-                net, images, shifted[f"{i}.target.y"], clean, seed=derive(seed, "measure")
-            )
+            labels = shifted[f"{i}.target.y"]
+            some = _rows(len(labels), params.index_images, seed)
+            images = to_tensor(shifted[f"{i}.target.x"][some])
+            indices = all_task_indices(net, images, labels[some], clean, seed=derive(seed, "measure"))
         results.append({"condition": condition, "indices": indices})
     return Output({"layer": clean.layer, "conditions": results})
+
+
+def _rows(count: int, wanted: int | None, seed: int) -> Array:
+    """All rows, or `wanted` of them at random, in file order."""
+    if wanted is None or wanted >= count:
+        return np.arange(count)
+    return np.sort(generator(seed, "measure", "rows").permutation(count)[:wanted])

@@ -30,7 +30,9 @@ class Params(Strict):
         "clip", description="values beyond white: clip, or wrap as in the official code"
     )
     other_dataset: str | None = Field(None, description="data set of the task `other`, resized")
+    other_reserve: int = Field(40, ge=1, description="its test images per class, kept from training")
     epochs: int = Field(ge=1, description="epochs of source training")
+    drop_at: int = Field(0, ge=0, description="epoch from which its learning rate is a tenth; 0: never")
     learning_rate: float = Field(1e-3, gt=0, description="Adam, source training")
     weight_decay: float = Field(1e-5, ge=0)
     batch: int = Field(32, ge=1)
@@ -44,6 +46,7 @@ class Params(Strict):
     )
     eval_every: int = Field(ge=1, description="steps between checks")
     max_epochs: float = Field(gt=0, description="cap; a run that reaches it is censored")
+    index_images: int | None = Field(None, ge=100, description="retraining images for the indices; null: all")
     repetitions: int = Field(1, ge=1, description="retrainings per condition, averaged")
 
     @field_validator("dataset", "other_dataset")

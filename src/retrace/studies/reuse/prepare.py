@@ -24,10 +24,12 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     other data set's target and test when one is named.
     """
     images = _first_per_class(_images(inputs["dataset"]), params.per_class)
-    scratch = _parts(images, seed, params, "", PARTS)
+    scratch = _parts(images, generator(seed, "split"), (params.reserve, params.test), PARTS)
     if params.other_dataset:
         other = _images(inputs["other_dataset"])
-        scratch |= _parts(other, seed, params, "other.", ("target", "test"))
+        kept = (params.other_reserve, params.other_reserve)
+        parts = _parts(other, generator(seed, "split", "other"), kept, ("target", "test"))
+        scratch |= {f"other.{name}": value for name, value in parts.items()}
     counts = {name: len(value) for name, value in scratch.items() if name.endswith(".y")}
     results = {"classes": images.classes, "images": counts, "mean_pixel": float(images.x.mean() / 255)}
     return Output(results, scratch=scratch)
@@ -48,16 +50,15 @@ def _first_per_class(images: Images, count: int | None) -> Images:
 
 
 def _parts(
-    images: Images, seed: int, params: Params, prefix: str, names: tuple[str, ...]
+    images: Images, rng: np.random.Generator, kept: tuple[int, int], names: tuple[str, ...]
 ) -> dict[str, Array]:
-    rng = generator(seed, "split", prefix)
     try:
-        split = splits.stratified(images.y, rng, params.reserve, params.test)
+        split = splits.stratified(images.y, rng, *kept)
     except ValueError as error:
         raise StageError(str(error)) from None
     rows = {"source": split.source, "target": split.target, "test": split.test}
     return {
-        f"{prefix}{name}.{axis}": value
+        f"{name}.{axis}": value
         for name in names
         for axis, value in (("x", images.x[rows[name]]), ("y", images.y[rows[name]]))
     }

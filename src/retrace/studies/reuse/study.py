@@ -17,7 +17,7 @@ STUDY = Study(
     stages=(
         Stage(
             "prepare",
-            uses=("dataset", "per_class", "reserve", "test", "other_dataset"),
+            uses=("dataset", "per_class", "reserve", "test", "other_dataset", "other_reserve"),
             reads=("dataset", "other_dataset"),
             by=("dataset",),
             scratch=True,
@@ -33,7 +33,7 @@ STUDY = Study(
         ),
         Stage(
             "train",
-            uses=("dataset", "network", "epochs", "learning_rate", "weight_decay", "batch"),
+            uses=("dataset", "network", "epochs", "learning_rate", "drop_at", "weight_decay", "batch"),
             needs=("prepare",),
             by=("dataset", "network"),
             scratch=True,
@@ -58,7 +58,7 @@ STUDY = Study(
         ),
         Stage(
             "measure",
-            uses=("network", "shift", "conditions"),
+            uses=("network", "shift", "conditions", "index_images"),
             needs=("prepare", "attack", "train"),
         ),
     ),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from retrace.device import current
 from retrace.nets.access import state_arrays
 from retrace.nets.registry import build
 from retrace.seeds import derive
-from retrace.studies.reuse.images import labels, tensor
 from retrace.study import Inputs, Output
+from retrace.training.batches import to_tensor
 from retrace.training.evaluate import Evaluator
 from retrace.training.loop import TrainSettings, train
 from retrace.training.optim import OptimiserSettings
@@ -26,16 +28,14 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     parts = inputs["prepare"].read_scratch()
     classes = inputs["prepare"].results["classes"]
     device = current()
-    x, y = tensor(parts["source.x"]).to(device), labels(parts["source.y"]).to(device)
+    x, y = to_tensor(parts["source.x"], device), torch.from_numpy(parts["source.y"]).to(device)
     shape = {"channels": x.shape[1], "size": x.shape[2], "classes": classes}
     net = build(params.network, x.shape[1], x.shape[2], classes, derive(seed, "train", "weights")).to(device)
-    settings = TrainSettings(
-        OptimiserSettings(lr=params.learning_rate, weight_decay=params.weight_decay),
-        params.batch,
-        params.epochs,
-    )
+    drop = ((params.drop_at, params.learning_rate / 10),) if params.drop_at else ()
+    adam = OptimiserSettings("adam", params.learning_rate, params.weight_decay, schedule=drop)
+    settings = TrainSettings(adam, params.batch, params.epochs)
     history = train(net, x, y, settings, derive(seed, "train", "order"))
-    test = Evaluator(net, tensor(parts["test.x"]).to(device), labels(parts["test.y"]).to(device))
+    test = Evaluator(net, to_tensor(parts["test.x"], device), torch.from_numpy(parts["test.y"]).to(device))
     results = {
         "accuracy": test.accuracy(),
         "losses": history.losses,
