@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections import Counter
 
 import pytest
 from dag_clone import Clone, read
@@ -83,7 +82,6 @@ def test_damaged_weights_are_named_and_made_again(finished, tmp_path, damage):
     clone = finished.copy(tmp_path / "clone", "evidence", "results")
     weights = one(clone, "results/scratch/**/*.safetensors")
     damage(weights)
-    assert clone.run("dummy_attack") == Counter()  # nobody needs them
     clone.edit("src/retrace/studies/dummy/attack.py", "rng.normal(0, noise,", "rng.normal(0, 2 * noise,")
     done = clone.snakemake("dummy_attack")
     assert done.returncode == 1

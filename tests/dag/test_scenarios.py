@@ -159,3 +159,11 @@ def test_data_that_is_not_the_catalogue_s_is_refused(pulled):
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("retrace:")]
     assert "data/raw/digits.npz: checksum differs" in line
+
+
+@slow
+def test_evidence_is_not_older_than_what_it_was_made_of_in_any_way_that_counts(pulled):
+    attack_code(pulled)  # will want the weights, so the train jobs do list their inputs
+    for path in pulled.files("evidence/**/prepare-*"):
+        os.utime(path, (4_000_000_000, 4_000_000_000))
+    assert pulled.run("dummy_train") == {}

@@ -56,12 +56,15 @@ def test_no_spec_is_too_long_for_a_command_line(scale):
 
 
 def test_a_verdict_reads_all_evidence_and_arrays_of_its_rows(plan):
-    verdict = judged(plan)
-    wanted = {path for row in plan.rows for task in row.tasks.values() for path in task.lasting}
-    assert set(verdict.inputs) <= wanted
-    assert all(not path.startswith("results/scratch") for path in verdict.inputs)
-    listed = {path for *_, paths in verdict.details["rows"] for path in paths.values()}
-    assert listed <= set(verdict.inputs)
+    row = plan.rows[0]
+    task = next(iter(row.tasks.values()))
+    left = replace(task, stage=replace(task.stage, arrays=True, scratch=True))
+    row = replace(row, tasks={**row.tasks, task.stage.verb: left})
+    verdict = judged(StudyPlan(plan.study, [row], plan.tasks))
+    wanted = {path for one in row.tasks.values() for path in one.lasting}
+    assert set(verdict.inputs) == wanted
+    assert [path for path in wanted if path.endswith(".npz")] == [left.outputs["arrays"]]
+    assert not [path for path in wanted if path.startswith("results/scratch")]
 
 
 def test_the_key_of_a_verdict_has_all_that_goes_into_it(plan):
