@@ -61,11 +61,12 @@ def judge(plan: StudyPlan, paper: str, config: Config, root: Path) -> Product:
         "figures": figures,
     }
     key = recipe_key(recipe)
-    listed = [[row.cell, row.seed, row.params, {v: t.evidence for v, t in row.tasks.items()}] for row in rows]
+    listed = [[row.cell, row.seed, {v: t.evidence for v, t in row.tasks.items()}] for row in rows]
     details = {
         "paper": paper,
         "study": plan.study.name,
         "scale": config.scale,
+        "cells": {row.cell: row.params for row in rows},
         "rows": listed,
         "figures": figures,
     }
@@ -100,7 +101,7 @@ def draw(plan: StudyPlan, verdict: Product) -> Product:
         for suffix in ("svg", "png")
     )
     details = {
-        **{name: verdict.details[name] for name in ("paper", "study", "scale", "rows", "figures")},
+        **{name: verdict.details[name] for name in ("paper", "study", "scale", "cells", "rows", "figures")},
         "verdict": verdict.outputs[0],
     }
     return Product("draw", paper, recipe, (*verdict.inputs, *verdict.outputs), outputs, details)

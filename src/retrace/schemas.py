@@ -1,4 +1,4 @@
-"""Files generated from the models: JSON schemas and the documented default configuration."""
+"""Files generated from the models: JSON schemas, the documented default configuration, a page a paper."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pydantic import BaseModel
 from retrace.claims.schema import claims_schema
 from retrace.config import Config
 from retrace.files import write_atomic
+from retrace.pages import pages
 from retrace.sheet import Sheet, known_studies, params_model
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def generated() -> dict[str, str]:
+def generated(root: Path) -> dict[str, str]:
     """Every generated file's path and content."""
     params = {f"params-{name}": params_model(name).model_json_schema() for name in known_studies()}
     schemas: dict[str, Any] = {
@@ -28,7 +29,7 @@ def generated() -> dict[str, str]:
     files = {
         f"config/schemas/{name}.json": json.dumps(body, indent=2) + "\n" for name, body in schemas.items()
     }
-    return {**files, "config/config.yaml": default_config()}
+    return {**files, "config/config.yaml": default_config(), **pages(root)}
 
 
 def default_config() -> str:
@@ -54,7 +55,7 @@ def _block(model: type[BaseModel], values: BaseModel, indent: str) -> list[str]:
 def drift(root: Path, fix: bool) -> list[str]:
     """Paths whose content differs from what the models give; written when `fix`."""
     stale = []
-    for path, content in generated().items():
+    for path, content in generated(root).items():
         place = root / path
         if not place.is_file() or place.read_text(encoding="utf-8") != content:
             stale.append(path)

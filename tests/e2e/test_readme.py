@@ -14,7 +14,9 @@ README = (REPOSITORY / "README.md").read_text()
 BY_CI = {"python3 envs/run.py bash tests/run"}
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.S)
 LINES = {line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()}
-CELLS = {code for line in README.splitlines() if line.startswith("|") for code in re.findall(r"`([^`]+)`", line)}
+CELLS = {
+    code for line in README.splitlines() if line.startswith("|") for code in re.findall(r"`([^`]+)`", line)
+}
 
 
 def commands(program):

@@ -108,8 +108,12 @@ def test_the_closure_is_what_importing_can_load(tmp_path):
 
 def test_the_closure_is_at_least_what_python_loads(tmp_path):
     package(tmp_path)
-    code = f"import sys, {STAGE} as m; m.run(None); print(*[n for n in sys.modules if n.startswith('retrace')])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": "."}, capture_output=True, text=True)
+    code = (
+        f"import sys, {STAGE} as m; m.run(None); print(*[n for n in sys.modules if n.startswith('retrace')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": "."}, capture_output=True, text=True
+    )
     assert set(done.stdout.split()) == set(closure(STAGE, tmp_path))
 
 
@@ -126,7 +130,11 @@ def test_comments_docstrings_layout_and_line_ends_do_not_count(tmp_path_factory,
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
             text = ast.Expr(ast.Constant("Other words.\n\nIn lines."))
             node.body = [text, *node.body[isinstance(node.body[0], ast.Expr) if node.body else 0 :]]
-    other = "# first\n\n\n" + ast.unparse(ast.fix_missing_locations(tree)).replace("\n", "  # why\r\n\n\n", 2) + "\n"
+    other = (
+        "# first\n\n\n"
+        + ast.unparse(ast.fix_missing_locations(tree)).replace("\n", "  # why\r\n\n\n", 2)
+        + "\n"
+    )
     assert stage_digest(tmp_path_factory, **{file: other}) == stage_digest(tmp_path_factory)
 
 
@@ -143,7 +151,13 @@ def test_type_checking_imports_do_not_count(tmp_path_factory):
         assert stage_digest(tmp_path_factory, **changed) == stage_digest(tmp_path_factory), other
 
 
-@pytest.mark.parametrize("block", ["if TYPE_CHECKING:\n    pass\nelse:\n    import retrace.apart\n", "if not TYPE_CHECKING:\n    import retrace.apart\n"])
+@pytest.mark.parametrize(
+    "block",
+    [
+        "if TYPE_CHECKING:\n    pass\nelse:\n    import retrace.apart\n",
+        "if not TYPE_CHECKING:\n    import retrace.apart\n",
+    ],
+)
 def test_the_other_branch_of_type_checking_counts(tmp_path, block):
     package(tmp_path, {**PACKAGE, "deep/leaf": f"from typing import TYPE_CHECKING\n{block}"})
     assert "retrace.apart" in closure(STAGE, tmp_path)
@@ -228,7 +242,13 @@ def test_code_that_means_something_else_has_another_digest(one, other):
 
 NAMES = st.sampled_from(["a", "b", "value", "None_"])
 CONSTANTS = st.one_of(
-    st.none(), st.booleans(), st.integers(0, 3), st.floats(0, 3), st.text("ab(),:[]='\\ é", max_size=4), st.binary(max_size=2), st.just(...)
+    st.none(),
+    st.booleans(),
+    st.integers(0, 3),
+    st.floats(0, 3),
+    st.text("ab(),:[]='\\ é", max_size=4),
+    st.binary(max_size=2),
+    st.just(...),
 )
 LEAVES = st.one_of(st.builds(ast.Name, NAMES, st.just(ast.Load())), st.builds(ast.Constant, CONSTANTS))
 
@@ -259,12 +279,16 @@ def test_digests_agree_exactly_when_the_code_does(one, other):
     same = ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
     assert (recipe._shape_of(one.encode()) == recipe._shape_of(other.encode())) == same
     shell = f"def f():\n    '''doc'''\n    {one}\n"
-    assert recipe._shape_of(shell.encode()) == recipe._shape_of(f"def f():\n  '''other'''\n\n\n  {one} # x\n".encode())
+    assert recipe._shape_of(shell.encode()) == recipe._shape_of(
+        f"def f():\n  '''other'''\n\n\n  {one} # x\n".encode()
+    )
 
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=8), children, max_size=4),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=8), children, max_size=4)
+    ),
     max_leaves=12,
 )
 

@@ -17,7 +17,7 @@ def run(spec: dict[str, Any], root: Path) -> None:
     """Save every figure that the spec names as SVG and PNG; RetraceError when the study draws another set."""
     verdicts = json.loads((root / spec["verdict"]).read_bytes())
     study = f"retrace.studies.{spec['study']}"
-    table = importlib.import_module(f"{study}.table").table(evidence_rows(spec["rows"], root))
+    table = importlib.import_module(f"{study}.table").table(evidence_rows(spec, root))
     figures = importlib.import_module(f"{study}.draw").draw(spec["paper"], table, verdicts)
     figures["claims"] = claim_strip(verdicts)
     names = {entry["name"] for entry in spec["figures"]}

@@ -22,7 +22,7 @@ def run(spec: dict[str, Any], root: Path) -> None:
     """Write the verdicts of `spec["paper"]`: claims, costs, and the figures that go with them."""
     paper = spec["paper"]
     claims = load_claims(root / "claims" / f"{paper}.yaml")
-    rows = evidence_rows(spec["rows"], root)
+    rows = evidence_rows(spec, root)
     records = {path: read_record(root / path) for *_, paths in spec["rows"] for path in paths.values()}
     meters = {path: record["meter"] for path, record in records.items()}
     table = importlib.import_module(f"retrace.studies.{spec['study']}.table").table(rows)
@@ -41,8 +41,8 @@ def run(spec: dict[str, Any], root: Path) -> None:
     write_atomic(root / spec["out"][0], (json.dumps(verdicts, indent=1) + "\n").encode())
 
 
-def evidence_rows(listed: Iterable[list[Any]], root: Path) -> list[EvidenceRow]:
-    """The rows of a spec, [cell, seed, params, {verb: path}] each, with their evidence read once."""
+def evidence_rows(spec: dict[str, Any], root: Path) -> list[EvidenceRow]:
+    """The rows of a spec ([cell, seed, {verb: path}], parameters by cell), with their evidence read once."""
     read: dict[str, Evidence] = {}
 
     def evidence(path: str) -> Evidence:
@@ -51,8 +51,8 @@ def evidence_rows(listed: Iterable[list[Any]], root: Path) -> list[EvidenceRow]:
         return read[path]
 
     return [
-        EvidenceRow(cell, seed, params, {verb: evidence(path) for verb, path in paths.items()})
-        for cell, seed, params, paths in listed
+        EvidenceRow(cell, seed, spec["cells"][cell], {verb: evidence(path) for verb, path in paths.items()})
+        for cell, seed, paths in spec["rows"]
     ]
 
 
