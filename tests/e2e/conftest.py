@@ -1,4 +1,4 @@
-"""The real study at the smoke scale, run once a session in a clean clone without data, evidence or results."""
+"""The real study at the smoke scale, run once a session in a clean clone that holds no data or results."""
 
 from __future__ import annotations
 
