@@ -30,11 +30,13 @@ def start(clone, *targets):
 
 def kill_group(run, rng):
     os.killpg(run.pid, signal.SIGKILL)
+    return True
 
 
 def kill_snakemake_alone(run, rng):
     """Its jobs go on as orphans beside those of the next run."""
     run.kill()
+    return True
 
 
 def kill_one_job(run, rng):
@@ -44,6 +46,7 @@ def kill_one_job(run, rng):
     if jobs:
         rng.choice(jobs).kill()
     run.wait(60)
+    return bool(jobs)
 
 
 def finish(clone):
@@ -69,22 +72,18 @@ def check_all_files_whole(clone, finished):
         assert value == results[name], name
 
 
-@pytest.mark.parametrize(("kill", "rounds"), [(kill_group, 8), (kill_snakemake_alone, 7), (kill_one_job, 9)])
+@pytest.mark.parametrize(("kill", "rounds"), [(kill_group, 7), (kill_snakemake_alone, 7), (kill_one_job, 7)])
 def test_a_killed_run_is_made_good_by_the_next(source, finished, tmp_path, kill, rounds):
     rng = random.Random(f"{kill.__name__} 1")
     clone = source.copy(tmp_path / "clone")
-    hit = locks = 0
-    for _ in range(rounds):
+    kills = locks = 0
+    while kills < rounds:
         run = start(clone, "dummy_judge", "dummy_defend")
-        begin = time.monotonic()
         while not list((clone.root / ".snakemake/locks").glob("*")) and run.poll() is None:
             time.sleep(0.02)  # nothing is at stake before
         time.sleep(rng.uniform(0, 5))
-        hit += run.poll() is None
-        if run.poll() is None:
-            kill(run, rng)
+        kills += run.poll() is None and kill(run, rng)
         run.wait(60)
-        assert time.monotonic() - begin < 120
         check_all_files_whole(clone, finished)
         if rng.random() < 0.5:  # else the next kill meets what this one left
             locks += finish(clone)
@@ -94,7 +93,6 @@ def test_a_killed_run_is_made_good_by_the_next(source, finished, tmp_path, kill,
         else:
             locks += clone.snakemake("--unlock").returncode == 0
     finish(clone)
-    assert hit >= rounds * 2 // 3
     if kill is not kill_one_job:
         assert locks
     assert clone.results() == finished.results()

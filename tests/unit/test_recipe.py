@@ -1,5 +1,7 @@
 """Keys: what must change them does, what must not does not."""
 
+# ruff: noqa: E501 (tables of code)
+
 import ast
 import json
 import os

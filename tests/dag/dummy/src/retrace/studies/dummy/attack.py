@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from retrace.studies.dummy.linear import features
-from retrace.studies.dummy.pause import pause
 
 from retrace.seeds import generator
+from retrace.studies.dummy.linear import features
+from retrace.studies.dummy.pause import pause
 from retrace.study import Inputs, Output
 
 if TYPE_CHECKING:

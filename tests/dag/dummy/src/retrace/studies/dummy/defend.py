@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from retrace.studies.dummy.pause import pause
 
+from retrace.studies.dummy.pause import pause
 from retrace.study import Inputs, Output
 
 if TYPE_CHECKING:

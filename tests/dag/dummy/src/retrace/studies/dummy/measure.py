@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retrace.studies.dummy.pause import pause
-
 from retrace.study import Inputs, Output
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from retrace.studies.dummy.linear import features, fit
-from retrace.studies.dummy.pause import pause
 
 from retrace.seeds import generator
+from retrace.studies.dummy.linear import features, fit
+from retrace.studies.dummy.pause import pause
 from retrace.study import Inputs, Output
 
 if TYPE_CHECKING:
