@@ -22,7 +22,7 @@ PINS = ROOT / "envs" / "requirements.txt"
 
 def main(command: list[str]) -> int:
     """Run `command` in the environment; the command's exit status."""
-    if sys.version_info[:2] < (3, 11):
+    if sys.version_info[:2] < (3, 11):  # noqa: UP036 - the one line an old Python should print
         print(f"retrace: needs Python 3.11 or newer, this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
     if not command:

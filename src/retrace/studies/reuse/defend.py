@@ -100,7 +100,7 @@ def one_epoch(before: float, curve: list[list[float]], target: float) -> float:
     """Epochs to the target by the straight line from the start to the last check of the first epoch.
 
     `curve` has (epoch, accuracy) pairs. A run that ended within the first epoch is its own forecast; a line
-    that does not rise gives the forecast of the smallest rise that one test image could show.
+    that does not rise is taken to rise by 0.001.
     """
     first = [point for point in curve if point[0] <= 1] or curve[:1]
     epoch, accuracy = first[-1]
