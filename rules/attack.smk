@@ -10,11 +10,11 @@ for STUDY in FLOW.studies_with("attack"):
             **FLOW.output_patterns(STUDY, "attack"),
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/attack-{{key}}.log",
-        params:
-            spec=task_spec,
         threads: 1
         resources:
             gpu=FLOW.gpus(STUDY, "attack"),
+        params:
+            spec=task_spec,
         message:
             f"{STUDY} attack {{wildcards.group}} {{wildcards.seed}}"
         shell:

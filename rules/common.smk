@@ -8,7 +8,11 @@ from retrace.errors import RetraceError
 from retrace.workflow import Workflow
 
 # Snakemake sets the targets after it has read the rules; a misspelt one deserves a better line than its own
-TARGETS = get_argument_parser().parse_known_args()[0].targets if workflow.is_main_process else []
+TARGETS = (
+    get_argument_parser().parse_known_args()[0].targets
+    if workflow.is_main_process
+    else []
+)
 
 try:
     # not workflow.basedir, which is workflow/ with the catalog's Snakefile; jobs work in this folder as well

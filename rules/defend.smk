@@ -10,11 +10,11 @@ for STUDY in FLOW.studies_with("defend"):
             **FLOW.output_patterns(STUDY, "defend"),
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/defend-{{key}}.log",
-        params:
-            spec=task_spec,
         threads: 1
         resources:
             gpu=FLOW.gpus(STUDY, "defend"),
+        params:
+            spec=task_spec,
         message:
             f"{STUDY} defend {{wildcards.group}} {{wildcards.seed}}"
         shell:

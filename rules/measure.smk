@@ -10,11 +10,11 @@ for STUDY in FLOW.studies_with("measure"):
             **FLOW.output_patterns(STUDY, "measure"),
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/measure-{{key}}.log",
-        params:
-            spec=task_spec,
         threads: 1
         resources:
             gpu=FLOW.gpus(STUDY, "measure"),
+        params:
+            spec=task_spec,
         message:
             f"{STUDY} measure {{wildcards.group}} {{wildcards.seed}}"
         shell:

@@ -10,11 +10,11 @@ for STUDY in FLOW.studies_with("prepare"):
             **FLOW.output_patterns(STUDY, "prepare"),
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/prepare-{{key}}.log",
-        params:
-            spec=task_spec,
         threads: 1
         resources:
             gpu=FLOW.gpus(STUDY, "prepare"),
+        params:
+            spec=task_spec,
         message:
             f"{STUDY} prepare {{wildcards.group}} {{wildcards.seed}}"
         shell:

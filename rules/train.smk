@@ -10,11 +10,11 @@ for STUDY in FLOW.studies_with("train"):
             **FLOW.output_patterns(STUDY, "train"),
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/train-{{key}}.log",
-        params:
-            spec=task_spec,
         threads: 1
         resources:
             gpu=FLOW.gpus(STUDY, "train"),
+        params:
+            spec=task_spec,
         message:
             f"{STUDY} train {{wildcards.group}} {{wildcards.seed}}"
         shell:
