@@ -42,7 +42,8 @@ def frame(values: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike) -> tup
     """Axis limits that hold all values and their intervals, or as much of these as leaves values legible.
 
     Two seeds give intervals many times the spread of the data; beyond 0.6 of that spread on either
-    side they run out of the frame. None where there is nothing finite.
+    side they run out of the frame, and below zero too where no value is negative.
+    None where there is nothing finite.
     """
     points = np.asarray(values, dtype=float)
     points = points[np.isfinite(points)]
@@ -53,6 +54,8 @@ def frame(values: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike) -> tup
     ends = np.concatenate([points, np.ravel(np.asarray(low, float)), np.ravel(np.asarray(high, float))])
     ends = ends[np.isfinite(ends)]
     bottom, top = max(float(ends.min()), least - 0.6 * spread), min(float(ends.max()), most + 0.6 * spread)
+    if least >= 0:
+        bottom = max(bottom, 0.0)
     margin = 0.05 * ((top - bottom) or spread)
     return bottom - margin, top + margin
 
