@@ -5,8 +5,8 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-# the image only has to bring Python: envs/ holds the pins
-container: "docker://python:3.11-slim"
+# built from envs/Dockerfile, which installs the pins; only used with --sdm apptainer
+container: "docker://retrace:0.1.0"
 
 
 configfile: "config/config.yaml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from retrace.plan import Task
 from retrace.workflow import Workflow
 
 
-def run(config: Config, root: Path, count: int, seed: int) -> int:
+def run(config: Config, root: Path, count: int, seed: int | None = None) -> int:
     """Recompute `count` random tasks that have evidence; print a line for each.
 
     The needed scratch is made again too, in a folder that is removed. Returns 1 when a result differs.
@@ -29,6 +30,8 @@ def run(config: Config, root: Path, count: int, seed: int) -> int:
         raise RetraceError(
             f"nothing to audit: no evidence at scale {config.scale}; run snakemake or `retrace pull`"
         )
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    print(f"random choice {seed}", flush=True)
     rng = np.random.default_rng(seed)
     chosen = [tasks[i] for i in rng.permutation(len(tasks))[:count]]
     failures = 0
@@ -56,13 +59,15 @@ def _compute(flow: Workflow, task: Task, place: Path) -> None:
         [sys.executable, "-m", "retrace.job", spec], cwd=place, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise RetraceError(f"audit: {task.label} failed: {done.stderr.strip().splitlines()[-1]}")
+        raise RetraceError(
+            f"audit: {task.label} failed: {(done.stderr.strip() or 'killed').splitlines()[-1]}"
+        )
 
 
 def _same(task: Task, root: Path, place: Path) -> bool:
     old, new = read_record(root / task.evidence), read_record(place / task.evidence)
     equal: bool = json.dumps(old["results"], sort_keys=True) == json.dumps(new["results"], sort_keys=True)
-    equal &= old["files"].get("arrays") == new["files"].get("arrays")
+    equal &= old["files"] == new["files"]
     machines = {old["environment"].get("name"), new["environment"].get("name")}
     note = "" if len(machines) == 1 else f" (computed on {' and on '.join(sorted(map(str, machines)))})"
     print(f"{'same   ' if equal else 'DIFFERS'}  {task.label}  {task.key}{note}", flush=True)

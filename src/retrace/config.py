@@ -32,7 +32,7 @@ class Carbon(Strict):
     factor_kg_per_kwh: float = Field(
         0.475,
         gt=0,
-        description="kg CO2e per kWh: multiplies the energy of every stage",
+        description="kg CO2e per kWh of stages run from now on; evidence keeps its own",
     )
     cpu_watts: float = Field(
         15.0,

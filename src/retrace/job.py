@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from retrace.errors import RetraceError
+from retrace.recipe import code_digest
 
 
 def main(text: str, root: Path) -> int:
@@ -43,9 +44,18 @@ def _limit_threads(context: dict[str, Any]) -> None:
     os.environ["RETRACE_DEVICE"] = context.get("device", "cpu")
 
 
+def check_code(planned: dict[str, str]) -> None:
+    """Refuse to run modules that were edited after the run was planned: the key would be another's."""
+    for module, digest in planned.items():
+        if code_digest(module) != digest:
+            raise RetraceError(f"{module} changed since this run was planned; start the run again")
+
+
 def _dispatch(spec: dict[str, Any], root: Path) -> None:
     # imported here so that a drawing job never pays for the meter, nor a stage for matplotlib
     verb = spec.pop("verb")
+    if "code" in spec:
+        check_code(spec["code"])
     if verb == "judge":
         from retrace.verbs import judge
 

@@ -174,6 +174,8 @@ class Meter:
             "ram_kwh": ram,
             "gpu_kwh": gpu,
             "method": self.method,
+            "cpu_watts": self.cpu_watts,
+            "ram_watts": self.ram_watts,
             "device": self.device,
             "factor_kg_per_kwh": self.factor,
             "country": self.country,

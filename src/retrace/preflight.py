@@ -24,7 +24,8 @@ def check_scale_runs(config: Config, params: Iterable[dict[str, Any]], root: Pat
         )
     from retrace.data.external import EXTERNAL, missing
 
-    names = sorted({p["dataset"] for p in params if p.get("dataset") in EXTERNAL})
+    wanted = {p.get(key) for p in params for key in ("dataset", "other_dataset")}
+    names = sorted(name for name in wanted if name in EXTERNAL)
     absent = [name for name in names if missing(name, root / config.datasets)]
     if absent and not config.download:
         raise RetraceError(

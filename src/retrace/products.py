@@ -44,6 +44,10 @@ def figures_of(plan: StudyPlan, paper: str) -> list[Figure]:
     return [figure for figure in plan.study.figures if figure.paper == paper] + [strip]
 
 
+def _code(*modules: str) -> dict[str, str]:
+    return {module: code_digest(module) for module in modules}
+
+
 def judge(plan: StudyPlan, paper: str, config: Config, root: Path) -> Product:
     """The verdicts of one paper, from the rows its claims speak of."""
     claims = load_claims(root / "claims" / f"{paper}.yaml")
@@ -55,7 +59,7 @@ def judge(plan: StudyPlan, paper: str, config: Config, root: Path) -> Product:
         "paper": paper,
         "scale": config.scale,
         "claims": claims.model_dump(mode="json"),
-        "code": [code_digest("retrace.verbs.judge"), code_digest(f"retrace.studies.{plan.study.name}.table")],
+        "code": _code("retrace.verbs.judge", f"retrace.studies.{plan.study.name}.table"),
         # all parameters: the table may use one that no stage does
         "rows": [[row.cell, row.seed, row.params, {v: t.key for v, t in row.tasks.items()}] for row in rows],
         "figures": figures,
@@ -66,6 +70,8 @@ def judge(plan: StudyPlan, paper: str, config: Config, root: Path) -> Product:
         "paper": paper,
         "study": plan.study.name,
         "scale": config.scale,
+        "claims": recipe["claims"],
+        "code": recipe["code"],
         "cells": {row.cell: row.params for row in rows},
         "rows": listed,
         "figures": figures,
@@ -92,7 +98,7 @@ def draw(plan: StudyPlan, verdict: Product) -> Product:
     recipe = {
         "verb": "draw",
         "judge": verdict.key,
-        "code": [code_digest("retrace.verbs.draw"), code_digest(f"retrace.studies.{plan.study.name}.draw")],
+        "code": _code("retrace.verbs.draw", f"retrace.studies.{plan.study.name}.draw"),
     }
     key = recipe_key(recipe)
     outputs = tuple(
@@ -102,6 +108,7 @@ def draw(plan: StudyPlan, verdict: Product) -> Product:
     )
     details = {
         **{name: verdict.details[name] for name in ("paper", "study", "scale", "cells", "rows", "figures")},
+        "code": recipe["code"],
         "verdict": verdict.outputs[0],
     }
     return Product("draw", paper, recipe, (*verdict.inputs, *verdict.outputs), outputs, details)
@@ -113,7 +120,7 @@ def report(judged: list[Product], drawn: list[Product], config: Config) -> Produ
     recipe = {
         "verb": "report",
         "scale": config.scale,
-        "code": code_digest("retrace.verbs.report"),
+        "code": _code("retrace.verbs.report"),
         "templates": {path.name: file_digest(path) for path in sorted(template.glob("*.j2"))},
         "needs": [product.key for product in [*judged, *drawn]],
     }
@@ -121,6 +128,7 @@ def report(judged: list[Product], drawn: list[Product], config: Config) -> Produ
     outputs = (f"results/report/{config.scale}-{key}.html", f"results/report/{config.scale}-{key}.csv")
     details = {
         "scale": config.scale,
+        "code": recipe["code"],
         "verdicts": [product.outputs[0] for product in judged],
         "figures": {product.name: list(product.outputs) for product in drawn},
     }

@@ -31,6 +31,8 @@ def pull(root: Path) -> tuple[int, int]:
     remote lacks an object or holds a damaged one.
     """
     restore_data(root)
+    if not (root / "evidence.dvc").is_file():
+        raise RetraceError("nothing has been published yet: there is no evidence.dvc")
     dvc(root, "fetch", "evidence.dvc")
     added = kept = 0
     for name, md5 in _listing(root, root / "evidence.dvc"):
@@ -81,8 +83,9 @@ def _object(root: Path, md5: str) -> Path:
 def dvc(root: Path, *words: str) -> None:
     """Run one DVC command in the repository; RetraceError with its last line when it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *words, "-q"], cwd=root, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dvc", *words], cwd=root, capture_output=True, text=True, check=False
     )
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        raise RetraceError(f"dvc {' '.join(words)} failed: {lines[-1]} (details: dvc {' '.join(words)} -v)")
+        command = f"dvc {' '.join(words)}"
+        raise RetraceError(f"{command} failed: {lines[-1]} (in a git clone, see: {command} -v)")

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from retrace import products, store
+from retrace.claims.sealed import read_verdict, read_verdicts
 from retrace.config import Config, load_config
 from retrace.errors import RetraceError, did_you_mean
+from retrace.files import set_aside
 from retrace.plan import StudyPlan, Task, plan_all, screen
 from retrace.preflight import check_scale_runs
 from retrace.products import Product
+from retrace.recipe import file_digest
 from retrace.study import VERBS
 
 
@@ -50,6 +53,8 @@ class Workflow:
         flow.check_targets(targets)
         for line in screen(flow._tasks.values(), root):
             print(f"retrace: {line}", file=sys.stderr)
+        for product in flow.judged.values():
+            _set_aside_if_damaged(root / product.outputs[0])
         for product in flow.published.values():
             _forget_unless_whole(product, root)
         return flow
@@ -196,14 +201,33 @@ class Workflow:
     def verdict_table(self, papers: Sequence[str] = ()) -> str:
         """The verdicts there are (of `papers`, or of all), as text for the terminal."""
         from retrace.claims.table import verdict_table
-        from retrace.verbs.judge import read_verdicts
 
-        return verdict_table(
-            read_verdicts([self.root / product.outputs[0] for product in self.judged.values()])
-        )
+        for paper in papers:
+            if paper not in self.judged:
+                raise RetraceError(f"unknown paper {paper!r}{did_you_mean(paper, self.judged)}")
+        chosen = [self.judged[paper] for paper in papers or self.judged]
+        return verdict_table(read_verdicts([self.root / product.outputs[0] for product in chosen]))
+
+
+def _set_aside_if_damaged(verdict: Path) -> None:
+    if not verdict.is_file():
+        return
+    try:
+        read_verdict(verdict)
+    except RetraceError as error:
+        print(f"retrace: {error} (kept as {set_aside(verdict).name})", file=sys.stderr)
 
 
 def _forget_unless_whole(product: Product, root: Path) -> None:
-    """Drop the stamp of a publication whose copies someone removed, so that they are made again."""
-    if not all((root / copy).is_file() for copy in product.details["copies"].values()):
-        (root / product.outputs[0]).unlink(missing_ok=True)
+    """Drop the stamp of a publication whose copies were removed or changed: they are made again."""
+    stamp = root / product.outputs[0]
+    if stamp.exists() and not all(
+        _same(root / source, root / copy) for source, copy in product.details["copies"].items()
+    ):
+        stamp.unlink()
+
+
+def _same(source: Path, copy: Path) -> bool:
+    if not (source.is_file() and copy.is_file()):
+        return not source.is_file() and copy.is_file()
+    return file_digest(source) == file_digest(copy)

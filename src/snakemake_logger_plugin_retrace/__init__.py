@@ -13,6 +13,7 @@ from typing import Any
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 
 LOG_LINES = 15
+REASON = 90  # characters of a dry run's reason
 # What Snakemake says on every run. All else it says is passed on: better a line too many than a lost one.
 CHATTER = (
     "Assuming unrestricted", "Building DAG", "Complete log", "Conda environments", "Elapsed time", "Execute ",
@@ -81,10 +82,14 @@ class LogHandler(LogHandlerBase):
     def _on_resources_info(self, record: Any) -> None:
         self.cores = getattr(record, "cores", self.cores)
 
-    def _on_job_info(self, record: Any) -> None:
+    def _on_job_info(self, record: Any) -> str:
         rule, values = record.rule_name, getattr(record, "wildcards", None) or {}
         name = record.rule_msg or " ".join([rule, *(str(v) for v in values.values())])
         self.running[record.jobid] = (rule, name, record.created)
+        if not self.common_settings.dryrun:
+            return ""
+        reason = " ".join(str(getattr(record, "reason", "") or "").split())
+        return f"  {name}: {reason[:REASON]}{'...' if len(reason) > REASON else ''}"
 
     def _on_job_finished(self, record: Any) -> str:
         self.done += 1

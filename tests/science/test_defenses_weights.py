@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from shadow_bench import bench
+from shadow_bench import bench, fresh
 
 from retrace.defenses.blocks import blocks, cuts, mirrored, region_mask
 from retrace.defenses.cwrf import cwrf
@@ -12,7 +12,9 @@ from retrace.defenses.pptp import choose, pptp
 from retrace.defenses.run import defend
 from retrace.defenses.scores import flat, kinds, pearson, top_mask, weight_scores
 from retrace.defenses.settings import Cwrf, Pptp, RelaxLoss, Undefended
+from retrace.seeds import derive
 from retrace.study import StageError
+from retrace.training.fit import orders
 
 MADE = bench()
 
@@ -34,9 +36,6 @@ def test_learnability_is_accumulated_taylor_importance():
     one = weight_scores(made, made.trained, 0.0, 0.01, 1)
     net = {n: p[1].detach().clone().requires_grad_(True) for n, p in made.trained.params.items()}
     total = {n: torch.zeros_like(p) for n, p in net.items()}
-    from retrace.seeds import derive
-    from retrace.training.fit import orders
-
     shuffled = made.rows[1][orders((1,), 40, 0, derive(made.seed, "scores"))[0]]
     for rows in shuffled.split(16):
         h = torch.relu(F.linear(made.x[rows].flatten(1), net["body.1.weight"], net["body.1.bias"]))
@@ -110,14 +109,10 @@ def test_notes_say_a_number_of_each_model():
 
 
 def test_blocks_cover_every_weight_once_in_order():
-    for network, count in (("mlp-relu-8-6", 3), ("cnn", 4), ("resnet-s", 5)):
-        models = bench(network, models=4, epochs=1).start if network != "resnet-s" else None
-        if models is None:
-            from shadow_bench import fresh
-
-            models = fresh([0], "resnet-s")
+    for network, count in (("mlp-relu-8-6", 3), ("cnn", 4), ("resnet-s", 5), ("vit-s", 5)):
+        models = fresh([0], network)
         parts = blocks(models)
-        assert len(parts) == count or network == "resnet-s"
+        assert len(parts) == count
         assert sorted(n for part in parts for n in part) == sorted(models.params)
         assert all(name.startswith("head") for name in parts[-1])
     assert set(cuts(3)) == {(0,), (1, 2), (0, 1), (2,)}

@@ -51,7 +51,7 @@ POOR = [
     "leep_neg",
     "feature_shift",
     "initial_gradient_norm",
-    "one_epoch",
+    "first_check",
     "static_params",
 ]
 INDICES = [name for name in GOOD if name.startswith(("arm", "preindex", "resque"))]

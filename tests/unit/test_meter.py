@@ -15,6 +15,8 @@ from retrace.meter import KWH, Meter, estimate_kwh, refuse_zero
 from retrace.study import StageError
 
 KEYS = {
+    "cpu_watts",
+    "ram_watts",
     "seconds", "cpu_seconds", "kwh", "kg_co2e", "cpu_kwh", "ram_kwh", "gpu_kwh", "method", "device",
     "factor_kg_per_kwh", "country", "overhead_seconds", "codecarbon",
 }  # fmt: skip

@@ -9,7 +9,7 @@ from retrace.data.images import Images
 
 
 def fingerprint(root: Path, name: str) -> str:
-    """What enters a key for data set `name`: the file's SHA-256, checked, or torchvision's own name.
+    """What enters a key for data set `name`: SHA-256 (checked) and classes, or torchvision's name.
 
     torchvision checks its archives against checksums of its own, so the name stands for the content.
     Errors: StageError, one line, for an unknown name or a missing or altered file.
@@ -18,7 +18,8 @@ def fingerprint(root: Path, name: str) -> str:
 
     if name in EXTERNAL:
         return f"torchvision:{name}"
-    return catalogue.verify(root, name).sha256
+    row = catalogue.verify(root, name)
+    return f"{row.sha256}:{row.classes}"
 
 
 def load(root: Path, name: str, folder: str, download: bool) -> Images:

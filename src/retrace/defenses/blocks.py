@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
@@ -15,21 +15,13 @@ Region = tuple[int, ...]  # numbers of neighbouring blocks, from 0
 def blocks(models: Shadows) -> list[list[str]]:
     """Names of the parameters of each block, in the order of the forward pass; the head is the last.
 
-    A block is a child of the body that has weights; a norm joins what stands before it, and a body that is
-    one nested child is opened.
+    A block is a child of the body that has weights; a norm joins what stands before it, a sequence that
+    holds most of the body's weights is opened, and weights of no child go to the first block.
     """
-    body, prefix = models.base.body, "body"
-    children = list(body.named_children())
-    while len([c for _, c in children if list(c.parameters())]) == 1:
-        name, child = next((n, c) for n, c in children if list(c.parameters()))
-        if not list(child.children()):
-            break
-        prefix, children = f"{prefix}.{name}", list(child.named_children())
+    half = _size(models.base.body) / 2
     found: list[list[str]] = []
-    for name, child in children:
-        names = [f"{prefix}.{name}.{p}" for p, _ in child.named_parameters()]
-        if not names:
-            continue
+    for name, child in _opened("body", models.base.body, half):
+        names = [f"{name}.{p}" for p, _ in child.named_parameters()]
         if found and isinstance(child, nn.modules.batchnorm._BatchNorm | nn.LayerNorm):
             found[-1] += names
         else:
@@ -38,6 +30,19 @@ def blocks(models: Shadows) -> list[list[str]]:
     placed = {name for names in found for name in names}
     found[0] += [name for name in models.params if name not in placed]
     return found
+
+
+def _size(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def _opened(name: str, module: nn.Module, half: float) -> Iterator[tuple[str, nn.Module]]:
+    for own, child in module.named_children():
+        inside = [child, *child.children()]
+        if _size(child) and any(isinstance(m, nn.Sequential) and _size(m) > half for m in inside):
+            yield from _opened(f"{name}.{own}", child, half)
+        elif _size(child):
+            yield f"{name}.{own}", child
 
 
 def region_mask(models: Shadows, region: Sequence[int]) -> Tensors:

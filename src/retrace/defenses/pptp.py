@@ -35,8 +35,8 @@ def pptp(bench: Bench, settings: Pptp) -> Defended:
     `block_b_cost`, the accuracy that this takes; `region_first`, `region_last` from 1.
     """
     count = len(blocks(bench.trained))
-    if isinstance(settings.region, list):
-        region = tuple(settings.region)
+    if settings.region == "head" or isinstance(settings.region, list):
+        region = (count - 1,) if settings.region == "head" else tuple(settings.region)
         if not region or min(region) < 0 or max(region) >= count:
             raise StageError(f"pptp region {list(region)}: the network has blocks 0 to {count - 1}")
         return Defended(_second_phase(bench, settings, region))

@@ -124,8 +124,8 @@ class Pptp(Rated):
     """Privacy-Preserving Training Principle, Fang and Kim (2026): our reconstruction from the abstract."""
 
     defence: Literal["pptp"]
-    region: Literal["auto", "mirror"] | list[int] = Field(
-        "auto", description="blocks from 0; auto: chosen by our probe; mirror: as far from the other end"
+    region: Literal["auto", "mirror", "head"] | list[int] = Field(
+        "auto", description="blocks from 0; auto: by our probe; mirror: that as far from the other end"
     )
     order: Literal["auto", "deep", "shallow"] = Field("auto", description="which side of a cut may be chosen")
     tolerance: float = Field(0.01, ge=0, description="reference accuracy that the chosen region may cost")

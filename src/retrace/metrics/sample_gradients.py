@@ -47,7 +47,7 @@ def _by_layers(models: Shadows, x: Tensor, y: Tensor) -> Tensor:
     losses = cross_entropies(logits, y.expand(len(models), -1))
     deltas = torch.autograd.grad(losses.sum(), [layer.outputs for layer in tape])
     squares = [
-        (layer.inputs.square().sum(2) + 1) * delta.square().sum(2)
+        (layer.inputs.square().sum(1) + 1) * delta.square().sum(1)
         for layer, delta in zip(tape, deltas, strict=True)
     ]
     return torch.stack(squares).sum(0).sqrt().detach()

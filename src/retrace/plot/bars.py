@@ -36,28 +36,31 @@ def paired_bars(
             apart = max(sizes) > 10 * max(min(sizes), 1e-12)
             second: Axes = ax.twinx() if apart else ax  # type: ignore[assignment]
             for place, (on, name) in enumerate(zip((ax, second), pair, strict=True)):
-                _bars(on, means, name, place)
+                _bars(on, means, name, place, label(name, labels))
                 if apart:
                     on.set_ylabel(label(name, labels), color=PALETTE[place])
             ax.set_xticks(np.arange(len(means)), [label(_plain(v), labels) for v in means[by]])
             if means[by].map(str).str.len().max() > 3:
-                ax.tick_params(axis="x", rotation=60)
+                for tick in ax.get_xticklabels():
+                    tick.set(rotation=35, ha="right", rotation_mode="anchor")
             ax.axhline(0, color="black", lw=0.7)
-            ax.set_title(str(cell))
+            ax.set_title(label(str(cell), labels))
             if apart:
                 second.grid(False)
                 _same_zero(ax, second)
             else:
-                ax.set_xlabel("" if by == "method" else by)
-                ax.legend([label(name, labels) for name in pair], fontsize=8)
+                ax.margins(y=0.3)
+                ax.legend(fontsize=8)
+            ax.set_xlabel("" if by == "method" else by)
     return fig
 
 
-def _bars(ax: Axes, means: pd.DataFrame, name: str, place: int) -> None:
+def _bars(ax: Axes, means: pd.DataFrame, name: str, place: int, words: str) -> None:
     x = np.arange(len(means)) + (place - 0.5) * 0.4
     value = means[name].to_numpy(float)
     reach = np.nan_to_num(means[f"{name}_high"].to_numpy(float) - value)
-    ax.bar(x, value, 0.38, color=PALETTE[place], yerr=reach, error_kw={"elinewidth": 0.8}, alpha=0.85)
+    thin = {"elinewidth": 0.8}
+    ax.bar(x, value, 0.38, color=PALETTE[place], yerr=reach, error_kw=thin, alpha=0.85, label=words)
 
 
 def _plain(value: object) -> str:

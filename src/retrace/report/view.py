@@ -87,7 +87,7 @@ def _unpublished(claim: Record) -> str:
     return (
         "none, as it is our own question"
         if claim.get("origin") == "ours"
-        else "none given in a primary source"
+        else "not quoted: the result tables were not available to us"
     )
 
 

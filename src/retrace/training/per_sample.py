@@ -34,12 +34,12 @@ def _by_layers(models: Shadows, x: Tensor, y: Tensor, weights: Tensor, clip: flo
     sums: Tensors = {}
     with torch.no_grad():
         pairs = list(zip(tape, deltas, strict=True))
-        squares = [(one.inputs.square().sum(2) + 1) * d.square().sum(2) for one, d in pairs]
-        factor = _factor(torch.stack(squares).sum(0).sqrt(), weights, clip).unsqueeze(-1)
+        squares = [(one.inputs.square().sum(1) + 1) * d.square().sum(1) for one, d in pairs]
+        factor = _factor(torch.stack(squares).sum(0).sqrt(), weights, clip).unsqueeze(1)
         for one, delta in pairs:
             scaled = delta * factor
-            sums[f"{one.name}.weight"] = scaled.transpose(1, 2) @ one.inputs
-            sums[f"{one.name}.bias"] = scaled.sum(1)
+            sums[f"{one.name}.weight"] = scaled @ one.inputs.transpose(1, 2)
+            sums[f"{one.name}.bias"] = scaled.sum(2)
     return sums
 
 

@@ -22,7 +22,7 @@ GPU_PARAMETERS = 100_000_000  # parameters that train together on an accelerator
 
 @dataclass(frozen=True)
 class Touched:
-    """A linear layer seen by one pass: its name, its inputs (G,B,in) and its outputs (G,B,out)."""
+    """A linear layer seen by one pass: its name, its inputs (G,in,B) and its outputs (G,out,B)."""
 
     name: str
     inputs: Tensor
@@ -100,24 +100,27 @@ class Shadows:
         return both
 
     def _chain(self, x: Tensor, tape: list[Touched] | None) -> tuple[Tensor, Tensor]:
-        h = x
+        # features before examples (G,D,B): then a weight's gradient comes out in the weight's own layout,
+        # which saves a copy of all weights a step
+        h = x.flatten(2).transpose(1, 2)
         for name, module in self.base.body.named_children():
             if isinstance(module, nn.Linear):
                 h = self._linear(f"body.{name}", h, tape)
-            else:
-                h = h.flatten(2) if isinstance(module, nn.Flatten) else module(h)
+            elif not isinstance(module, nn.Flatten):
+                h = module(h)
+        features = h.transpose(1, 2)
         if isinstance(self.base.head, nn.Linear):
-            return self._linear("head", h, tape), h
+            return self._linear("head", h, tape).transpose(1, 2), features
         own = {k.removeprefix("head."): v for k, v in self.params.items() if k.startswith("head.")}
         head = self.base.head
         both: tuple[Tensor, Tensor] = vmap(
             lambda p, z: functional_call(head, p, (z,)), randomness="different"
-        )(own, h)
+        )(own, features)
         return both
 
     def _linear(self, name: str, h: Tensor, tape: list[Touched] | None) -> Tensor:
         weight, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
-        out = torch.baddbmm(bias.unsqueeze(1), h, weight.transpose(1, 2))
+        out = torch.baddbmm(bias.unsqueeze(2), weight, h)
         if tape is not None:
             tape.append(Touched(name, h, out))
         return out

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
 from pathlib import Path
 from typing import Any
 
+from retrace.claims.sealed import read_verdict
 from retrace.errors import RetraceError
 from retrace.plot.claimstrip import claim_strip
 from retrace.plot.style import save
@@ -15,7 +15,7 @@ from retrace.verbs.judge import evidence_rows
 
 def run(spec: dict[str, Any], root: Path) -> None:
     """Save every figure that the spec names as SVG and PNG; RetraceError when the study draws another set."""
-    verdicts = json.loads((root / spec["verdict"]).read_bytes())
+    verdicts = read_verdict(root / spec["verdict"])
     study = f"retrace.studies.{spec['study']}"
     table = importlib.import_module(f"{study}.table").table(evidence_rows(spec, root))
     figures = importlib.import_module(f"{study}.draw").draw(spec["paper"], table, verdicts)

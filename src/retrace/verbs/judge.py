@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from retrace.claims.judge import judge
-from retrace.claims.load import load_claims
+from retrace.claims.load import parse_claims
+from retrace.claims.sealed import write_verdict
 from retrace.evidence import read_evidence, read_record
-from retrace.files import write_atomic
 from retrace.seeds import derive
 from retrace.study import Evidence, EvidenceRow
 
@@ -21,7 +23,8 @@ SCHEMA = 1
 def run(spec: dict[str, Any], root: Path) -> None:
     """Write the verdicts of `spec["paper"]`: claims, costs, and the figures that go with them."""
     paper = spec["paper"]
-    claims = load_claims(root / "claims" / f"{paper}.yaml")
+    # from the plan, not from the file, which may have changed since
+    claims = parse_claims(spec["claims"], f"claims/{paper}.yaml")
     rows = evidence_rows(spec, root)
     records = {path: read_record(root / path) for *_, paths in spec["rows"] for path in paths.values()}
     meters = {path: record["meter"] for path, record in records.items()}
@@ -38,7 +41,17 @@ def run(spec: dict[str, Any], root: Path) -> None:
         "environment": environment(records.values()),
         "figures": spec["figures"],
     }
-    write_atomic(root / spec["out"][0], (json.dumps(verdicts, indent=1) + "\n").encode())
+    for record, claim in zip(verdicts["claims"], claims.claims, strict=True):
+        record["censored"] = censored(table, claim.evidence.cells if claim.evidence else [])
+    write_verdict(root / spec["out"][0], verdicts)
+
+
+def censored(table: pd.DataFrame, patterns: list[str]) -> list[int] | None:
+    """How many rows of the matching cells are censored, and of how many; None where none can be."""
+    if "censored" not in table.columns:
+        return None
+    inside = [any(fnmatchcase(cell, pattern) for pattern in patterns) for cell in table["cell"]]
+    return [int(table["censored"][inside].sum()), sum(inside)]
 
 
 def evidence_rows(spec: dict[str, Any], root: Path) -> list[EvidenceRow]:
@@ -77,8 +90,3 @@ def environment(records: Iterable[dict[str, Any]]) -> dict[str, str]:
             if value is not None and name != "lock":
                 seen.setdefault(name, set()).add(str(value))
     return {name: ", ".join(sorted(values)) for name, values in sorted(seen.items())}
-
-
-def read_verdicts(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """The verdict files that exist, in the order given."""
-    return [json.loads(path.read_bytes()) for path in paths if path.is_file()]

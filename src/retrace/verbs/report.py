@@ -7,10 +7,11 @@ import io
 from pathlib import Path
 from typing import Any
 
+from retrace.claims.sealed import read_verdicts
 from retrace.claims.table import CSV_COLUMNS, csv_rows
 from retrace.files import write_atomic
 from retrace.report.html import render
-from retrace.verbs.judge import environment, read_verdicts, total_cost
+from retrace.verbs.judge import environment, total_cost
 
 
 def run(spec: dict[str, Any], root: Path) -> None:
@@ -21,14 +22,13 @@ def run(spec: dict[str, Any], root: Path) -> None:
     }
     # papers of one study share jobs: each counts once
     meters = {path: record for verdict in verdicts for path, record in verdict["meters"].items()}
-    meter = spec["context"]["meter"]
     context = {
         "scale": spec["scale"],
         "environment": environment(verdicts),
         "commands": _commands(verdicts, spec["scale"]),
         "cost": total_cost(meters.values()),
-        "cpu_watts": meter["cpu_watts"],
-        "ram_watts": meter["ram_watts"],
+        "cpu_watts": _watts(meters, "cpu_watts"),
+        "ram_watts": _watts(meters, "ram_watts"),
     }
     page = render(verdicts, figures, context)
     table = io.StringIO()
@@ -43,6 +43,12 @@ def run(spec: dict[str, Any], root: Path) -> None:
 def _figures(record: dict[str, Any], paths: list[str], root: Path) -> list[dict[str, Any]]:
     svg = {Path(path).stem: root / path for path in paths if path.endswith(".svg")}
     return [{**figure, "svg_path": svg.get(figure["name"], figure["name"])} for figure in record["figures"]]
+
+
+def _watts(meters: dict[str, Any], name: str) -> float | str:
+    """The assumed power that the evidence was made with; several values are all named."""
+    found = sorted({record[name] for record in meters.values() if record[name] is not None})
+    return found[0] if len(found) == 1 else ", ".join(f"{value:g}" for value in found)
 
 
 def _commands(verdicts: list[dict[str, Any]], scale: str) -> list[str]:

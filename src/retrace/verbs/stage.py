@@ -56,6 +56,9 @@ def run(job: StageJob, root: Path) -> None:
     module = job.recipe["module"]
     if code_digest(module) != job.recipe["code"]:
         raise RetraceError("the code changed since this run was planned; start the run again")
+    for param, name in job.reads.items():
+        if name and sets.fingerprint(root, name) != job.recipe["data"][param]:
+            raise RetraceError(f"data set {name} changed since this run was planned; start the run again")
     inputs = {verb: _need(paths, root) for verb, paths in job.needs.items()}
     inputs |= {param: _data(name, job, root) for param, name in job.reads.items() if name}
     chosen = device.pick(job.context["device"])

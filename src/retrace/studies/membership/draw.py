@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from retrace.plot.bars import paired_bars
 from retrace.plot.cloud import log_clouds
+from retrace.plot.curves import index_against_costs
 from retrace.plot.members import norm_histograms
 from retrace.plot.plane import privacy_utility
 from retrace.plot.roc import log_roc
-from retrace.plot.scatter import named_scatter
 from retrace.studies.membership.labels import FAMILIES, LABELS, SHOWN
 from retrace.studies.membership.pictures import blocks, curves, histograms, losses, plane, scores
 
@@ -35,8 +35,8 @@ def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[s
     if paper == "srcm":
         figures["norms"] = norm_histograms(histograms(table, SHOWN[paper]), labels=LABELS)
         looks = table[table["type"] == "checkpoint"]
-        figures["liability"] = named_scatter(
-            looks, "disparity_epoch", "loss_auc_epoch", group="cell", labels=LABELS
+        figures["liability"] = index_against_costs(
+            looks, "disparity_epoch", ["loss_auc_epoch"], curve="cell", order="intensity", labels=LABELS
         )
     return figures
 

@@ -42,13 +42,15 @@ LABELS = {
     "train_loss": "loss on members (nats)",
     "test_loss": "loss on test set (nats)",
     "non_members": "non-members",
+    "plain": "plain training, stopped or not",
+    "cwrf": "CWRF, rising rates",
     **{f"stop_{n}": f"stopped at {n}" for n in (4, 5, 6, 8, 10, 12, 15, 16, 20, 32, 50)},
 }
-FAMILIES = {
+FAMILIES = {  # joined by a line in the privacy-utility plane
     **dict.fromkeys(("none", *(name for name in LABELS if name.startswith("stop_"))), "plain"),
     **dict.fromkeys(("cwrf_0_1", "cwrf_1", "cwrf_3", "cwrf_5"), "cwrf"),
+    **dict.fromkeys(("dpsgd_4", "dpsgd_32"), "DP-SGD, epsilon 4 and 32"),
     **dict.fromkeys(("relax", "relax_1_0"), "relax"),
-    **{name: name for name in ("random_3", "redrawn_3", "a1_3", "a2_3")},
 }
 SHOWN = {
     "cwrf": ("none", "relax", "tune", "cwrf_3", "random_3", "dpsgd_4", "hamp"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from retrace.studies.membership.params import Params
 
 METHOD: TypeAdapter[Method] = TypeAdapter(Method)
+GRADIENTS = {"input": input_gradient_norms, "weights": weight_gradient_norms}
 
 
 def run(params: Params, inputs: Inputs, seed: int) -> Output:
@@ -46,10 +47,9 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         outputs, norms = _outputs(models, setup, method, seed)
         scratch |= {f"{name}.{part}": _array(outputs[part]) for part in ("pool", "population")}
         scratch[f"{name}.norms"] = norms
-        if any(attack.startswith("gradient_") for attack in params.attacks):
-            x, y = setup.x["pool"], setup.y["pool"]
-            scratch[f"{name}.input"] = _array(input_gradient_norms(models, x, y))
-            scratch[f"{name}.weights"] = _array(weight_gradient_norms(models, x, y))
+        for of, norms_of in GRADIENTS.items():
+            if any(attack.startswith(f"gradient_{of}") for attack in params.attacks):
+                scratch[f"{name}.{of}"] = _array(norms_of(models, setup.x["pool"], setup.y["pool"]))
         results[name] = _utility(outputs, setup)
     return Output({"methods": results}, scratch=scratch)
 

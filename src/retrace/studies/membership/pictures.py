@@ -9,6 +9,8 @@ import pandas as pd
 
 from retrace.studies.membership.table import Pictures, strongest
 
+NEAR = 0.15
+
 
 def methods(table: pd.DataFrame) -> list[str]:
     """Every method of the table, in the order of its columns."""
@@ -16,16 +18,24 @@ def methods(table: pd.DataFrame) -> list[str]:
 
 
 def plane(table: pd.DataFrame) -> pd.DataFrame:
-    """Means and 95 % half-widths over targets and seeds: cell, method, accuracy, strongest (+ _half)."""
+    """Means and 95 % half-widths over targets and seeds: cell, method, accuracy, strongest (+ _half).
+
+    Networks rewound and not tuned, which are no defence, are left out, and what is `NEAR` or more less
+    accurate than the best.
+    """
     rows = []
+    shown = [m for m in methods(table) if not m.startswith("rewound")]
+    shown.sort(key=lambda m: (not m.startswith("stop_"), int(m[5:]) if m.startswith("stop_") else 0))
     for cell, group in table[table["type"] == "target"].groupby("cell", sort=False):
-        for method in methods(table):
+        for method in shown:
             pair = group[[f"accuracy_{method}", f"strongest_{method}"]].dropna()
             if len(pair) > 1:
                 half = 1.96 * pair.std() / np.sqrt(len(pair))
                 rows.append((cell, method, *pair.mean(), *half))
     names = ["cell", "method", "accuracy", "strongest", "accuracy_half", "strongest_half"]
-    return pd.DataFrame(rows, columns=names)
+    points = pd.DataFrame(rows, columns=names)
+    near = points["accuracy"] > points.groupby("cell")["accuracy"].transform("max") - NEAR
+    return pd.DataFrame(points[near].reset_index(drop=True))
 
 
 def curves(table: pd.DataFrame, shown: Sequence[str]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retrace.stats.pareto import pareto
 from retrace.study import EvidenceRow
 
 Key = tuple[int, str]  # seed and setting
@@ -102,13 +103,15 @@ def _targets(columns: dict[str, Any], attacked: dict[str, Any]) -> list[dict[str
 def _excess(columns: dict[str, Any], attacked: dict[str, Any]) -> dict[str, Any]:
     """Each method's leak less what plain training leaks when stopped at the same accuracy, target by target.
 
-    Between the stops the curve is a straight line in the means over targets; beyond its ends, the end.
+    Of two stops the one that is less accurate and leaks more does not count. Between the others the curve is
+    a straight line in the means over targets; beyond its ends, the end.
     """
     stops = [name for name in attacked if name == "none" or name.startswith("stop_")]
     if len(stops) < 2:
         return {}
-    points = sorted((np.mean(columns[f"accuracy_{s}"]), np.mean(columns[f"strongest_{s}"])) for s in stops)
-    x, y = (np.array(axis) for axis in zip(*points, strict=True))
+    means = [[float(np.mean(columns[f"{of}_{s}"])) for s in stops] for of in ("accuracy", "strongest")]
+    front = pareto(*means)
+    x, y = (np.array(axis)[front] for axis in means)
     excess = {}
     for method in attacked:
         level = float(np.interp(np.mean(columns[f"accuracy_{method}"]), x, y))

@@ -31,8 +31,8 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     """Retrain all layers on each shifted data set (a fresh head for tasks), `repetitions` times, averaged.
 
     Results per condition: `costs` (see `retrace.training.retrain`), `censored` (share of repetitions that
-    reached the cap is above 0), `accuracy` before and after, `one_epoch` (epochs to the target extrapolated
-    from the first epoch of the retraining itself: a rival that needs training). Timing per condition:
+    reached the cap is above 0), `accuracy` before and after, `first_check` (epochs to the target extrapolated
+    from the first check of the retraining itself: a rival that needs training). Timing per condition:
     seconds of training steps, evaluation left out.
     """
     parts = inputs["prepare"].read_scratch()
@@ -91,20 +91,19 @@ def _summary(condition: str, runs: list[tuple[float, Retrained]], target: float)
         "outcomes": [cost["outcome"] for cost in costs],
         "accuracy_before": float(np.mean([before for before, _ in runs])),
         "accuracy_after": float(np.mean([cost["curve"][-1][1] for cost in costs])),
-        "one_epoch": float(np.mean([one_epoch(before, run.costs["curve"], target) for before, run in runs])),
+        "first_check": float(
+            np.mean([first_check(before, run.costs["curve"], target) for before, run in runs])
+        ),
         "curves": [cost["curve"] for cost in costs],
     }
 
 
-def one_epoch(before: float, curve: list[list[float]], target: float) -> float:
-    """Epochs to the target by the straight line from the start to the last check of the first epoch.
+def first_check(before: float, curve: list[list[float]], target: float) -> float:
+    """Epochs to the target by the straight line from the start through the first check.
 
-    `curve` has (epoch, accuracy) pairs. A run that ended within the first epoch is its own forecast; a line
-    that does not rise is taken to rise by 0.001.
+    `curve` has (epoch, accuracy) pairs. It needs a little retraining, unlike the other rivals, and sees no
+    later check; a run that ended at that check has it as its cost. A line that does not rise is taken to
+    rise by 0.001.
     """
-    first = [point for point in curve if point[0] <= 1] or curve[:1]
-    epoch, accuracy = first[-1]
-    if accuracy >= target:
-        return epoch
-    slope = max(accuracy - before, 1e-3) / epoch
-    return max(target - before, 0.0) / slope
+    epoch, accuracy = curve[0]
+    return epoch * max(target - before, 0.0) / max(accuracy - before, 1e-3)

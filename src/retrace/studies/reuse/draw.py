@@ -27,7 +27,7 @@ GROUPS = {
     ),
     "no training, no index": ("pixel_rmse", "source_error", "source_loss", "knn_error"),
     "other estimators": ("hscore_neg", "logme_neg", "leep_neg", "feature_shift", "initial_gradient_norm"),
-    "needs one epoch of training": ("one_epoch",),
+    "needs a little training": ("first_check",),
     "control": ("shuffled",),
 }
 LABELS = {
@@ -48,7 +48,7 @@ LABELS = {
     "leep_neg": "-LEEP",
     "feature_shift": "feature-mean shift",
     "initial_gradient_norm": "initial gradient norm",
-    "one_epoch": "one-epoch extrapolation",
+    "first_check": "extrapolation from the first check",
     "shuffled": "PreIndex, shuffled",
     "epochs": "epochs",
     "grad_norm_mean": "gradient norm",

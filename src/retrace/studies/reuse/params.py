@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -67,11 +68,21 @@ class Params(Strict):
     def _conditions_fit(self) -> Params:
         for condition in self.conditions:
             if self.shift == "dist":
-                corruptions.parse(condition)
-            elif condition.removeprefix("task:") not in (*tasks.PLAIN, "other") and "blocks" not in condition:
+                if str(corruptions.parse(condition)) != condition.removesuffix(".0"):
+                    raise ValueError(f"condition {condition!r}: write it {corruptions.parse(condition)}")
+            elif not _is_task(condition):
                 raise ValueError(f"condition {condition!r}: {unknown('task', condition, tasks.names(28))}")
+        if self.test > self.reserve:
+            raise ValueError(f"test {self.test}: more than the reserve of {self.reserve} images per class")
+        if self.drop_at >= self.epochs:
+            raise ValueError(f"drop_at {self.drop_at}: training ends after {self.epochs} epochs")
         if len(set(self.conditions)) < len(self.conditions):
             raise ValueError("conditions: one is listed twice")
         if "task:other" in self.conditions and not self.other_dataset:
             raise ValueError("the task `other` needs other_dataset")
         return self
+
+
+def _is_task(condition: str) -> bool:
+    name = condition.removeprefix("task:")
+    return name in (*tasks.PLAIN, "other") or re.fullmatch(r"blocks\d+", name) is not None

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from retrace.study import Figure, Stage, Study
 
-_COSTS = "one curve per corruption type; points are seeds, bands their 95 % interval"
+_BETWEEN = (
+    "Networks ranked by mean index (left) and by mean epochs (right) over conditions and seeds, one panel "
+    "a corruption type; crossing lines are pairs that the index orders wrongly."
+)
+_COSTS = (
+    "one curve per corruption type; small points are seeds, bars 95 % t intervals over seeds; "
+    "hollow: censored"
+)
+_HEATMAP = (
+    "Rank correlation over conditions of every index and rival with every cost, mean of cells and seeds."
+)
+_TASKS = "RESQUE (task) against the epochs that each new task takes: means and 95 % t intervals over seeds."
 
 STUDY = Study(
     name="reuse",
@@ -64,12 +75,20 @@ STUDY = Study(
     ),
     figures=(
         Figure("arm", "arm_cost", f"ARM against each cost of retraining: {_COSTS}."),
-        Figure("arm", "between_networks", "Which network costs more at the same shift?"),
+        Figure("arm", "between_networks", _BETWEEN),
         Figure("preindex", "preindex_cost", f"PreIndex against each cost of retraining: {_COSTS}."),
-        Figure("preindex", "indices_and_costs", "Rank correlation of indices and rivals with costs."),
-        Figure("preindex", "between_networks", "Which network costs more at the same shift?"),
+        Figure(
+            "preindex",
+            "indices_and_costs",
+            _HEATMAP,
+        ),
+        Figure("preindex", "between_networks", _BETWEEN),
         Figure("resque", "resque_cost", f"RESQUE (distribution) against each cost of retraining: {_COSTS}."),
-        Figure("resque", "tasks", "RESQUE (task) against epochs to reach the target on each new task."),
-        Figure("resque", "between_networks", "Which network costs more at the same shift?"),
+        Figure(
+            "resque",
+            "tasks",
+            _TASKS,
+        ),
+        Figure("resque", "between_networks", _BETWEEN),
     ),
 )

@@ -10,7 +10,8 @@ import pandas as pd
 from retrace.meter import estimate_kwh
 from retrace.study import EvidenceRow
 
-ESTIMATES = ("constant", "cpu_load")
+# rapl counts the whole package, so jobs side by side each count the other's work
+ESTIMATES = ("constant", "cpu_load", "rapl")
 
 
 def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
@@ -42,7 +43,7 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
                     "pixel_rmse": row.evidence["attack"].results["conditions"][i]["pixel_rmse"],
                     **row.evidence["measure"].results["conditions"][i]["indices"],
                     **cost["costs"],
-                    "one_epoch": cost["one_epoch"],
+                    "first_check": cost["first_check"],
                     "censored": cost["censored"],
                     **seconds,
                     "kwh": kwh,
