@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     audit = scaled(command("audit", _audit, "compute random cells again and compare their results"))
     audit.add_argument("-k", type=int, default=3, help="how many (default 3)")
     audit.add_argument("--seed", type=int, help="which random choice (default: a new one, printed)")
-    collect = command("gc", _gc, "remove evidence and scratch that no sheet reaches at any scale")
+    collect = command("gc", _gc, "remove files that no sheet reaches at any scale; not during a run")
     collect.add_argument("--dry-run", action="store_true", help="only list them")
     command("pull", _pull, "add the published evidence to what is here; overwrites and deletes nothing")
     command("publish", _publish, "version all evidence here with DVC and push it")

@@ -11,6 +11,7 @@ from retrace.errors import RetraceError
 from retrace.evidence import read_record
 from retrace.files import write_atomic
 from retrace.plan import plan_all
+from retrace.workflow import Workflow
 
 COLUMNS = ("study", "verb", "group", "seed", "key", "state", "cpu_seconds", "kwh", "method", "path")
 
@@ -57,10 +58,13 @@ def text(rows: list[dict[str, str]]) -> str:
 
 
 def reached(root: Path) -> set[str]:
-    """Paths of all evidence and scratch that the sheets reach at any scale."""
+    """Paths of all evidence, scratch and products that sheets and claims reach at any scale."""
     paths: set[str] = set()
     for scale in SCALES:
-        for plan in plan_all(Config(scale=scale), root).values():  # type: ignore[arg-type]
+        flow = Workflow.plan(Config(scale=scale), root)  # type: ignore[arg-type]
+        for plan in flow.plans.values():
             for task in plan.tasks.values():
                 paths.update(task.outputs.values())
+        for product in (*flow.judged.values(), *flow.drawn.values(), flow.report):
+            paths.update(product.outputs)
     return paths

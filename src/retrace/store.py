@@ -59,9 +59,12 @@ def publish(root: Path) -> int:
 
 
 def unreached(root: Path, reached: Iterable[str]) -> list[Path]:
-    """Evidence and scratch files whose name no sheet reaches at any scale, and files set aside."""
+    """Evidence, scratch and product files that nothing reaches at any scale, and files set aside."""
     keep = {root / path for path in reached}
-    folders = [root / "evidence", root / "results" / "scratch"]
+    folders = [
+        root / "evidence",
+        *(root / "results" / name for name in ("scratch", "judge", "draw", "report")),
+    ]
     return sorted(p for folder in folders for p in folder.rglob("*") if p.is_file() and p not in keep)
 
 

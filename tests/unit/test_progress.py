@@ -158,7 +158,7 @@ def test_dry_run_prints_the_table_once(monkeypatch):
     send(handler, msg="Reasons:\n    code changed: a")
     handler.close()
     assert stream.getvalue().splitlines() == [
-        "4 jobs would run (dry run)", "     4  a", "Reasons:", "    code changed: a"
+        "4 jobs would run (dry run)", "     4  a", "  a: ", "Reasons:", "    code changed: a"
     ]  # fmt: skip
 
 
