@@ -188,7 +188,9 @@ def test_ambiguous_rows_are_refused(table):
 
 def test_measured_is_the_mean_over_groups_then_seeds(table):
     cells = table[table["cell"].isin(["fashion-shift"])]
-    blocks = cells.groupby(["seed", "type"]).apply(lambda g: g["arm"].corr(g["first_check"], method="spearman"))
+    blocks = cells.groupby(["seed", "type"])[["arm", "first_check"]].apply(
+        lambda g: g["arm"].corr(g["first_check"], method="spearman")
+    )
     record = one(table, evidence={"of": ["arm", "first_check"], "within": ["cell", "type"]})
     assert record["measured"] == pytest.approx(blocks.groupby("seed").mean().mean())
     assert (record["seeds"], record["units"]) == (3, 15)

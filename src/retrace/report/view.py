@@ -71,6 +71,7 @@ def claim_view(claim: Record) -> dict[str, Any]:
         "interval": _interval(claim),
         "seeds": short(claim.get("seeds")),
         "units": short(claim.get("units")) if claim.get("units") is not None else "",
+        "censored": "{} of {} rows".format(*claim["censored"]) if (claim.get("censored") or [0])[0] else "",
         "p": _p(claim),
         "verdict": verdict,
         "slug": verdict.replace(" ", "-"),
