@@ -19,7 +19,8 @@ CHATTER = (
     "Assuming unrestricted", "Building DAG", "Complete log", "Conda environments", "Elapsed time", "Execute ",
     "Group jobs: inactive", "Host:", "Processed ", "Provided ", "Removing output files of failed",
     "Removing temporary", "Rules claiming more", "Select jobs", "Singularity containers",
-    "Some jobs were triggered by provenance", "Using shell", "Workflow has started", "Would remove temporary",
+    "Some jobs were triggered by provenance", "Touching output file", "Using shell", "Workflow has started",
+    "Would remove temporary",
 )  # fmt: skip
 # Told by the job's own error line and by the closing line.
 TOLD = ("RuleException:\nCalledProcessError", "Exiting because", "Shutting down", "WorkflowError:\nAt least")

@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DUMMY = Path(__file__).resolve().parent / "dummy"
 SMOKE = ("scale=smoke", 'studies=["dummy"]')
 STAGES = {"prepare": 1, "train": 4, "defend": 4, "attack": 4, "measure": 4}  # 2 cells, 2 seeds, 1 data set
-BY_THE_CLOCK = ("cost", "meters", "environment")
+BY_THE_CLOCK = ("cost", "meters", "environment", "seal")
 WHOLE_RUN = Counter({**STAGES, "judge": 1, "draw": 1, "publish": 2})
 # everything from scratch in one process, in the order of the plan: no Snakemake, nothing to reuse
 FROM_SCRATCH = """
