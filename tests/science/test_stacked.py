@@ -63,6 +63,14 @@ def test_models_trained_together_are_those_of_the_loop(network, together):
             assert torch.allclose(mine.float(), value.float(), atol=1e-5), name
 
 
+def test_every_model_has_an_order_of_its_own_whatever_its_group():
+    together = orders((0, 1, 2), 40, 3, 5)
+    assert torch.equal(together[2], orders((2,), 40, 3, 5)[0])
+    assert not torch.equal(together[0], together[1])
+    assert not torch.equal(together, orders((0, 1, 2), 40, 4, 5))
+    assert torch.equal(together.sort().values, torch.arange(40).expand(3, -1))
+
+
 def test_a_loss_sees_each_examples_own_state():
     x, y = pool(80)
     rows = torch.from_numpy(member_rows(complementary_halves(4, 80, 0)))

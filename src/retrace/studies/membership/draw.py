@@ -14,14 +14,14 @@ from retrace.plot.curves import index_against_costs
 from retrace.plot.members import norm_histograms
 from retrace.plot.plane import privacy_utility
 from retrace.plot.roc import log_roc
-from retrace.studies.membership.labels import FAMILIES, LABELS, SHOWN
+from retrace.studies.membership.labels import FAMILIES, LABELS, OWN, SHOWN
 from retrace.studies.membership.pictures import blocks, curves, histograms, losses, plane, scores
 
 
 def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table and what its `attrs` hold for pictures."""
     figures = {
-        "privacy_utility": privacy_utility(_of(plane(table), paper), families=FAMILIES, labels=LABELS),
+        "privacy_utility": privacy_utility(plane(table, OWN[paper]), families=FAMILIES, labels=LABELS),
         "roc": log_roc(curves(table, SHOWN[paper]), labels=LABELS),
     }
     if paper == "cwrf":
@@ -39,9 +39,3 @@ def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[s
             looks, "disparity_epoch", ["loss_auc_epoch"], curve="cell", order="intensity", labels=LABELS
         )
     return figures
-
-
-def _of(points: pd.DataFrame, paper: str) -> pd.DataFrame:
-    """The settings in which the paper's own method was run."""
-    own = {"cwrf": "cwrf_3", "pptp": "pptp", "srcm": "srcm"}[paper]
-    return points[points["cell"].isin(points.loc[points["method"] == own, "cell"])]

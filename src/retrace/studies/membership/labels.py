@@ -52,6 +52,7 @@ FAMILIES = {  # joined by a line in the privacy-utility plane
     **dict.fromkeys(("dpsgd_4", "dpsgd_32"), "DP-SGD, epsilon 4 and 32"),
     **dict.fromkeys(("relax", "relax_1_0"), "relax"),
 }
+OWN = {"cwrf": "cwrf_3", "pptp": "pptp", "srcm": "srcm"}  # the paper's own method
 SHOWN = {
     "cwrf": ("none", "relax", "tune", "cwrf_3", "random_3", "dpsgd_4", "hamp"),
     "pptp": ("none", "smooth", "penalty", "ccl", "relax", "hamp", "pptp", "pptp_mirror"),

@@ -17,11 +17,11 @@ def methods(table: pd.DataFrame) -> list[str]:
     return [c.removeprefix("strongest_") for c in table.columns if c.startswith("strongest_")]
 
 
-def plane(table: pd.DataFrame) -> pd.DataFrame:
+def plane(table: pd.DataFrame, own: str) -> pd.DataFrame:
     """Means and 95 % half-widths over targets and seeds: cell, method, accuracy, strongest (+ _half).
 
-    Networks rewound and not tuned, which are no defence, are left out, and what is `NEAR` or more less
-    accurate than the best.
+    Cells without the method `own` are left out, and so are networks rewound and not tuned, which are no
+    defence, and all others that are `NEAR` or more less accurate than the best.
     """
     rows = []
     shown = [m for m in methods(table) if not m.startswith("rewound")]
@@ -34,8 +34,9 @@ def plane(table: pd.DataFrame) -> pd.DataFrame:
                 rows.append((cell, method, *pair.mean(), *half))
     names = ["cell", "method", "accuracy", "strongest", "accuracy_half", "strongest_half"]
     points = pd.DataFrame(rows, columns=names)
+    here = points["cell"].isin(points.loc[points["method"] == own, "cell"])
     near = points["accuracy"] > points.groupby("cell")["accuracy"].transform("max") - NEAR
-    return pd.DataFrame(points[near].reset_index(drop=True))
+    return pd.DataFrame(points[here & (near | (points["method"] == own))].reset_index(drop=True))
 
 
 def curves(table: pd.DataFrame, shown: Sequence[str]) -> pd.DataFrame:

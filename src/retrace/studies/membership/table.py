@@ -94,9 +94,7 @@ def _targets(columns: dict[str, Any], attacked: dict[str, Any]) -> list[dict[str
     records = []
     for k in range(columns["models"]):
         own = {name: value[k] if isinstance(value, list) else value for name, value in columns.items()}
-        records.append(
-            {**own, "condition": f"target:{k}", "type": "target", "intensity": k, "censored": False}
-        )
+        records.append({**own, "condition": f"target:{k}", "type": "target", "intensity": k})
     return records
 
 
@@ -126,7 +124,6 @@ def _checkpoints(about: dict[str, Any], looks: list[dict[str, Any]]) -> list[dic
             "condition": f"epoch:{look['epoch']}",
             "type": "checkpoint",
             "intensity": look["epoch"],
-            "censored": False,
             **{f"{name}_epoch": float(np.mean(look[name])) for name in ("disparity", "norm_auc", "loss_auc")},
         }
         for look in looks
@@ -142,7 +139,6 @@ def _blocks(about: dict[str, Any], notes: dict[str, list[float]]) -> list[dict[s
             "condition": f"block:{number}",
             "type": "block",
             "intensity": number,
-            "censored": False,
             **{f"block_{of}": float(np.mean(notes[f"block_{number}_{of}"])) for of in BLOCK},
         }
         for number in numbers
