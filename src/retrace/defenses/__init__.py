@@ -1,1 +1,0 @@
-"""Defences against membership inference, each with its paper's settings as options."""

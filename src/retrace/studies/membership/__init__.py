@@ -1,1 +1,0 @@
-"""Membership: who leaks least under real attacks, and where the leak sits (CWRF, PPTP, SRCM)."""
