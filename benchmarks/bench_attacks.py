@@ -7,30 +7,17 @@ runs over a subset of rows, spread evenly, and is scaled to all of them (said in
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
+from timing import cpu_seconds
 
 from retrace.attacks.lira import lira
 from retrace.attacks.rmia import dominated_share
 from retrace.attacks.roc import balanced_accuracy, best_threshold, best_threshold_per_class
 
 Line = tuple[str, float, float, float, float, str]
-
-
-def cpu_seconds(call: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
-    """Median CPU seconds of a call, and what it returned last."""
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        result = call()
-        times.append(time.process_time() - start)
-    return statistics.median(times), result
 
 
 def bench_rmia(examples: int, rows: int, rng: np.random.Generator) -> Line:

@@ -6,15 +6,12 @@ Run `python benchmarks/bench_indices.py`: one thread, CPU seconds, median of 5 r
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import official
 import torch
 from threadpoolctl import threadpool_limits
+from timing import cpu_seconds
 from torch import nn
 
 from retrace.metrics.activations import channel_means, forward
@@ -23,16 +20,6 @@ from retrace.metrics.preindex import pair_sums, prepare, representation_distance
 from retrace.metrics.resque import class_activation_sums, resque_dist
 
 WIDTHS = (64,) * 5 + (128,) * 5 + (256,) * 5 + (512,) * 5
-
-
-def cpu_seconds(call: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
-    """Median CPU seconds of a call, and what it returned last."""
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        result = call()
-        times.append(time.process_time() - start)
-    return statistics.median(times), result
 
 
 def activations(images: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -60,7 +60,7 @@ def describe(device: str = "cpu") -> dict[str, Any]:
     """What evidence records of the machine: device class and name, threads, package versions.
 
     Never loads PyTorch: its version is None when the stage did not use it. Versions come without the
-    build's suffix ("2.5.0+cpu" is "2.5.0"), so that machines can be compared.
+    build's suffix (what follows a plus sign), so that machines can be compared.
     """
     torch = sys.modules.get("torch")
     name = torch.cuda.get_device_name() if torch is not None and device == "cuda" else _cpu_name()

@@ -15,7 +15,7 @@ from retrace.study import StageError
 def fake_torch(cuda: bool) -> types.SimpleNamespace:
     threads = {"n": 8}
     return types.SimpleNamespace(
-        __version__="9.8.7+cpu",
+        __version__="9.8.7+local",
         cuda=types.SimpleNamespace(is_available=lambda: cuda, get_device_name=lambda: "Toy GPU"),
         set_num_threads=lambda n: threads.update(n=n),
         get_num_threads=lambda: threads["n"],

@@ -65,6 +65,10 @@ def verdicts(table):
 def test_shipped_claims_hold_where_they_should_and_their_controls_fail(verdicts):
     for paper in verdicts:
         for record in paper["claims"]:
+            if record["id"].startswith("same-task-"):  # compared with itself: a control that cannot fail
+                assert record["verdict"] == "inconclusive"
+                assert "tests nothing" in record["reason"]
+                continue
             assert record["verdict"] in ("supported", "not testable here"), (record["id"], record["reason"])
             assert record["verdict"] == "not testable here" or record["control"]["passes"] is False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -92,7 +92,7 @@ def decide(
 
 
 def cap(verdict: Verdict, trial: Trial, estimated_columns: Collection[str]) -> Verdict:
-    """Withhold a verdict that rests on estimated energy, and support that the control would get too."""
+    """Withhold a verdict that rests on estimated energy, and support whose control passes or cannot."""
     evidence, control = trial.claim.evidence, trial.control
     estimated = sorted(evidence.columns() & set(estimated_columns)) if evidence else []
     if estimated and verdict.word != "inconclusive":
@@ -106,7 +106,15 @@ def cap(verdict: Verdict, trial: Trial, estimated_columns: Collection[str]) -> V
         return replace(
             verdict, word="inconclusive", reason=f"the control ({control['label']}) {says}; {verdict.reason}"
         )
+    if verdict.word == "supported" and control and _fixed(control["interval"]):
+        reason = f"the control ({control['label']}) is the same whatever the evidence and so tests nothing"
+        return replace(verdict, word="inconclusive", reason=f"{reason}; {verdict.reason}")
     return verdict
+
+
+def _fixed(interval: Sequence[float | None] | None) -> bool:
+    """Whether an interval is the single point 0: a comparison of something with itself."""
+    return interval is not None and list(interval) == [0, 0]
 
 
 def _enough_seeds(found: Measurement, expect: Expect, alpha: float) -> int | None:
