@@ -1,0 +1,1 @@
+"""Defences against membership inference, each with its paper's settings as options."""

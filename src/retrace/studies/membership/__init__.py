@@ -1,0 +1,1 @@
+"""Membership: who leaks least under real attacks, and where the leak sits (CWRF, PPTP, SRCM)."""

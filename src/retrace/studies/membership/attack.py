@@ -1,0 +1,85 @@
+"""Attack every model with the others as shadows, under every method of the cell."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retrace.attacks.audit import AttackResult, run_attacks
+from retrace.attacks.ensemble import Ensemble, Population
+from retrace.attacks.roc import roc
+from retrace.metrics.norm_disparity import norm_auc, standardised_difference
+from retrace.seeds import derive
+from retrace.study import Array, Inputs, Output
+
+if TYPE_CHECKING:
+    from retrace.studies.membership.params import Params
+
+CURVE = tuple(float(v) for v in np.logspace(-3.5, 0, 57))
+BINS = 30
+
+
+def run(params: Params, inputs: Inputs, seed: int) -> Output:
+    """Every attack of the cell on every method.
+
+    Results of each method: `attacks` (AUC, balanced accuracy, TPR; see `retrace.attacks.audit`), `roc` (TPR
+    of each attack at the false-positive rates `fpr`, scores of all targets pooled), and `norms` (disparity
+    and AUC of the representation norm, a number a target, and its histograms pooled over targets).
+    """
+    sets, outputs = inputs["prepare"].read_scratch(), inputs["measure"].read_scratch()
+    results: dict[str, Any] = {}
+    for name, method in params.methods.items():
+        models = _ensemble(sets, outputs, name, json.dumps(method, sort_keys=True))
+        found = run_attacks(
+            models, tuple(params.attacks), fprs=tuple(params.fprs), seed=derive(seed, "attack") % 2**32
+        )
+        results[name] = {
+            "attacks": {attack: result.record() for attack, result in found.items()},
+            "roc": {attack: _curve(result, models.inside) for attack, result in found.items()},
+            "norms": _norms(outputs[f"{name}.norms"], models.inside),
+        }
+    return Output({"methods": results, "fpr": list(CURVE)})
+
+
+def _ensemble(sets: dict[str, Array], outputs: dict[str, Array], name: str, pipeline: str) -> Ensemble:
+    norms = {of: outputs[f"{name}.{of}"] for of in ("input", "weights") if f"{name}.{of}" in outputs}
+    return Ensemble(
+        outputs[f"{name}.pool"],
+        sets["pool.y"],
+        sets["member"],
+        [pipeline] * len(sets["member"]),
+        Population(outputs[f"{name}.population"], sets["population.y"]),
+        gradient_norms=norms,
+        ids=sets["pool.id"],
+        reserved={part: sets[f"{part}.id"] for part in ("reference", "population", "test")},
+    )
+
+
+def _curve(result: AttackResult, inside: Array) -> list[float]:
+    curve = roc(result.scores.ravel(), inside.ravel())
+    at = np.searchsorted(curve.fpr, np.asarray(CURVE) * (1 + 1e-12), side="right") - 1
+    return [round(float(v), 5) for v in curve.tpr[at]]
+
+
+def _norms(norms: Array, inside: Array) -> dict[str, Any]:
+    values = norms.astype(np.float64)
+    edges = np.linspace(float(np.quantile(values, 0.001)), float(np.quantile(values, 0.999)), BINS + 1)
+    if not edges[-1] > edges[0]:
+        edges = edges[0] + np.linspace(-0.5, 0.5, BINS + 1)
+    clipped = values.clip(edges[0], edges[-1])
+    constant = [
+        float(np.ptp(n[m])) == 0 or float(np.ptp(n[~m])) == 0 for n, m in zip(values, inside, strict=True)
+    ]
+    return {
+        # a representation on a sphere has no spread to standardise by
+        "disparity": [
+            0.0 if flat else standardised_difference(n, m)
+            for n, m, flat in zip(values, inside, constant, strict=True)
+        ],
+        "auc": [norm_auc(n, m) for n, m in zip(values, inside, strict=True)],
+        "edges": edges.tolist(),
+        "members": np.histogram(clipped[inside], edges)[0].tolist(),
+        "non_members": np.histogram(clipped[~inside], edges)[0].tolist(),
+    }

@@ -1,0 +1,60 @@
+"""Words for the study's methods and columns, and which methods a paper's figures show."""
+
+from __future__ import annotations
+
+LABELS = {
+    "accuracy": "test accuracy",
+    "strongest": "AUC of the strongest attack",
+    "none": "no defence",
+    "smooth": "label smoothing",
+    "penalty": "confidence penalty",
+    "relax": "RelaxLoss",
+    "relax_1_0": "RelaxLoss, alpha 1",
+    "ccl": "CCL",
+    "hamp": "HAMP",
+    "advreg": "AdvReg",
+    "dmp": "DMP",
+    "selena": "SELENA",
+    "dpsgd_4": "DP-SGD, epsilon 4",
+    "dpsgd_32": "DP-SGD, epsilon 32",
+    "tune": "tuned, not rewound",
+    "cwrf_0_1": "CWRF 0.1 %",
+    "cwrf_1": "CWRF 1 %",
+    "cwrf_3": "CWRF 3 %",
+    "cwrf_5": "CWRF 5 %",
+    "random_3": "random 3 %",
+    "redrawn_3": "CWRF 3 %, redrawn",
+    "a1_3": "A1: removed",
+    "a2_3": "A2: tuned alone",
+    "rewound_1": "rewound 1 % only",
+    "rewound_random_1": "random 1 % rewound only",
+    "pptp": "PPTP, our probe's region",
+    "pptp_mirror": "PPTP, mirror image",
+    "pptp_head": "PPTP, head only",
+    "prelayer": "pre-layer only",
+    "srcm": "SRCM (reconstructed)",
+    "srcm_outer": "SRCM, outer ring",
+    "srcm_relax": "SRCM and RelaxLoss",
+    "disparity_epoch": "standardised norm disparity",
+    "loss_auc_epoch": "AUC of the loss attack",
+    "generality": "generality: loss gained when rewound (nats)",
+    "risk": "risk: AUC lost when retrained",
+    "train_loss": "loss on members (nats)",
+    "test_loss": "loss on test set (nats)",
+    "non_members": "non-members",
+    "plain": "plain training, stopped or not",
+    "cwrf": "CWRF, rising rates",
+    **{f"stop_{n}": f"stopped at {n}" for n in (4, 5, 6, 8, 10, 12, 15, 16, 20, 32, 50)},
+}
+FAMILIES = {  # joined by a line in the privacy-utility plane
+    **dict.fromkeys(("none", *(name for name in LABELS if name.startswith("stop_"))), "plain"),
+    **dict.fromkeys(("cwrf_0_1", "cwrf_1", "cwrf_3", "cwrf_5"), "cwrf"),
+    **dict.fromkeys(("dpsgd_4", "dpsgd_32"), "DP-SGD, epsilon 4 and 32"),
+    **dict.fromkeys(("relax", "relax_1_0"), "relax"),
+}
+OWN = {"cwrf": "cwrf_3", "pptp": "pptp", "srcm": "srcm"}  # the paper's own method
+SHOWN = {
+    "cwrf": ("none", "relax", "tune", "cwrf_3", "random_3", "dpsgd_4", "hamp"),
+    "pptp": ("none", "smooth", "penalty", "ccl", "relax", "hamp", "pptp", "pptp_mirror"),
+    "srcm": ("none", "prelayer", "srcm", "srcm_outer", "srcm_relax", "relax"),
+}

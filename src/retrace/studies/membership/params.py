@@ -1,0 +1,86 @@
+"""Parameters of the membership study's cells."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from retrace.config import Strict
+from retrace.data import external, spoil
+from retrace.defenses.settings import Method
+from retrace.errors import unknown
+from retrace.nets.target_names import check_target
+
+DATASETS = ("fashion", "mnist", "digits", *external.EXTERNAL)
+METRICS = ("loss", "confidence", "entropy", "modified_entropy", "correctness")
+ATTACKS = (
+    *(name + end for name in (*METRICS, "gradient_input", "gradient_weights") for end in ("", "_per_class")),
+    *("attack_r", "attack_p", "difficulty_calibration", "nn"),
+    *(f"{name}_{side}" for name in ("lira", "rmia") for side in ("online", "offline")),
+)
+LEAST_FALSE_POSITIVES = 10
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
+Group = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
+
+
+class Params(Strict):
+    """One cell: a setting (data, network, plain training) and some of the methods to judge in it."""
+
+    setting: Group = Field(description="name of data and network; cells that share it share plain training")
+    dataset: str | None = Field(
+        description="by its name in data/catalogue.csv or torchvision's; null: purchase-like"
+    )
+    change: str = Field("none", description="none, flip:SHARE of labels, or noise:SD of pixels")
+    pool: int = Field(ge=100, description="examples; each model trains on a random half of them")
+    reference: int = Field(ge=10, description="examples that a defence may use")
+    population: int = Field(ge=10, description="non-members that attacks compare with")
+    test: int = Field(ge=10, description="test examples at most")
+    network: str
+    models: int = Field(16, ge=8, description="each is target once and shadow of the others")
+    epochs: int = Field(ge=1)
+    batch: int = Field(64, ge=2)
+    learning_rate: float = Field(0.05, gt=0)
+    weight_decay: float = Field(5e-4, ge=0)
+    decay: Literal["cosine", "steps", "constant"] = "cosine"
+    checkpoints: int = Field(0, ge=0, description="epochs between looks at loss and norm of members; 0: none")
+    methods: dict[Name, Method] = Field(min_length=1, description="name -> defence and its settings")
+    attacks: list[str] = Field(min_length=1)
+    fprs: list[float] = Field([0.01], min_length=1, description="false-positive rates to report the TPR at")
+
+    @field_validator("dataset")
+    @classmethod
+    def _known_dataset(cls, name: str | None) -> str | None:
+        if name is not None and name not in DATASETS:
+            raise ValueError(unknown("data set", name, DATASETS))
+        return name
+
+    @field_validator("network")
+    @classmethod
+    def _known_network(cls, name: str) -> str:
+        return check_target(name)
+
+    @field_validator("change")
+    @classmethod
+    def _known_change(cls, change: str) -> str:
+        spoil.parse(change)
+        return change
+
+    @model_validator(mode="after")
+    def _enough(self) -> Params:
+        for attack in self.attacks:
+            if attack not in ATTACKS:
+                raise ValueError(unknown("attack", attack, ATTACKS))
+        if self.models % 2 or self.pool % 2:
+            raise ValueError(
+                f"models {self.models}, pool {self.pool}: complementary halves need even numbers"
+            )
+        non_members = self.models * self.pool // 2
+        for fpr in self.fprs:
+            if non_members * fpr * (1 + 1e-12) < LEAST_FALSE_POSITIVES:
+                raise ValueError(
+                    f"fprs: {fpr:g} needs {LEAST_FALSE_POSITIVES / fpr:.0f} non-members over all targets, "
+                    f"there are {non_members}; enlarge pool or models, or ask for "
+                    f"{LEAST_FALSE_POSITIVES / non_members:.2g}"
+                )
+        return self

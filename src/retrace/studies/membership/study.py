@@ -1,0 +1,59 @@
+"""The declaration of the membership study: its papers, stages and figures."""
+
+from __future__ import annotations
+
+from retrace.study import Figure, Stage, Study
+
+_TRAINING = ("network", "epochs", "batch", "learning_rate", "weight_decay", "decay")
+_PLANE = (
+    "Test accuracy against the AUC of the strongest attack, means over targets and seeds; line: Pareto front."
+)
+_ROC = "Log-log ROC of the strongest attack on each defence, scores of all targets pooled; grey: guessing."
+
+STUDY = Study(
+    name="membership",
+    title="Which defence leaks least under real membership attacks, and where does the leak sit?",
+    papers={
+        "cwrf": "Learnability and Privacy Vulnerability are Entangled in a Few Critical Weights (ICLR 2026)",
+        "pptp": "Privacy-Preserving Training Principle (arXiv 2602.02296)",
+        "srcm": "Saturn Ring Classifier Module (AIES 2024)",
+    },
+    stages=(
+        Stage(
+            "prepare",
+            uses=("dataset", "change", "pool", "reference", "population", "test", "models"),
+            reads=("dataset",),
+            by=("setting",),
+            scratch=True,
+            torch=False,
+        ),
+        Stage(
+            "train",
+            uses=("models", "checkpoints", *_TRAINING),
+            needs=("prepare",),
+            by=("setting",),
+            scratch=True,
+        ),
+        Stage("defend", uses=("models", "methods", *_TRAINING), needs=("prepare", "train"), scratch=True),
+        Stage(
+            "measure",
+            uses=("models", "methods", "attacks", "network"),
+            needs=("prepare", "defend"),
+            scratch=True,
+        ),
+        Stage("attack", uses=("methods", "attacks", "fprs"), needs=("prepare", "measure"), torch=False),
+    ),
+    figures=(
+        Figure("cwrf", "roc", _ROC),
+        Figure("cwrf", "privacy_utility", _PLANE),
+        Figure("cwrf", "scores", "Vulnerability and learnability of single weights of one model, by kind."),
+        Figure("pptp", "roc", _ROC),
+        Figure("pptp", "privacy_utility", _PLANE),
+        Figure("pptp", "blocks", "What each block holds, by our probe: generality and membership risk."),
+        Figure("pptp", "loss_disparity", "Train and test loss under each defence; they should be near."),
+        Figure("srcm", "roc", _ROC),
+        Figure("srcm", "privacy_utility", _PLANE),
+        Figure("srcm", "norms", "Norms of representations, members and non-members, under each head."),
+        Figure("srcm", "liability", "Norm disparity and leak while a plain network trains, a point a look."),
+    ),
+)

@@ -1,0 +1,178 @@
+"""The membership study on a few hundred digits: every stage, the table, and all figures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+
+from retrace.attacks.arrays import AttackError
+from retrace.claims.load import load_claims
+from retrace.data.images import Images
+from retrace.data.purchase_like import purchase_like
+from retrace.data.spoil import flip_labels, parse, spoil
+from retrace.stats.pareto import pareto
+from retrace.studies.membership import attack, defend, draw, measure, prepare, train
+from retrace.studies.membership.params import Params
+from retrace.studies.membership.study import STUDY
+from retrace.studies.membership.table import table
+from retrace.study import Evidence, EvidenceRow, StageError
+from retrace.verbs.stage import Params as StageParams
+
+ROOT = Path(__file__).resolve().parents[2]
+SHEET = yaml.safe_load((ROOT / "config/studies/membership.yaml").read_text())
+CELL = {
+    **SHEET["base"],
+    **SHEET["scales"]["smoke"]["cells"]["tiny"],
+    "epochs": 4,
+    "attacks": ["loss", "lira_online"],
+}
+
+
+def evidence(output, params):
+    return Evidence(output.results, read_scratch=lambda: output.scratch)
+
+
+def stages(cell, seed=0):
+    params = StageParams(Params.model_validate(cell).model_dump(mode="json"))
+    bunch = load_digits()
+    arrays = {
+        "x": np.rint(bunch.images * 255 / 16).astype(np.uint8)[..., None],
+        "y": bunch.target.astype(np.int64),
+    }
+    inputs = {"dataset": Evidence({"classes": 10}, read_arrays=lambda: arrays)}
+    for verb, module in (
+        ("prepare", prepare),
+        ("train", train),
+        ("defend", defend),
+        ("measure", measure),
+        ("attack", attack),
+    ):
+        uses = StageParams({name: params[name] for name in STUDY.stage(verb).uses})
+        needs = {name: inputs[name] for name in (*STUDY.stage(verb).needs, "dataset")}
+        inputs[verb] = evidence(module.run(uses, needs, seed), params)
+    return EvidenceRow("tiny", seed, params, inputs)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return [stages(CELL)]
+
+
+def test_stages_see_only_what_they_declare_and_the_table_has_every_claims_columns(rows):
+    frame = table(rows)
+    targets = frame[frame["type"] == "target"]
+    assert len(targets) == 8
+    assert not targets.duplicated(["seed", "cell", "condition"]).any()
+    assert set(frame["type"]) == {"target", "checkpoint", "block"}
+    for paper in STUDY.papers:
+        for claim in load_claims(ROOT / "claims" / f"{paper}.yaml").claims:
+            missing = claim.evidence.columns() - set(frame.columns)
+            assert all("nn_" in name or "rmia" in name for name in missing), (claim.id, missing)
+
+
+def test_every_paper_gets_the_figures_it_declares(rows):
+    frame = table(rows)
+    for paper in STUDY.papers:
+        assert set(draw.draw(paper, frame, {})) == {f.name for f in STUDY.figures if f.paper == paper}
+
+
+def test_parts_are_disjoint_and_halves_complementary(rows):
+    sets = rows[0].evidence["prepare"].read_scratch()
+    ids = [set(sets[f"{part}.id"].tolist()) for part in ("pool", "reference", "population", "test")]
+    assert sum(map(len, ids)) == len(set.union(*ids))
+    assert (sets["member"].sum(0) == 4).all()
+    clean = load_digits().target
+    assert (sets["test.y"] == clean[sets["test.id"]]).all()
+    assert (sets["pool.y"] != clean[sets["pool.id"]]).mean() == pytest.approx(0.15, abs=1e-9)
+
+
+def test_the_same_seed_gives_the_same_results(rows):
+    again = stages({**CELL, "methods": {"none": {"defence": "none"}, "relax": CELL["methods"]["relax"]}})
+    for name in ("none", "relax"):
+        for verb in ("measure", "attack"):
+            first, second = (r.evidence[verb].results["methods"][name] for r in (rows[0], again))
+            assert first == second
+
+
+def test_leak_over_early_stopping_is_read_off_the_front_of_stops(rows):
+    frame = table(rows)
+    targets = frame[frame["type"] == "target"]
+    stops = ["none", "stop_4", "stop_8"]
+    points = [(targets[f"accuracy_{s}"].mean(), targets[f"strongest_{s}"].mean()) for s in stops]
+    best = max(points)
+    level = (targets["strongest_relax"] - targets["excess_relax"]).to_numpy()
+    assert np.ptp(level) < 1e-12
+    assert min(y for _, y in points) <= level[0] <= best[1]
+    assert targets["excess_none"].mean() >= -1e-12
+    assert any(abs(targets[f"excess_{s}"].mean()) < 1e-12 for s in stops)
+
+
+def test_sets_that_overlap_are_refused(rows):
+    inputs = dict(rows[0].evidence)
+    sets = dict(inputs["prepare"].read_scratch())
+    sets["reference.id"] = sets["reference.id"].copy()
+    sets["reference.id"][0] = sets["pool.id"][5]
+    inputs["prepare"] = Evidence(inputs["prepare"].results, read_scratch=lambda: sets)
+    with pytest.raises(AttackError, match="reference set shares 1 examples with the audited pool"):
+        attack.run(rows[0].params, inputs, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"fprs": [0.0001]}, "needs 100000 non-members"),
+        ({"models": 9}, "even numbers"),
+        ({"attacks": ["liira"]}, "did you mean"),
+        ({"network": "mlp-rely-3"}, "unknown network"),
+        ({"change": "flop:0.1"}, "flip:SHARE"),
+        ({"dataset": "digit"}, "did you mean 'digits'"),
+        ({"methods": {"a": {"defence": "dpsgd", "noise_multiplier": -1}}}, "greater than 0"),
+        ({"methods": {"a": {"defence": "dpsgd", "epsilon": 0}}}, "greater than 0"),
+    ],
+)
+def test_cells_that_cannot_work_are_refused_at_planning(change, says):
+    with pytest.raises(ValueError, match=says):
+        Params.model_validate({**CELL, **change})
+
+
+def test_too_few_examples_are_refused():
+    with pytest.raises(StageError, match="too few for pool 1700"):
+        stages({**CELL, "pool": 1700})
+
+
+def test_purchase_like_rows_flip_a_quarter_of_a_prototypes_bits():
+    images = purchase_like(400, np.random.default_rng(0), classes=4, prototypes=1)
+    assert images.x.shape == (400, 1, 200, 1)
+    assert (np.bincount(images.y) == 100).all()
+    bits = images.x[:, 0, :, 0] > 0
+    prototype = np.stack([bits[images.y == c].mean(0) > 0.5 for c in range(4)])
+    assert (bits != prototype[images.y]).mean() == pytest.approx(0.25, abs=0.01)
+    assert prototype.mean() == pytest.approx(0.4, abs=0.08)
+    with pytest.raises(ValueError, match="shares between 0 and 1"):
+        purchase_like(10, np.random.default_rng(0), flip=2)
+
+
+@given(st.floats(0, 1), st.integers(0, 5))
+def test_flips_change_exactly_their_share_and_no_image(share, seed):
+    images = Images(np.zeros((40, 2, 2, 1), np.uint8), np.arange(40) % 5, 5)
+    flipped = flip_labels(images, share, np.random.default_rng(seed))
+    assert (flipped.y != images.y).sum() == round(share * 40)
+    assert flipped.x is images.x
+
+
+def test_noise_changes_pixels_alone():
+    images = Images(np.full((40, 8, 8, 1), 128, np.uint8), np.arange(40) % 5, 5)
+    noisy = spoil(images, "noise:0.1", np.random.default_rng(0))
+    assert noisy.x.std() == pytest.approx(25.5, rel=0.1)
+    assert (noisy.y == images.y).all()
+    assert spoil(images, "none", np.random.default_rng(0)) is images
+    assert parse("flip:0.15") == ("flip", 0.15)
+
+
+def test_the_pareto_front_holds_what_nothing_beats():
+    front = pareto([0.7, 0.9, 0.8, 0.85, 0.9, 0.75], [0.5, 0.8, 0.6, 0.7, 0.75, 0.65])
+    assert front == [0, 2, 3, 4]
