@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.cli import get_argument_parser
 
 from retrace.errors import RetraceError
-from retrace.workflow import Workflow
+from retrace.planning.workflow import Workflow
 
 # Snakemake sets the targets after it has read the rules; a misspelt one deserves a better line than its own
 TARGETS = (

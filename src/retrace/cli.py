@@ -65,26 +65,26 @@ def _config(root: Path, scale: str | None) -> Config:
 
 
 def _verdicts(arguments: argparse.Namespace, root: Path) -> None:
-    from retrace.workflow import Workflow
+    from retrace.planning.workflow import Workflow
 
     print(Workflow.plan(_config(root, arguments.scale), root).verdict_table(arguments.papers))
 
 
 def _index(arguments: argparse.Namespace, root: Path) -> None:
-    from retrace import index
+    from retrace.records import index
 
     lines = index.write(_config(root, arguments.scale), root)
     print(index.text(lines))
 
 
 def _audit(arguments: argparse.Namespace, root: Path) -> int:
-    from retrace import audit
+    from retrace.records import audit
 
     return audit.run(_config(root, arguments.scale), root, arguments.k, arguments.seed)
 
 
 def _gc(arguments: argparse.Namespace, root: Path) -> None:
-    from retrace import index, store
+    from retrace.records import index, store
 
     files = store.unreached(root, index.reached(root))
     for path in files:
@@ -95,20 +95,20 @@ def _gc(arguments: argparse.Namespace, root: Path) -> None:
 
 
 def _pull(arguments: argparse.Namespace, root: Path) -> None:
-    from retrace import store
+    from retrace.records import store
 
     added, kept = store.pull(root)
     print(f"evidence: {added} files added, {kept} were here already (left as they were)")
 
 
 def _publish(arguments: argparse.Namespace, root: Path) -> None:
-    from retrace import store
+    from retrace.records import store
 
     print(f"evidence: {store.publish(root)} files published; commit evidence.dvc and the store with git")
 
 
 def _schemas(arguments: argparse.Namespace, root: Path) -> int:
-    from retrace import schemas
+    from retrace.generated import schemas
 
     stale = schemas.drift(root, fix=arguments.fix)
     for path in stale:

@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from retrace.config import Config
 from retrace.job import main
-from retrace.workflow import Workflow
+from retrace.planning.workflow import Workflow
 flow = Workflow.plan(Config(scale="smoke", studies=["dummy"]), Path.cwd())
 specs = [flow.task_spec(key) for plan in flow.plans.values() for key in plan.tasks]
 specs += [flow.product_spec(product.key) for product in flow.judged.values()]

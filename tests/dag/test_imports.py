@@ -12,7 +12,7 @@ SPECS = """
 import json, sys
 from pathlib import Path
 from retrace.config import Config
-from retrace.workflow import Workflow
+from retrace.planning.workflow import Workflow
 flow = Workflow.plan(Config(scale="smoke", studies=[sys.argv[1]]), Path.cwd())
 tasks = [task for plan in flow.plans.values() for task in plan.rows[0].tasks.values()]
 print(json.dumps([flow.task_spec(task.key) for task in tasks]))

@@ -25,7 +25,7 @@ LIGHT = ("attacks", "stats", "claims", "plot")  # the packages that a job withou
 HEAVY = {"torch", "torchvision", "transformers", "opacus", "accelerate", "safetensors.torch"}
 # the places that import a study by its name, which a sheet gives
 BY_NAME = {"retrace.sheet", "retrace.verbs.stage", "retrace.verbs.judge", "retrace.verbs.draw"}
-DOOR = ("job", "cli", "workflow", "store", "verbs")
+DOOR = ("job", "cli", "planning", "records", "generated", "verbs")
 
 
 def listed():
@@ -88,7 +88,7 @@ def test_verdicts_and_figures_of_a_study_never_load_a_network_library(study):
 def test_planning_loads_no_network_library():
     code = (
         "import sys; from pathlib import Path; from retrace.config import Config, SCALES; "
-        "from retrace.workflow import Workflow; "
+        "from retrace.planning.workflow import Workflow; "
         "[Workflow.plan(Config(scale=scale), Path.cwd()) for scale in SCALES]; "
         "print(*{name.split('.')[0] for name in sys.modules})"
     )

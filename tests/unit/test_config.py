@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from retrace import schemas
 from retrace.config import Config, load_config
 from retrace.errors import RetraceError
+from retrace.generated import schemas
 from retrace.sheet import chosen_studies, known_studies
 
 ROOT = Path(__file__).resolve().parents[2]

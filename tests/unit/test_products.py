@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from retrace import products
 from retrace.claims.load import load_claims
 from retrace.config import Config
 from retrace.errors import RetraceError
-from retrace.plan import StudyPlan, plan_study
+from retrace.planning import products
+from retrace.planning.plan import StudyPlan, plan_study
+from retrace.planning.workflow import Workflow
 from retrace.recipe import canonical
 from retrace.sheet import load_study
 from retrace.study import Figure
-from retrace.workflow import Workflow
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Config(scale="smoke", studies=["reuse"])

@@ -9,7 +9,7 @@ import yaml
 
 from retrace import sheet
 from retrace.errors import RetraceError
-from retrace.plan import plan_study
+from retrace.planning.plan import plan_study
 from retrace.verbs.stage import Params
 from retrace.yamls import read_yaml
 

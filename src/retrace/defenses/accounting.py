@@ -51,10 +51,6 @@ def _check(noise_multiplier: float, sample_rate: float, steps: int, delta: float
 
 def _accountants() -> Any:
     # not at the top of the file: it takes 1.6 s to import, and few jobs run DP-SGD
-    try:
-        from opacus import accountants
-    except ModuleNotFoundError as error:
-        raise StageError(
-            f"dpsgd needs the package {error.name}; install it with: pip install opacus==1.6.0"
-        ) from None
+    from opacus import accountants
+
     return accountants

@@ -13,7 +13,7 @@ import pandas as pd
 from retrace.claims.judge import judge
 from retrace.claims.load import parse_claims
 from retrace.claims.sealed import write_verdict
-from retrace.evidence import read_evidence, read_record
+from retrace.records.evidence import read_evidence, read_record
 from retrace.seeds import derive
 from retrace.study import Evidence, EvidenceRow
 

@@ -11,7 +11,7 @@ from retrace.claims.load import load_claims
 from retrace.claims.model import PaperClaims
 from retrace.config import Config
 from retrace.errors import RetraceError
-from retrace.plan import Row, StudyPlan
+from retrace.planning.plan import Row, StudyPlan
 from retrace.recipe import canonical, code_digest, file_digest, recipe_key
 from retrace.study import Figure
 
@@ -116,7 +116,7 @@ def draw(plan: StudyPlan, verdict: Product) -> Product:
 
 def report(judged: list[Product], drawn: list[Product], config: Config) -> Product:
     """The self-contained page and the verdict table over all chosen studies."""
-    template = Path(__file__).parent / "report"
+    template = Path(__file__).parents[1] / "report"
     recipe = {
         "verb": "report",
         "scale": config.scale,

@@ -13,9 +13,9 @@ import numpy as np
 
 from retrace.config import Config
 from retrace.errors import RetraceError
-from retrace.evidence import read_record
-from retrace.plan import Task
-from retrace.workflow import Workflow
+from retrace.planning.plan import Task
+from retrace.planning.workflow import Workflow
+from retrace.records.evidence import read_record
 
 
 def run(config: Config, root: Path, count: int, seed: int | None = None) -> int:

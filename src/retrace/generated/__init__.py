@@ -1,0 +1,1 @@
+"""What is generated from the models: JSON schemas, default config, reference pages."""

@@ -1,0 +1,1 @@
+"""The plan of a run: which tasks, products and targets there are."""

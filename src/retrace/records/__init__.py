@@ -1,0 +1,1 @@
+"""Evidence on disk and its store: read, written, indexed, audited, pulled, published."""
