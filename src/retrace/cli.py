@@ -108,7 +108,7 @@ def _publish(arguments: argparse.Namespace, root: Path) -> None:
 
 
 def _schemas(arguments: argparse.Namespace, root: Path) -> int:
-    from retrace.generated import schemas
+    from retrace.reference import schemas
 
     stale = schemas.drift(root, fix=arguments.fix)
     for path in stale:

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-from retrace.study import StageError
+from retrace.stage import StageError
 
 KWH = 3.6e6  # joules
 BUSY_SECONDS = 1.0  # CPU seconds from which zero energy is not believed

@@ -1,23 +1,18 @@
-"""What a study is: its stages, what each needs and leaves, and the values that pass between them.
+"""What a study declares: its papers, its stages and what each needs, its figures.
 
 A study lives in `retrace.studies.<name>`: `study.py` holds its `STUDY` declaration, `params.py` its
-pydantic parameters, and one module a verb holds `run(params, inputs, seed) -> Output`.
-This module imports neither torch nor Snakemake.
+pydantic parameters, and one module a verb holds `run(params, inputs, seed) -> Output` (`retrace.stage`).
+No stage imports this module, so a declaration may gain a field without new keys for old evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
-
-import numpy.typing as npt
-
-from retrace.errors import RetraceError
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 VERBS = ("prepare", "train", "defend", "attack", "measure", "judge", "draw")
 Verb = Literal["prepare", "train", "defend", "attack", "measure"]
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -54,13 +49,18 @@ class Figure:
 
 @dataclass(frozen=True)
 class Study:
-    """A family of experiments from which one or more papers draw evidence."""
+    """A family of experiments from which one or more papers draw evidence.
+
+    `settings` names the parameter by whose values the study's table, and so its claims, call their cells,
+    where several cells of the sheet make up one; None: the sheet's names.
+    """
 
     name: str
     title: str
     papers: Mapping[str, str]  # slug -> short citation
     stages: tuple[Stage, ...]
     figures: tuple[Figure, ...] = ()
+    settings: str | None = None
 
     @property
     def verbs(self) -> tuple[str, ...]:
@@ -73,45 +73,3 @@ class Study:
             if stage.verb == verb:
                 return stage
         raise KeyError(f"study {self.name} has no stage {verb}; it has {[s.verb for s in self.stages]}")
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a finished stage left: the JSON's blocks, lazily read arrays, lazily read scratch."""
-
-    results: dict[str, Any]
-    timing: dict[str, Any] = field(default_factory=dict)
-    read_arrays: Callable[[], dict[str, Array]] = dict
-    read_scratch: Callable[[], dict[str, Array]] = dict
-    meter: dict[str, Any] = field(default_factory=dict)
-
-
-Inputs = Mapping[str, Evidence]  # verb -> evidence of the needed stage, same cell and seed
-
-
-@dataclass(frozen=True)
-class EvidenceRow:
-    """One cell and seed of a sheet with its evidence by verb, as a study's `table` receives it."""
-
-    cell: str
-    seed: int
-    params: Mapping[str, Any]
-    evidence: Mapping[str, Evidence]
-
-
-@dataclass(frozen=True)
-class Output:
-    """What `run` returns: JSON-able results, evidence arrays, scratch arrays (numpy, never pickled).
-
-    `results` must be the same bytes for the same seed on one device class; whatever the clock decides
-    (seconds of a part, say) goes into `timing`.
-    """
-
-    results: dict[str, Any]
-    timing: dict[str, Any] = field(default_factory=dict)
-    arrays: dict[str, Array] = field(default_factory=dict)
-    scratch: dict[str, Array] = field(default_factory=dict)
-
-
-class StageError(RetraceError):
-    """A stage cannot go on for a reason the user can act on: one clear line, no traceback."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from retrace.data import build, catalogue
-from retrace.study import StageError
+from retrace.stage import StageError
 
 
 def idx(array):

@@ -14,12 +14,12 @@ from retrace.claims.load import load_claims
 from retrace.data.images import Images
 from retrace.data.purchase_like import purchase_like
 from retrace.data.spoil import flip_labels, parse, spoil
+from retrace.stage import Evidence, EvidenceRow, StageError
 from retrace.stats.pareto import pareto
 from retrace.studies.membership import attack, defend, draw, measure, prepare, train
 from retrace.studies.membership.params import Params
 from retrace.studies.membership.study import STUDY
 from retrace.studies.membership.table import table
-from retrace.study import Evidence, EvidenceRow, StageError
 from retrace.verbs.stage import Params as StageParams
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ from torch import nn
 
 from retrace.nets.access import features, head, load_arrays, replace_head, state_arrays
 from retrace.nets.registry import BUILDERS, build
-from retrace.study import StageError
+from retrace.stage import StageError
 
 LAPTOP = ("cnn", "mlp", "vgg-s", "mobilenet-s", "vit-s", "resnet-s")
 FULL = tuple(sorted(BUILDERS.keys() - set(LAPTOP)))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from shadow_bench import CLASSES, SHAPE, bench, fresh, pool
 
 from retrace.nets.targets import build_target
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.fit import Batch, Data, Hold, Schedule, cross_entropy, fit, orders
 from retrace.training.halves import complementary_halves, member_rows
 from retrace.training.norm_statistics import reestimate

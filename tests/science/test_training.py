@@ -11,7 +11,7 @@ from torch import Tensor
 
 from retrace.nets.access import state_arrays
 from retrace.nets.registry import build
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.batches import epochs, steps_per_epoch, to_tensor
 from retrace.training.evaluate import Evaluator, evaluate, foldable
 from retrace.training.loop import TrainSettings, train

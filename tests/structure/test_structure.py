@@ -25,7 +25,7 @@ LIGHT = ("attacks", "stats", "claims", "plot")  # the packages that a job withou
 HEAVY = {"torch", "torchvision", "transformers", "opacus", "accelerate", "safetensors.torch"}
 # the places that import a study by its name, which a sheet gives
 BY_NAME = {"retrace.sheet", "retrace.verbs.stage", "retrace.verbs.judge", "retrace.verbs.draw"}
-DOOR = ("job", "cli", "planning", "records", "generated", "verbs")
+DOOR = ("job", "cli", "planning", "records", "reference", "verbs")
 
 
 def listed():
@@ -194,3 +194,20 @@ def test_each_part_of_the_house_is_there_once():
         for part in ("params", "table", "draw", *(stage.verb for stage in study.stages)):
             assert f"retrace.studies.{study.name}.{part}" in MODULES, f"{study.name} lacks {part}.py"
         assert {figure.paper for figure in study.figures} <= set(study.papers)
+
+
+def test_claims_speak_of_cells_that_exist():
+    """A pattern that matches no cell at any scale would leave its claim unjudged without a word."""
+    from fnmatch import fnmatchcase
+
+    from retrace.claims.load import load_claims
+    from retrace.config import SCALES
+    from retrace.sheet import load_cells, load_study
+
+    for study in map(load_study, STUDIES):
+        cells = [cell for scale in SCALES for cell in load_cells(study, scale, ROOT)]
+        names = {str(c.params[study.settings]) if study.settings else c.name for c in cells}
+        for paper in study.papers:
+            for claim in load_claims(ROOT / f"claims/{paper}.yaml").claims:
+                for pattern in claim.evidence.cells if claim.evidence else []:
+                    assert any(fnmatchcase(name, pattern) for name in names), f"{paper} {claim.id}: {pattern}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from retrace.data import catalogue
 from retrace.data.images import Images
 from retrace.errors import unknown
-from retrace.study import StageError
+from retrace.stage import StageError
 
 HEADER = ",".join(catalogue.COLUMNS)
 

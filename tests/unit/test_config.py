@@ -10,7 +10,7 @@ import yaml
 
 from retrace.config import Config, load_config
 from retrace.errors import RetraceError
-from retrace.generated import schemas
+from retrace.reference import schemas
 from retrace.sheet import chosen_studies, known_studies
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from retrace import device
-from retrace.study import StageError
+from retrace.stage import StageError
 
 
 def fake_torch(cuda: bool) -> types.SimpleNamespace:

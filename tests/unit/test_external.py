@@ -5,9 +5,9 @@ import struct
 import numpy as np
 import pytest
 
-from retrace.data import torchvision_sets
-from retrace.data.external import EXTERNAL, External, load_external, missing
-from retrace.study import StageError
+from retrace.data import byhand, torchvision_sets
+from retrace.data.external import EXTERNAL, External, fingerprint, load_external, missing
+from retrace.stage import StageError
 
 
 def refusal(*args):
@@ -22,12 +22,13 @@ def test_missing_files_name_the_set_the_folder_and_the_remedy(tmp_path, name):
     line = refusal(name, tmp_path)
     assert f"data set {name}" in line
     assert str(tmp_path) in line
-    assert "download: true" in line
+    assert ("unpack" if EXTERNAL[name].by_hand else "download: true") in line
     assert list(tmp_path.rglob("*.*")) == []
 
 
 def test_every_named_set_can_be_opened():
-    assert set(torchvision_sets.OPENERS) == set(EXTERNAL)
+    assert set(torchvision_sets.OPENERS) | set(byhand.SOURCES) == set(EXTERNAL)
+    assert {name for name, known in EXTERNAL.items() if known.by_hand} == set(byhand.SOURCES)
 
 
 def test_unknown_name_suggests_the_nearest(tmp_path):
@@ -91,3 +92,37 @@ def test_axes_are_put_in_order():
     grey = colour[:, 0]
     assert np.array_equal(torchvision_sets.pixels("mnist_full", grey)[..., 0], grey)
     assert np.array_equal(torchvision_sets.pixels("emnist", grey)[..., 0], grey.transpose(0, 2, 1))
+
+
+def test_purchase100_rows_become_bits(tmp_path, monkeypatch):
+    bits = np.random.default_rng(0).integers(2, size=(3, 600))
+    rows = [",".join(map(str, [label, *row])) for label, row in zip((100, 1, 7), bits, strict=True)]
+    (tmp_path / "dataset_purchase").write_text("\n".join(rows) + "\n")
+    shape = EXTERNAL["purchase100"].shape
+    monkeypatch.setitem(EXTERNAL, "purchase100", External(3, 0, shape, 100, "dataset_purchase", by_hand=True))
+    images = load_external("purchase100", tmp_path)
+    assert images.y.tolist() == [99, 0, 6]
+    np.testing.assert_array_equal(images.x[:, 0, :, 0], bits * 255)
+
+
+def test_cinic10_parts_follow_each_other(tmp_path, monkeypatch):
+    from PIL import Image
+
+    for value, part in enumerate(("train", "valid", "test")):
+        for label in ("airplane", "truck"):
+            folder = tmp_path / "CINIC-10" / part / label
+            folder.mkdir(parents=True)
+            Image.new("RGB", (32, 32), (value, 0, 0)).save(folder / "one.png")
+    monkeypatch.setitem(EXTERNAL, "cinic10", External(4, 2, (32, 32, 3), 10, "CINIC-10", by_hand=True))
+    images = load_external("cinic10", tmp_path)
+    assert images.x[:, 0, 0, 0].tolist() == [0, 0, 1, 1, 2, 2]
+    assert images.y.tolist() == [0, 1] * 3
+
+
+def test_files_put_there_by_hand_enter_the_key(tmp_path):
+    assert fingerprint("purchase100", tmp_path) == "folder:absent"
+    (tmp_path / "dataset_purchase").write_text("1,0\n")
+    first = fingerprint("purchase100", tmp_path)
+    (tmp_path / "dataset_purchase").write_text("1,0\n2,1\n")
+    assert "absent" not in first
+    assert fingerprint("purchase100", tmp_path) != first

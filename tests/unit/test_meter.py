@@ -12,7 +12,7 @@ import pytest
 
 from retrace import meter
 from retrace.meter import KWH, Meter, estimate_kwh, refuse_zero
-from retrace.study import StageError
+from retrace.stage import StageError
 
 KEYS = {
     "cpu_watts",

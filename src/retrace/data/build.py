@@ -22,7 +22,7 @@ from sklearn.datasets import load_digits
 from retrace.data.catalogue import CATALOGUE, COLUMNS, Entry, entries
 from retrace.data.images import Images, Labels, Pixels
 from retrace.errors import unknown
-from retrace.study import StageError
+from retrace.stage import StageError
 
 RAW = Path("data/raw")
 TRAIN_PER_CLASS, TEST_PER_CLASS = 1000, 200

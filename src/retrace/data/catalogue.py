@@ -14,7 +14,7 @@ import numpy as np
 
 from retrace.data.images import Images
 from retrace.errors import unknown
-from retrace.study import StageError
+from retrace.stage import StageError
 
 CATALOGUE = Path("data/catalogue.csv")
 

@@ -1,4 +1,4 @@
-"""One door to every data set: the catalogue's files, or torchvision's at the larger scales."""
+"""One door to every data set: the catalogue's files, or those of the larger scales."""
 
 from __future__ import annotations
 
@@ -8,22 +8,29 @@ from retrace.data import catalogue
 from retrace.data.images import Images
 
 
-def fingerprint(root: Path, name: str) -> str:
-    """What enters a key for data set `name`: SHA-256 (checked) and classes, or torchvision's name.
-
-    torchvision checks its archives against checksums of its own, so the name stands for the content.
-    Errors: StageError, one line, for an unknown name or a missing or altered file.
-    """
+def reader(name: str) -> str:
+    """The module that reads data set `name`; its code enters the keys of the stages that read the set."""
     from retrace.data.external import EXTERNAL
 
-    if name in EXTERNAL:
-        return f"torchvision:{name}"
+    return "retrace.data.external" if name in EXTERNAL else "retrace.data.catalogue"
+
+
+def fingerprint(root: Path, folder: str, name: str) -> str:
+    """What enters a key for data set `name`: SHA-256 (checked) and classes, or what stands for the content.
+
+    `folder` matters only to the larger scales' sets.
+    Errors: StageError, one line, for an unknown name or a missing or altered file.
+    """
+    from retrace.data import external
+
+    if name in external.EXTERNAL:
+        return external.fingerprint(name, root / folder)
     row = catalogue.verify(root, name)
     return f"{row.sha256}:{row.classes}"
 
 
 def load(root: Path, name: str, folder: str, download: bool) -> Images:
-    """Data set `name`; `folder` and `download` matter only to torchvision's."""
+    """Data set `name`; `folder` and `download` matter only to the larger scales' sets."""
     from retrace.data.external import EXTERNAL, load_external
 
     if name in EXTERNAL:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from retrace.defenses.bench import Bench, Defended
-from retrace.defenses.losses import loss_of
+from retrace.defenses.losses.base import loss_of
 from retrace.defenses.settings import EarlyStopping, LossSettings
 from retrace.training.fit import cross_entropy, fit
 

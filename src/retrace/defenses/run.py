@@ -5,12 +5,12 @@ from __future__ import annotations
 from retrace.defenses import settings as s
 from retrace.defenses.advreg import advreg
 from retrace.defenses.bench import Bench, Defended
-from retrace.defenses.cwrf import cwrf
-from retrace.defenses.dmp import dmp
-from retrace.defenses.dpsgd import dpsgd
+from retrace.defenses.distilling.dmp import dmp
+from retrace.defenses.distilling.selena import selena
+from retrace.defenses.noising.dpsgd import dpsgd
 from retrace.defenses.plain import early_stopping, with_loss
-from retrace.defenses.pptp import pptp
-from retrace.defenses.selena import selena
+from retrace.defenses.rewinding.cwrf import cwrf
+from retrace.defenses.rewinding.pptp import pptp
 from retrace.defenses.srcm import srcm
 
 

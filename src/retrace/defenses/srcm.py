@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from retrace.defenses.bench import Bench, Defended
-from retrace.defenses.losses import loss_of
+from retrace.defenses.losses.base import loss_of
 from retrace.defenses.settings import Srcm
 from retrace.nets.targets import Head
 from retrace.training.fit import fit

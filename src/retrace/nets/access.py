@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from retrace.study import Array, StageError
+from retrace.stage import Array, StageError
 
 
 def head_name(net: nn.Module) -> str:

@@ -7,7 +7,7 @@ from torch import nn
 
 from retrace.errors import unknown
 from retrace.nets import small, vision
-from retrace.study import StageError
+from retrace.stage import StageError
 
 BUILDERS = {"cnn": small.cnn, "mlp": small.mlp, **vision.BUILDERS}
 

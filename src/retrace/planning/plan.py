@@ -120,7 +120,7 @@ def plan_study(study: Study, config: Config, root: Path) -> StudyPlan:
     """All tasks of a study at the configured scale, each once, needed tasks first."""
     plan = StudyPlan(study)
     codes = {stage.verb: code_digest(_module(study, stage)) for stage in study.stages}
-    data, reader = cache(partial(sets.fingerprint, root)), code_digest("retrace.data.sets")
+    data = cache(partial(sets.fingerprint, root, config.datasets))
     for cell in load_cells(study, config.scale, root):
         for seed in cell.seeds:
             tasks: dict[str, Task] = {}
@@ -128,8 +128,9 @@ def plan_study(study: Study, config: Config, root: Path) -> StudyPlan:
                 recipe = _recipe(study, stage, cell, seed, tasks)
                 recipe["code"] = codes[stage.verb]
                 if stage.reads:
-                    recipe["data"] = {p: data(cell.params[p]) for p in stage.reads if cell.params[p]}
-                    recipe["reader"] = reader
+                    names = {p: cell.params[p] for p in stage.reads if cell.params[p]}
+                    recipe["data"] = {p: data(name) for p, name in names.items()}
+                    recipe["reader"] = {p: code_digest(sets.reader(name)) for p, name in names.items()}
                 task = _task(study, stage, cell, recipe, tasks)
                 tasks[stage.verb] = plan.tasks.setdefault(task.key, task)
             plan.rows.append(Row(cell.name, seed, cell.params, tasks))

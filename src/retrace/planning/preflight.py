@@ -22,11 +22,15 @@ def check_scale_runs(config: Config, params: Iterable[dict[str, Any]], root: Pat
             f"scale {config.scale} needs an accelerator and none was found; run on a machine with one, plan "
             "only with -n, or insist with --config device=cpu (days)"
         )
-    from retrace.data.external import EXTERNAL, missing
+    from retrace.data.external import EXTERNAL, missing, remedy
 
     wanted = {p.get(key) for p in params for key in ("dataset", "other_dataset")}
     names = sorted(name for name in wanted if name in EXTERNAL)
     absent = [name for name in names if missing(name, root / config.datasets)]
+    for name in absent:
+        if EXTERNAL[name].by_hand:
+            how = remedy(name, config.download)
+            raise RetraceError(f"scale {config.scale} needs {name} in {config.datasets}; {how} there")
     if absent and not config.download:
         raise RetraceError(
             f"scale {config.scale} needs {', '.join(absent)} in {config.datasets}; let torchvision fetch "

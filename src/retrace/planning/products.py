@@ -89,7 +89,12 @@ def _rows_for(plan: StudyPlan, claims: PaperClaims) -> list[Row]:
                 f"{place}: study {claim.evidence.study!r}; the paper belongs to {plan.study.name!r}"
             )
     patterns = {pattern for evidence in wanted for pattern in evidence.cells}
-    return [row for row in plan.rows if any(fnmatchcase(row.cell, pattern) for pattern in patterns)]
+    settings = plan.study.settings
+
+    def name(row: Row) -> str:
+        return str(row.params[settings]) if settings else row.cell
+
+    return [row for row in plan.rows if any(fnmatchcase(name(row), pattern) for pattern in patterns)]
 
 
 def draw(plan: StudyPlan, verdict: Product) -> Product:

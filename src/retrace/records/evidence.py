@@ -14,7 +14,7 @@ from typing import Any
 from retrace.errors import RetraceError
 from retrace.recipe import canonical, digest
 from retrace.records.files import read_npz, read_tensors, write_atomic
-from retrace.study import Evidence
+from retrace.stage import Evidence
 
 SCHEMA = 1
 BLOCKS = ("schema", "recipe", "results", "timing", "meter", "environment", "files")

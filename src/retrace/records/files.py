@@ -16,7 +16,7 @@ from safetensors.numpy import save as save_tensors
 
 from retrace.errors import RetraceError
 from retrace.recipe import file_digest
-from retrace.study import Array
+from retrace.stage import Array
 
 
 def write_atomic(path: Path, data: bytes) -> None:

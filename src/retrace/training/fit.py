@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from retrace.seeds import derive
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.memory import keep_freed_memory
 from retrace.training.optim import Optimiser, OptimiserSettings
 from retrace.training.shadows import Shadows, Tensors

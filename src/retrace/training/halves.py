@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrace.seeds import generator
-from retrace.study import StageError
+from retrace.stage import StageError
 
 
 def complementary_halves(models: int, examples: int, seed: int) -> npt.NDArray[np.bool_]:

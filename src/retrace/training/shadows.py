@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from retrace.nets.targets import Target
-from retrace.study import Array
+from retrace.stage import Array
 
 Tensors = dict[str, Tensor]
 _CHAIN = (nn.Flatten, nn.Linear, nn.ReLU, nn.Tanh, nn.Identity)

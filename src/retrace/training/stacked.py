@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.batches import steps_per_epoch
 from retrace.training.optim import Optimiser
 from retrace.training.retrain import Retrained, RetrainSettings, Shifted, check_steps, costs_of, timing_of

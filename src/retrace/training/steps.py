@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.batches import Batch
 from retrace.training.memory import keep_freed_memory
 from retrace.training.optim import Optimiser, OptimiserSettings

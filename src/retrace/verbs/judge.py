@@ -15,7 +15,7 @@ from retrace.claims.load import parse_claims
 from retrace.claims.sealed import write_verdict
 from retrace.records.evidence import read_evidence, read_record
 from retrace.seeds import derive
-from retrace.study import Evidence, EvidenceRow
+from retrace.stage import Evidence, EvidenceRow
 
 SCHEMA = 1
 

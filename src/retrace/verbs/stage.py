@@ -15,7 +15,7 @@ from retrace.errors import RetraceError
 from retrace.meter import Meter
 from retrace.recipe import code_digest, digest
 from retrace.records import evidence, files
-from retrace.study import Evidence, Output
+from retrace.stage import Evidence, Output
 
 
 class Params(dict[str, Any]):
@@ -58,7 +58,7 @@ def run(job: StageJob, root: Path) -> None:
     if code_digest(module) != job.recipe["code"]:
         raise RetraceError("the code changed since this run was planned; start the run again")
     for param, name in job.reads.items():
-        if name and sets.fingerprint(root, name) != job.recipe["data"][param]:
+        if name and sets.fingerprint(root, job.context["datasets"], name) != job.recipe["data"][param]:
             raise RetraceError(f"data set {name} changed since this run was planned; start the run again")
     inputs = {verb: _need(paths, root) for verb, paths in job.needs.items()}
     inputs |= {param: _data(name, job, root) for param, name in job.reads.items() if name}

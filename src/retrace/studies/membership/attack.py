@@ -12,7 +12,7 @@ from retrace.attacks.ensemble import Ensemble, Population
 from retrace.attacks.roc import roc
 from retrace.metrics.norm_disparity import norm_auc, standardised_difference
 from retrace.seeds import derive
-from retrace.study import Array, Inputs, Output
+from retrace.stage import Array, Inputs, Output
 
 if TYPE_CHECKING:
     from retrace.studies.membership.params import Params

@@ -12,8 +12,8 @@ from retrace.defenses.settings import Method
 from retrace.device import current
 from retrace.nets.targets import Head
 from retrace.seeds import derive
+from retrace.stage import Array, Inputs, Output
 from retrace.studies.membership.setup import Setup, schedule, set_up, untrained
-from retrace.study import Array, Inputs, Output
 from retrace.training.shadows import Shadows, groups, join
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from retrace.device import current
 from retrace.metrics.norm_disparity import representation_norms
 from retrace.metrics.sample_gradients import input_gradient_norms, weight_gradient_norms
 from retrace.seeds import derive
+from retrace.stage import Array, Inputs, Output
 from retrace.studies.membership.setup import Setup, set_up, untrained
-from retrace.study import Array, Inputs, Output
 from retrace.training.fit import cross_entropies
 from retrace.training.shadows import Shadows
 

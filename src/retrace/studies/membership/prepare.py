@@ -10,7 +10,7 @@ from retrace.data.images import Images
 from retrace.data.purchase_like import purchase_like
 from retrace.data.spoil import spoil
 from retrace.seeds import generator
-from retrace.study import Array, Inputs, Output, StageError
+from retrace.stage import Array, Inputs, Output, StageError
 from retrace.training.halves import complementary_halves
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from retrace.nets.targets import Head, Target, build_target
 from retrace.seeds import derive
-from retrace.study import Array, Inputs
+from retrace.stage import Array, Inputs
 from retrace.training.fit import Schedule
 from retrace.training.halves import member_rows
 from retrace.training.shadows import Shadows

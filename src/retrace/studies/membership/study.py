@@ -56,4 +56,5 @@ STUDY = Study(
         Figure("srcm", "norms", "Norms of representations, members and non-members, under each head."),
         Figure("srcm", "liability", "Norm disparity and leak while a plain network trains, a point a look."),
     ),
+    settings="setting",
 )

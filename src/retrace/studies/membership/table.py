@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retrace.stage import EvidenceRow
 from retrace.stats.pareto import pareto
-from retrace.study import EvidenceRow
 
 Key = tuple[int, str]  # seed and setting
 BLOCK = ("generality", "risk", "cost", "swap")

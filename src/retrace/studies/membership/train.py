@@ -10,8 +10,8 @@ from retrace.attacks.roc import auc
 from retrace.device import current
 from retrace.metrics.norm_disparity import norm_auc, representation_norms, standardised_difference
 from retrace.seeds import derive
+from retrace.stage import Inputs, Output
 from retrace.studies.membership.setup import Setup, schedule, set_up, untrained
-from retrace.study import Inputs, Output
 from retrace.training.fit import Data, cross_entropies, cross_entropy, fit
 from retrace.training.shadows import Shadows, groups, join
 

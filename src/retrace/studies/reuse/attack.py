@@ -9,7 +9,7 @@ import numpy as np
 from retrace.data import corruptions, tasks
 from retrace.data.images import Images
 from retrace.seeds import generator
-from retrace.study import Array, Inputs, Output, StageError
+from retrace.stage import Array, Inputs, Output, StageError
 
 if TYPE_CHECKING:
     from retrace.studies.reuse.params import Params

@@ -13,8 +13,8 @@ from retrace.device import current
 from retrace.errors import RetraceError
 from retrace.nets.access import replace_head
 from retrace.seeds import derive
+from retrace.stage import Array, Inputs, Output, StageError
 from retrace.studies.reuse.source import restore
-from retrace.study import Array, Inputs, Output, StageError
 from retrace.training.batches import to_tensor
 from retrace.training.evaluate import Evaluator
 from retrace.training.optim import OptimiserSettings

@@ -10,8 +10,8 @@ from retrace.device import current
 from retrace.metrics.clean_side import clean_side
 from retrace.metrics.reuse_indices import all_indices, all_task_indices
 from retrace.seeds import derive, generator
+from retrace.stage import Array, Inputs, Output
 from retrace.studies.reuse.source import restore
-from retrace.study import Array, Inputs, Output
 from retrace.training.batches import to_tensor
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from torch import nn
 
 from retrace.nets.access import load_arrays
 from retrace.nets.registry import build
-from retrace.study import Inputs
+from retrace.stage import Inputs
 
 
 def restore(network: str, inputs: Inputs) -> nn.Module:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from retrace.meter import estimate_kwh
-from retrace.study import EvidenceRow
+from retrace.stage import EvidenceRow
 
 # rapl counts the whole package, so jobs side by side each count the other's work
 ESTIMATES = ("constant", "cpu_load", "rapl")

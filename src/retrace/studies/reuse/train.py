@@ -10,7 +10,7 @@ from retrace.device import current
 from retrace.nets.access import state_arrays
 from retrace.nets.registry import build
 from retrace.seeds import derive
-from retrace.study import Inputs, Output
+from retrace.stage import Inputs, Output
 from retrace.training.batches import to_tensor
 from retrace.training.evaluate import Evaluator
 from retrace.training.loop import TrainSettings, train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from retrace.study import Array
+from retrace.stage import Array
 
 SCALE = 255.0
 

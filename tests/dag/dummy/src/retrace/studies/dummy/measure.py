@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrace.stage import Inputs, Output
 from retrace.studies.dummy.pause import pause
-from retrace.study import Inputs, Output
 
 if TYPE_CHECKING:
     from retrace.studies.dummy.params import Params

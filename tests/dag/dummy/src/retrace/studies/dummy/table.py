@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from retrace.study import EvidenceRow
+from retrace.stage import EvidenceRow
 
 
 def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrace.seeds import generator
+from retrace.stage import Inputs, Output
 from retrace.studies.dummy.linear import features, fit
 from retrace.studies.dummy.pause import pause
-from retrace.study import Inputs, Output
 
 if TYPE_CHECKING:
     from retrace.studies.dummy.params import Params

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from retrace.claims.schema import claims_schema
 from retrace.config import Config
-from retrace.generated.pages import pages
 from retrace.records.files import write_atomic
+from retrace.reference.pages import pages
 from retrace.sheet import Sheet, known_studies, params_model
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

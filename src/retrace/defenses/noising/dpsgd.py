@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from retrace.defenses.accounting import epsilon, noise_for
 from retrace.defenses.bench import Bench, Defended
+from retrace.defenses.noising.accounting import epsilon, noise_for
 from retrace.defenses.settings import DpSgd
 from retrace.seeds import derive
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.optim import Optimiser, OptimiserSettings
 from retrace.training.per_sample import clipped_sums
 from retrace.training.shadows import Shadows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from retrace.defenses.bench import Bench, Defended
-from retrace.defenses.distil import distillation
+from retrace.defenses.distilling.distil import distillation
 from retrace.defenses.settings import Dmp
 from retrace.training.fit import Data, fit
 

@@ -13,12 +13,12 @@ import torch
 
 from retrace.attacks.roc import auc
 from retrace.defenses.bench import Bench, Defended
-from retrace.defenses.blocks import Region, blocks, cuts, mirrored, region_mask
-from retrace.defenses.losses import loss_of
+from retrace.defenses.losses.base import loss_of
 from retrace.defenses.plain import with_loss
-from retrace.defenses.rewind import opposite, rewind, rewind_and_finetune
+from retrace.defenses.rewinding.blocks import Region, blocks, cuts, mirrored, region_mask
+from retrace.defenses.rewinding.rewind import opposite, rewind, rewind_and_finetune
 from retrace.defenses.settings import Pptp
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.fit import cross_entropies, gather
 from retrace.training.norm_statistics import reestimate
 from retrace.training.shadows import Shadows

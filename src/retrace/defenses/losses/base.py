@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from retrace.defenses import settings as s
-from retrace.defenses.ccl import convex_concave
 from retrace.defenses.hamp import hamp_loss
-from retrace.defenses.penalty import confidence_penalty
-from retrace.defenses.relaxloss import relaxloss
-from retrace.defenses.smoothing import label_smoothing
+from retrace.defenses.losses.ccl import convex_concave
+from retrace.defenses.losses.penalty import confidence_penalty
+from retrace.defenses.losses.relaxloss import relaxloss
+from retrace.defenses.losses.smoothing import label_smoothing
 from retrace.training.fit import Loss, cross_entropy
 
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from retrace.defenses.bench import Bench, Defended
-from retrace.defenses.distil import distillation
+from retrace.defenses.distilling.distil import distillation
 from retrace.defenses.settings import Selena
 from retrace.seeds import derive
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.fit import Data, cross_entropy, fit, gather
 from retrace.training.shadows import Shadows
 

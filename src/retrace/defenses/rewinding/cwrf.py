@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from retrace.defenses.bench import Bench, Defended
-from retrace.defenses.losses import loss_of
-from retrace.defenses.rewind import everywhere, opposite, rewind_and_finetune
-from retrace.defenses.scores import flat, kinds, pearson, top_mask, weight_scores
+from retrace.defenses.losses.base import loss_of
+from retrace.defenses.rewinding.rewind import everywhere, opposite, rewind_and_finetune
+from retrace.defenses.rewinding.scores import flat, kinds, pearson, top_mask, weight_scores
 from retrace.defenses.settings import Cwrf
 from retrace.seeds import derive
 from retrace.training.fit import cross_entropy, fit

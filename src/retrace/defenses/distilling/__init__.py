@@ -1,0 +1,1 @@
+"""Networks taught by other networks: DMP and SELENA."""

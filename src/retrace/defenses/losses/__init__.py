@@ -1,0 +1,1 @@
+"""Losses of their own, in place of cross-entropy."""

@@ -1,0 +1,1 @@
+"""Noise on gradients and its privacy accountant: DP-SGD."""
