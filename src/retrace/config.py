@@ -8,19 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from retrace.errors import RetraceError, did_you_mean
+from retrace.strict import Strict, not_allowed
 
 Scale = Literal["smoke", "laptop", "gpu", "paper"]
 M = TypeVar("M", bound=BaseModel)
 SCALES: tuple[str, ...] = get_args(Scale)
-
-
-class Strict(BaseModel):
-    """Base of every model: unknown keys are refused, values are frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Carbon(Strict):
@@ -92,8 +87,7 @@ def _explain(model: type[BaseModel], error: Any, path: str) -> str:
         hint = did_you_mean(str(error["loc"][-1]), owner.model_fields) if owner else ""
         return f"unknown key {path!r}{hint}"
     if error["type"] == "literal_error":
-        words = [word.strip(" '") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
-        return f"{path}: {error['input']!r} is not allowed{did_you_mean(str(error['input']), words)}"
+        return f"{path}: {not_allowed(error)}"
     where = f"{path}: " if path else ""
     return f"{where}{error['msg'].removeprefix('Value error, ')}, got {error['input']!r:.80}"
 

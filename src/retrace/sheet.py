@@ -15,8 +15,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, NonNegativeInt, StringConstraints
 
 import retrace.studies
-from retrace.config import Config, Scale, Strict, validate
+from retrace.config import Config, Scale, validate
 from retrace.errors import RetraceError, did_you_mean
+from retrace.strict import Strict
 from retrace.study import Study
 from retrace.yamls import read_yaml
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from retrace.claims.strict import Strict
+from retrace.claims.base import Strict
 from retrace.stats.correlation import Array
 
 ROUNDING = 1e-9  # of a mean of correlations that should be exactly at a bound

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from retrace.claims.base import first_reason
 from retrace.claims.model import PaperClaims
-from retrace.claims.strict import first_reason
-from retrace.errors import RetraceError, did_you_mean
+from retrace.errors import RetraceError
+from retrace.strict import not_allowed
 from retrace.yamls import read_yaml
 
 
@@ -48,8 +49,7 @@ def _explain(raw: Any, error: ValidationError) -> str:
     problem = problems[0]
     message = first_reason(ValueError(problem["msg"]))
     if problem["type"] == "literal_error":
-        known = [word.strip(" '") for word in problem["ctx"]["expected"].replace(" or ", ",").split(",")]
-        message = f"{problem['input']!r} is not allowed{did_you_mean(str(problem['input']), known)}"
+        message = not_allowed(problem)
     elif problem["type"] == "string_pattern_mismatch":
         message = f"{problem['input']!r} does not look like one ({problem['ctx']['pattern']})"
     return ": ".join([*words, message]) + more

@@ -13,10 +13,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from retrace.claims.base import Strict, first_reason
 from retrace.claims.expect import Expect
 from retrace.claims.query import Evidence, Labelled, Slug, StatisticName, Variation
 from retrace.claims.statistics import STATISTICS
-from retrace.claims.strict import Strict, first_reason
 
 
 class Published(Strict):

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from retrace.claims.base import Strict
 from retrace.claims.statistics import STATISTICS
-from retrace.claims.strict import Strict
 from retrace.errors import did_you_mean
 
 Scalar = bool | int | float | str

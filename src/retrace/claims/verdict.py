@@ -113,8 +113,8 @@ def cap(verdict: Verdict, trial: Trial, estimated_columns: Collection[str]) -> V
 
 
 def _fixed(interval: Sequence[float | None] | None) -> bool:
-    """Whether an interval is the single point 0: a comparison of something with itself."""
-    return interval is not None and list(interval) == [0, 0]
+    """Whether an interval is a single point: a comparison of something with itself."""
+    return interval is not None and interval[0] == interval[1]
 
 
 def _enough_seeds(found: Measurement, expect: Expect, alpha: float) -> int | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from retrace.config import Strict
+from retrace.strict import Strict
 
 
 class Rated(Strict):

@@ -27,6 +27,7 @@ def norm_histograms(
         raise ValueError("norm_histograms: no histogram; run the attack stage of a cell with norms")
     with styled():
         fig, axes = panels(len(histograms), columns=3, height=2.6)
+        several = len({cell for cell, _ in histograms}) > 1
         for ax, ((cell, method), found) in zip(axes, histograms.items(), strict=True):
             edges = np.asarray(found["edges"], dtype=float)
             if edges[-1] - edges[0] < FLAT * abs(edges).max():
@@ -41,7 +42,8 @@ def norm_histograms(
                 density = counts / max(counts.sum(), 1) / np.diff(edges)
                 ax.stairs(density, edges, color=hue, fill=True, alpha=0.35)
                 ax.stairs(density, edges, color=hue, label=label(name, labels))
-            ax.set(xlabel=quantity, title=f"{label(cell, labels)}: {label(method, labels)}")
+            title = f"{label(cell, labels)}:\n{label(method, labels)}" if several else label(method, labels)
+            ax.set(xlabel=quantity, title=title)
             ax.set_yticks([])
         axes[0].legend(loc="best", fontsize=8)
     return fig

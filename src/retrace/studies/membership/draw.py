@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from retrace.plot.bars import paired_bars
+from retrace.plot.bars import bars_by_quantity, paired_bars
 from retrace.plot.cloud import log_clouds
 from retrace.plot.curves import index_against_costs
 from retrace.plot.members import norm_histograms
@@ -28,7 +28,7 @@ def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[s
         axes = ("vulnerability score", "learnability score")
         figures["scores"] = log_clouds(scores(table), *axes, labels=LABELS)
     if paper == "pptp":
-        figures["blocks"] = paired_bars(blocks(table), "block", ("generality", "risk"), labels=LABELS)
+        figures["blocks"] = bars_by_quantity(blocks(table), "block", ("generality", "risk"), labels=LABELS)
         figures["loss_disparity"] = paired_bars(
             losses(table, SHOWN[paper]), "method", ("train_loss", "test_loss"), labels=LABELS
         )

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from retrace.config import Strict
 from retrace.data import external, spoil
 from retrace.defenses.settings import Method
 from retrace.errors import unknown
 from retrace.nets.target_names import check_target
+from retrace.strict import Strict
 
 DATASETS = ("fashion", "mnist", "digits", *external.EXTERNAL)
 METRICS = ("loss", "confidence", "entropy", "modified_entropy", "correctness")

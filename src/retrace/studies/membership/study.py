@@ -6,7 +6,8 @@ from retrace.study import Figure, Stage, Study
 
 _TRAINING = ("network", "epochs", "batch", "learning_rate", "weight_decay", "decay")
 _PLANE = (
-    "Test accuracy against the AUC of the strongest attack, means over targets and seeds; line: Pareto front."
+    "Test accuracy against the AUC of the strongest attack, means over targets and seeds; line: Pareto "
+    "front. Methods 15 points or more less accurate than the best are left out."
 )
 _ROC = "Log-log ROC of the strongest attack on each defence, scores of all targets pooled; grey: guessing."
 

@@ -131,7 +131,7 @@ def _checkpoints(about: dict[str, Any], looks: list[dict[str, Any]]) -> list[dic
 
 
 def _blocks(about: dict[str, Any], notes: dict[str, list[float]]) -> list[dict[str, Any]]:
-    """PPTP's probe as rows: what each block holds, mean over the models."""
+    """PPTP's probe as rows: what each block holds, mean over the models, and over every second of them."""
     numbers = sorted({int(name.split("_")[1]) for name in notes if name.startswith("block_")})
     return [
         {
@@ -140,6 +140,11 @@ def _blocks(about: dict[str, Any], notes: dict[str, list[float]]) -> list[dict[s
             "type": "block",
             "intensity": number,
             **{f"block_{of}": float(np.mean(notes[f"block_{number}_{of}"])) for of in BLOCK},
+            **{
+                f"block_{of}_{half}": float(np.mean(notes[f"block_{number}_{of}"][first::2]))
+                for of in ("generality", "risk")
+                for first, half in enumerate(("even", "odd"))
+            },
         }
         for number in numbers
     ]

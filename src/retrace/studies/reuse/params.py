@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from retrace.config import Strict
 from retrace.data import corruptions, external, tasks
 from retrace.errors import unknown
 from retrace.nets import names
+from retrace.strict import Strict
 
 DATASETS = ("fashion", "mnist", "digits", *external.EXTERNAL)
 

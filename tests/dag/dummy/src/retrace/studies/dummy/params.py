@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from retrace.config import Strict
+from retrace.strict import Strict
 
 
 class Params(Strict):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
+from retrace import strict
 from retrace.errors import did_you_mean
 
 
-class Strict(BaseModel):
-    """Base of the models: frozen, and an unknown key is an error that names the nearest known one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Strict(strict.Strict):
+    """Base of the claim models: an unknown key names the nearest known one itself, inside unions too."""
 
     @model_validator(mode="before")
     @classmethod
