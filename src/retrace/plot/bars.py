@@ -56,11 +56,12 @@ def bars_by_quantity(
         fig, axes = panels(len(cells) * len(quantities), columns=len(cells), height=2.4)
         for row, name in enumerate(quantities):
             line = axes[row * len(cells) : (row + 1) * len(cells)]
+            for ax in line[1:]:
+                ax.sharey(line[0])
             for ax, cell in zip(line, cells, strict=True):
                 means = over_seeds(table[table["cell"] == cell], [by], [name], level)
                 _bars(ax, means, name, 0, PALETTE[row], label(name, labels))
                 _words_below(ax, means, by, labels)
-                ax.sharey(line[0])
                 if row == 0:
                     ax.set_title(label(str(cell), labels))
             line[0].set_ylabel(label(name, labels).replace(": ", ":\n"))
