@@ -98,6 +98,8 @@ def test_minimal_claims_are_accepted_and_fit_the_schema():
         (["control"], None, ["missing control"]),
         (["control", "label"], "", ["control.label"]),
         (["control", "statistic"], "mean", ["control", "mean takes 1 column"]),
+        (["control", "of"], ["epochs", "epochs"], ["control: compares something with itself"]),
+        (["control", "versus"], {"of": "shuffled(preindex)"}, ["control: compares something with itself"]),
         (["evidence", "resample"], "row", ["evidence.resample", "did you mean 'rows'"]),
         (["evidence", "versus"], {"where": {"type": "gauss"}}, ["resample groups or seeds"]),
         (["expect"], {"at_least": 0.8, "above": 0.8}, ["one lower"]),

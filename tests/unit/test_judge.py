@@ -62,29 +62,6 @@ def verdicts(table):
     ]
 
 
-AGAINST_ITSELF = {"versus": {"of": "preindex"}}
-WITH_ITSELF = {"of": ["epochs", "epochs"]}
-
-
-@pytest.mark.parametrize(
-    ("evidence", "expect", "control"),
-    [
-        ({"versus": {"of": "pixel_rmse"}}, {"above": 0}, AGAINST_ITSELF),
-        ({"of": ["pixel_rmse", "epochs"]}, {"below": 0.95}, WITH_ITSELF),
-    ],
-    ids=["difference", "correlation"],
-)
-def test_a_control_that_is_the_same_whatever_the_evidence_supports_nothing(table, evidence, expect, control):
-    claimed = {"kind": "bound", "evidence": evidence, "expect": expect}
-    real = {"label": "a real one", "of": ["shuffled(preindex)", "epochs"]}
-    if "of" in evidence:
-        real["of"] = ["preindex", "epochs"]
-    assert one(table, **claimed, control=real)["verdict"] == "supported"
-    record = one(table, **claimed, control={"label": "itself", **control})
-    assert record["verdict"] == "inconclusive"
-    assert "tests nothing" in record["reason"]
-
-
 def test_shipped_claims_hold_where_they_should_and_their_controls_fail(verdicts):
     for paper in verdicts:
         for record in paper["claims"]:

@@ -71,6 +71,8 @@ class Claim(Strict):
                 self.evidence.varied(change).other_side()
             except ValueError as error:
                 raise ValueError(f"{name}: {first_reason(error)}") from None
+        if self.control and self.evidence.varied(self.control).is_vacuous():
+            raise ValueError("control: compares something with itself, so it cannot fail; choose another")
         return self
 
     def companions(self) -> list[Variation]:

@@ -89,6 +89,11 @@ class Evidence(Strict):
         """The evidence that `versus` describes, if any."""
         return self.model_copy(update={"versus": None}).varied(self.versus) if self.versus else None
 
+    def is_vacuous(self) -> bool:
+        """Whether something is compared with itself: the outcome is the same whatever the evidence."""
+        twice = len(self.of) == 2 and self.of[0] == self.of[1]
+        return twice or self.other_side() == self.model_copy(update={"versus": None})
+
     def columns(self) -> set[str]:
         """Names of the table's columns that this evidence computes with."""
         other = self.other_side()

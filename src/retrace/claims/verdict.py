@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -92,7 +92,7 @@ def decide(
 
 
 def cap(verdict: Verdict, trial: Trial, estimated_columns: Collection[str]) -> Verdict:
-    """Withhold a verdict that rests on estimated energy, and support whose control passes or cannot."""
+    """Withhold a verdict that rests on estimated energy, and support whose control passes."""
     evidence, control = trial.claim.evidence, trial.control
     estimated = sorted(evidence.columns() & set(estimated_columns)) if evidence else []
     if estimated and verdict.word != "inconclusive":
@@ -106,15 +106,7 @@ def cap(verdict: Verdict, trial: Trial, estimated_columns: Collection[str]) -> V
         return replace(
             verdict, word="inconclusive", reason=f"the control ({control['label']}) {says}; {verdict.reason}"
         )
-    if verdict.word == "supported" and control and _fixed(control["interval"]):
-        reason = f"the control ({control['label']}) is the same whatever the evidence and so tests nothing"
-        return replace(verdict, word="inconclusive", reason=f"{reason}; {verdict.reason}")
     return verdict
-
-
-def _fixed(interval: Sequence[float | None] | None) -> bool:
-    """Whether an interval is a single point: a comparison of something with itself."""
-    return interval is not None and interval[0] == interval[1]
 
 
 def _enough_seeds(found: Measurement, expect: Expect, alpha: float) -> int | None:
