@@ -38,10 +38,9 @@ def _paper(paper: Mapping[str, Any]) -> str:
     head = f"{paper['paper']}: {paper['title']} (study {paper['study']}, scale {paper['scale']})"
     rows = [COLUMNS, *(_row(claim) for claim in paper["claims"])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-    widths[0] = max(12, min(widths[0], WIDTH - sum(widths[1:]) - 2 * len(widths[1:])))
     lines = textwrap.wrap(head, WIDTH)
     for index, row in enumerate(rows):
-        cells = (_fit(text, width).ljust(width) for text, width in zip(row, widths, strict=True))
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         lines.append("  ".join(cells).rstrip())
         claim = paper["claims"][index - 1] if index else None
         if claim and claim["verdict"] != "supported" and claim["reason"]:
@@ -78,10 +77,6 @@ def _signs(expect: Mapping[str, float]) -> str:
     if "within" in expect:
         return f"{number(expect.get('value', 0.0))} +- {number(expect['within'])}"
     return ", ".join(f"{SIGNS[name]} {number(bound)}" for name, bound in expect.items())
-
-
-def _fit(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "~"
 
 
 def _flat(paper: Mapping[str, Any], claim: Mapping[str, Any]) -> dict[str, Any]:

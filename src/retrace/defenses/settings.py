@@ -124,7 +124,7 @@ class Pptp(Rated):
     """Privacy-Preserving Training Principle, Fang and Kim (2026): our reconstruction from the abstract."""
 
     defence: Literal["pptp"]
-    region: Literal["auto", "mirror", "head"] | list[int] = Field(
+    region: Literal["auto", "mirror", "head", "all"] | list[int] = Field(
         "auto", description="blocks from 0; auto: by our probe; mirror: that as far from the other end"
     )
     order: Literal["auto", "deep", "shallow"] = Field("auto", description="which side of a cut may be chosen")

@@ -23,20 +23,23 @@ from retrace.training.fit import cross_entropies, gather
 from retrace.training.norm_statistics import reestimate
 from retrace.training.shadows import Shadows
 
-Look = dict[str, list[float]]  # loss, accuracy and AUC of each model
+Look = dict[str, list[float]]  # accuracy and AUC of each model
 
 
 def pptp(bench: Bench, settings: Pptp) -> Defended:
     """Plain training of all blocks, then a second phase with the privacy loss on the region alone.
 
     Regions are chosen on the mean over the models that train together. Notes of an automatic choice, for
-    block b from 1: `block_b_generality`, the rise of the reference loss when the block is rewound;
+    block b from 1: `block_b_generality`, the fall of reference accuracy when the block is rewound (the
+    loss would fall with the confidence in wrong labels, where some are flipped);
     `block_b_risk`, the fall of the loss attack's AUC when it is retrained with the privacy loss, and
     `block_b_cost`, the accuracy that this takes; `region_first`, `region_last` from 1.
     """
     count = len(blocks(bench.trained))
-    if settings.region == "head" or isinstance(settings.region, list):
-        region = (count - 1,) if settings.region == "head" else tuple(settings.region)
+    given = {"head": [count - 1], "all": list(range(count))}
+    named = settings.region if isinstance(settings.region, list) else given.get(settings.region)
+    if named is not None:
+        region = tuple(named)
         if not region or min(region) < 0 or max(region) >= count:
             raise StageError(f"pptp region {list(region)}: the network has blocks 0 to {count - 1}")
         return Defended(_second_phase(bench, settings, region))
@@ -78,7 +81,7 @@ def _probe(
         swapped = rewind(bench.trained, mask, private.params)
         for models in (undone, swapped):
             reestimate(models, bench.x, bench.rows)
-        notes[f"block_{b + 1}_generality"] = _less(_look(bench, undone)["loss"], plain["loss"])
+        notes[f"block_{b + 1}_generality"] = _less(plain["accuracy"], _look(bench, undone)["accuracy"])
         notes[f"block_{b + 1}_swap"] = _less(plain["auc"], _look(bench, swapped)["auc"])
         notes[f"block_{b + 1}_risk"] = _less(plain["auc"], looks[(b,)]["auc"])
         notes[f"block_{b + 1}_cost"] = _less(plain["accuracy"], looks[(b,)]["accuracy"])
@@ -110,7 +113,6 @@ def _look(bench: Bench, models: Shadows) -> Look:
     scores = -torch.cat([inside, outside], 1).double().cpu().numpy()
     member = np.arange(scores.shape[1]) < inside.shape[1]
     return {
-        "loss": outside.double().mean(1).tolist(),
         "accuracy": (logits.argmax(-1) == labels).double().mean(1).tolist(),
         "auc": [auc(row, member) for row in scores],
     }

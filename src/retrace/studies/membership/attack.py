@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CURVE = tuple(float(v) for v in np.logspace(-3.5, 0, 57))
 BINS = 30
+FLAT = 1e-5  # spread, relative to the size, that is float32 rounding of a norm held constant
 
 
 def run(params: Params, inputs: Inputs, seed: int) -> Output:
@@ -65,6 +66,8 @@ def _curve(result: AttackResult, inside: Array) -> list[float]:
 
 def _norms(norms: Array, inside: Array) -> dict[str, Any]:
     values = norms.astype(np.float64)
+    if np.ptp(values) < FLAT * np.abs(values).max():
+        values = np.full_like(values, values.mean())
     edges = np.linspace(float(np.quantile(values, 0.001)), float(np.quantile(values, 0.999)), BINS + 1)
     if not edges[-1] > edges[0]:
         edges = edges[0] + np.linspace(-0.5, 0.5, BINS + 1)

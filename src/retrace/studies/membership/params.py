@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from retrace.data import external, spoil
-from retrace.defenses.settings import Method
+from retrace.defenses.settings import Hamp, Method, Pptp, Srcm
 from retrace.errors import unknown
-from retrace.nets.target_names import check_target
+from retrace.nets.target_names import check_target, perceptron
 from retrace.strict import Strict
 
 DATASETS = ("fashion", "mnist", "digits", *external.EXTERNAL)
@@ -66,6 +66,22 @@ class Params(Strict):
         spoil.parse(change)
         return change
 
+    @field_validator("fprs")
+    @classmethod
+    def _rates(cls, fprs: list[float]) -> list[float]:
+        for fpr in fprs:
+            if not 0 < fpr < 1:
+                raise ValueError(f"{fpr:g}: a false-positive rate lies between 0 and 1")
+        return fprs
+
+    @model_validator(mode="after")
+    def _methods_fit(self) -> Params:
+        for name, method in self.methods.items():
+            why = _misfit(name, method, self)
+            if why:
+                raise ValueError(f"methods.{name}: {why}")
+        return self
+
     @model_validator(mode="after")
     def _enough(self) -> Params:
         for attack in self.attacks:
@@ -84,3 +100,28 @@ class Params(Strict):
                     f"{LEAST_FALSE_POSITIVES / non_members:.2g}"
                 )
         return self
+
+
+def _misfit(name: str, method: Method, cell: Params) -> str:
+    """What is wrong with a method in this cell; empty if nothing is. The table trusts some names."""
+    loss = getattr(method, "loss", None)
+    known = perceptron(cell.network)
+    if name == "none" and method.defence != "none":
+        return "the name stands for no defence; call it otherwise"
+    if name.startswith("stop_") and method.defence != "early-stopping":
+        return "the name stands for early stopping; call it otherwise"
+    if method.defence == "early-stopping" and method.epochs >= cell.epochs:
+        return f"stops after {method.epochs} epochs of {cell.epochs}: plain training; stop earlier"
+    if loss and loss.learning_rate is not None:
+        return "loss.learning_rate has no effect; give the method's own learning_rate"
+    if isinstance(loss, Hamp) and loss.rewrite:
+        return "hamp inside another method only trains; say rewrite: false"
+    if isinstance(method, Srcm) and method.width > 2 * method.radius:
+        return (
+            f"a ring of width {method.width:g} around radius {method.radius:g} has no inner edge; narrow it"
+        )
+    if isinstance(method, Pptp) and isinstance(method.region, list) and known:
+        count = len(known[1]) + 1
+        if not method.region or not all(0 <= block < count for block in method.region):
+            return f"region {method.region}: the network has blocks 0 to {count - 1}"
+    return ""

@@ -18,6 +18,8 @@ from retrace.stats.pareto import pareto
 
 Key = tuple[int, str]  # seed and setting
 BLOCK = ("generality", "risk", "cost", "swap")
+FPR = "0.01"  # the false-positive rate that claims speak of
+NEAR = 0.005  # accuracy beyond the ends of the curve of stops that still counts as equal
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
     """One row per seed, setting and target; also one per checkpoint of plain training and per block of PPTP.
 
     Figures of a method: `accuracy`, `train_accuracy`, `test_loss`, `train_loss`, `gap` (test loss less train
-    loss), `auc_<attack>`, `tpr_<attack>` (at the first false-positive rate; of the seed, all targets pooled),
+    loss), `auc_<attack>`, `tpr_<attack>` (at 1 % false positives; of the seed, all targets pooled),
     `strongest` (the AUC of the attack whose mean is highest), `norm_auc`, `disparity`, and the method's own
     notes. `excess_<method>` is `strongest` less that of early stopping at the same accuracy.
     """
@@ -75,7 +77,7 @@ def _attacks(attacked: dict[str, Any], method: str) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for attack, found in attacked["attacks"].items():
         columns[f"auc_{attack}_{method}"] = found["auc"]["each"]
-        columns[f"tpr_{attack}_{method}"] = next(iter(found["tpr"].values()))["value"]
+        columns[f"tpr_{attack}_{method}"] = found["tpr"][FPR]["value"] if FPR in found["tpr"] else np.nan
     best = strongest(attacked)
     columns[f"strongest_{method}"] = attacked["attacks"][best]["auc"]["each"]
     columns[f"norm_auc_{method}"] = [0.5 + abs(v - 0.5) for v in attacked["norms"]["auc"]]
@@ -102,7 +104,8 @@ def _excess(columns: dict[str, Any], attacked: dict[str, Any]) -> dict[str, Any]
     """Each method's leak less what plain training leaks when stopped at the same accuracy, target by target.
 
     Of two stops the one that is less accurate and leaks more does not count. Between the others the curve is
-    a straight line in the means over targets; beyond its ends, the end.
+    a straight line in the means over targets. NaN for a method less or more accurate than all of them: no
+    stop is as accurate.
     """
     stops = [name for name in attacked if name == "none" or name.startswith("stop_")]
     if len(stops) < 2:
@@ -112,7 +115,9 @@ def _excess(columns: dict[str, Any], attacked: dict[str, Any]) -> dict[str, Any]
     x, y = (np.array(axis)[front] for axis in means)
     excess = {}
     for method in attacked:
-        level = float(np.interp(np.mean(columns[f"accuracy_{method}"]), x, y))
+        accuracy = float(np.mean(columns[f"accuracy_{method}"]))
+        near = x.min() - NEAR <= accuracy <= x.max() + NEAR
+        level = float(np.interp(accuracy, x, y)) if near else np.nan
         excess[f"excess_{method}"] = (np.asarray(columns[f"strongest_{method}"]) - level).tolist()
     return excess
 
