@@ -43,7 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     collect = command("gc", _gc, "remove files that no sheet reaches at any scale; not during a run")
     collect.add_argument("--dry-run", action="store_true", help="only list them")
     command("pull", _pull, "add the published evidence to what is here; overwrites and deletes nothing")
-    command("publish", _publish, "version all evidence here with DVC and push it")
+    publish = command("publish", _publish, "version all evidence here with DVC and push it")
+    publish.add_argument("--prune", action="store_true", help="leave out what no sheet reaches any more")
     schemas = command("schemas", _schemas, "check that schemas and default config fit the models")
     schemas.add_argument("--fix", action="store_true", help="write them")
     return parser
@@ -102,9 +103,10 @@ def _pull(arguments: argparse.Namespace, root: Path) -> None:
 
 
 def _publish(arguments: argparse.Namespace, root: Path) -> None:
-    from retrace.records import store
+    from retrace.records import index, store
 
-    print(f"evidence: {store.publish(root)} files published; commit evidence.dvc and the store with git")
+    keep = index.reached(root) if arguments.prune else None
+    print(f"evidence: {store.publish(root, keep)} files published; commit evidence.dvc and the store with git")
 
 
 def _schemas(arguments: argparse.Namespace, root: Path) -> int:

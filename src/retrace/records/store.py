@@ -46,13 +46,18 @@ def pull(root: Path) -> tuple[int, int]:
     return added, kept
 
 
-def publish(root: Path) -> int:
+def publish(root: Path, keep: Iterable[str] | None = None) -> int:
     """Version all evidence here, together with what was published before, and push it.
 
-    Returns the number of evidence files. Nothing published is lost: a pull comes first.
+    Returns the number of evidence files. Nothing published is lost: a pull comes first. With `keep`, the
+    paths that a sheet reaches, all other evidence is dropped after the pull.
     """
     if (root / "evidence.dvc").is_file():
         pull(root)
+    if keep is not None:
+        for path in unreached(root, keep):
+            if path.is_relative_to(root / "evidence"):
+                path.unlink()
     dvc(root, "add", "evidence")
     dvc(root, "push", "evidence.dvc", "data.dvc")
     return sum(1 for _ in _listing(root, root / "evidence.dvc"))
