@@ -69,13 +69,13 @@ def run(
 
 
 def logits(net: Any, states: Tensor) -> Tensor:
-    """Logits (N,V), in float32, of final hidden states (N,D): norm, then head."""
+    """Logits (N,V), in float32 at least, of final hidden states (N,D): norm, then head."""
     values: Tensor = net.lm_head(net.model.norm(states))
-    return values.float()
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def log_probabilities(net: Any, states: Tensor, source: Tensor, target: Tensor) -> Tensor:
-    """log P(token `target[k]` | hidden state `source[k]`), float32 (K,), of `states` (N,D).
+    """log P(token `target[k]` | hidden state `source[k]`) (K,) of `states` (N,D), in float32 at least.
 
     Every state passes the head once, however many targets it predicts.
     """

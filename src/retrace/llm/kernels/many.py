@@ -44,8 +44,8 @@ def train_adapters(
             switch(range(len(batch)))
             sums = answer_nll(net, chosen, some, start)
             owner = torch.tensor([run for run, _ in batch], device=sums.device)
-            tokens = torch.tensor([float(len(row.answer)) for row in chosen], device=sums.device)
-            zeros = torch.zeros(adapters.runs, device=sums.device)
+            tokens = sums.new_tensor([len(row.answer) for row in chosen])
+            zeros = sums.new_zeros(adapters.runs)
             means = zeros.index_add(0, owner, sums) / zeros.index_add(0, owner, tokens).clamp_min(1)
             gradients = torch.autograd.grad(means.sum(), list(adapters.parameters()))
         for run in active:

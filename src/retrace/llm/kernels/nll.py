@@ -15,7 +15,7 @@ from retrace.llm.rows import Row, batches, halves
 
 
 def answer_nll(net: Any, rows: Sequence[Row], kept: Sequence[Tensor] | None = None, start: int = 0) -> Tensor:
-    """Summed NLL of every row's answer in nats, float32 (B,), differentiable.
+    """Summed NLL of every row's answer in nats, (B,), differentiable, in float32 at least.
 
     `kept` are the rows' hidden states before layer `start` (see `prefix.lower`); without them the rows start
     from their tokens. The head is computed at the answers' positions only. ValueError for an empty answer.
@@ -32,7 +32,7 @@ def answer_nll(net: Any, rows: Sequence[Row], kept: Sequence[Tensor] | None = No
     where = [torch.tensor(values, device=device) for values in (places, owners, targets)]
     chosen = states.flatten(0, 1)[where[0]]
     values = log_probabilities(net, chosen, torch.arange(len(places), device=device), where[2])
-    return torch.zeros(len(rows), device=device).index_add(0, where[1], -values)
+    return values.new_zeros(len(rows)).index_add(0, where[1], -values)
 
 
 @torch.no_grad()
