@@ -18,7 +18,8 @@ from retrace.files import write_atomic
 
 def restore_data(root: Path) -> None:
     """Bring data files that are missing from the DVC remote (the repository's own by default)."""
-    missing = [entry.file for entry in catalogue.entries(root).values() if not (root / entry.file).is_file()]
+    kept = [entry.file for entry in catalogue.entries(root).values() if not entry.packaged]
+    missing = [file for file in kept if not (root / file).is_file()]
     if missing and (root / "data.dvc").is_file():
         print(f"retrace: pulling {len(missing)} data files (dvc pull data.dvc)", file=sys.stderr)
         dvc(root, "pull", "data.dvc")

@@ -141,3 +141,12 @@ def test_take_keeps_images_and_labels_together(rows):
 
 def test_suggestion_is_left_out_when_nothing_is_near():
     assert unknown("cell", "zzz", ["arm", "bee"]) == "unknown cell 'zzz' (known: arm, bee)"
+
+
+def test_what_stays_in_a_package_is_no_set_of_images(tmp_path):
+    (tmp_path / "data").mkdir()
+    row = "words,package:pack/words.txt,0,3,1,0,MIT,PyPI pack,1,all rows"
+    (tmp_path / catalogue.CATALOGUE).write_text(f"{HEADER}\n{row}\n")
+    assert catalogue.entry(tmp_path, "words").packaged
+    for call in (catalogue.verify, catalogue.load):
+        assert "stays in PyPI pack" in refusal(call, tmp_path, "words")

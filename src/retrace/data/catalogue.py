@@ -21,7 +21,10 @@ CATALOGUE = Path("data/catalogue.csv")
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the catalogue; `file` is relative to the repository's root, `shape` is (H,W,C)."""
+    """One row of the catalogue; `file` is relative to the repository's root, `shape` is (H,W,C).
+
+    Texts and models stay in their packages: their `file` is `package:` and the path in there, shape 1.
+    """
 
     name: str
     file: str
@@ -33,6 +36,11 @@ class Entry:
     source: str
     version: str
     how: str
+
+    @property
+    def packaged(self) -> bool:
+        """Whether it is taken out of its package when needed, and never kept in the repository."""
+        return self.file.startswith("package:")
 
 
 COLUMNS = tuple(f.name for f in fields(Entry))
@@ -89,6 +97,8 @@ def verify(root: Path, name: str) -> Entry:
 
 
 def _checked(root: Path, row: Entry) -> bytes:
+    if row.packaged:
+        raise StageError(f"{row.name} is a text or a model, not a set of images: it stays in {row.source}")
     path = Path(root) / row.file
     try:
         content = path.read_bytes()
