@@ -20,7 +20,7 @@ _NOT = "|".join(
         r"(?:am|'m|are|'re) unable",
         r"(?:am|'m|are|'re) not (?:able|going|comfortable|willing|allowed|permitted|programmed|designed)",
         r"do(?:n't| not) (?:feel comfortable|condone|support|provide|assist|engage|have the ability)",
-        r"(?:must|have to|need to|respectfully|will have to) (?:decline|refuse)",
+        r"(?:must|have to|need to|will have to) (?:\w+ly )?(?:decline|refuse)",
         r"decline",
         r"refuse to",
     )

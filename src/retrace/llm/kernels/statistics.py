@@ -64,9 +64,10 @@ class Moments:
         self.n += len(x)
         self.total += wide.sum(0)
         if self.gram is None:
-            self.squares += wide.square_().sum(0)
+            self.squares += wide.square().sum(0)
         else:
-            self.gram += (x.float().T @ x.float()).double()
+            narrow = x.to(torch.promote_types(x.dtype, torch.float32))
+            self.gram += (narrow.T @ narrow).double()
             self.squares = self.gram.diagonal()
 
 

@@ -1,0 +1,160 @@
+"""Language-model kernels beside the direct ways, on SmolLM2-135M-Instruct: same input, CPU time, one thread.
+
+Run `python benchmarks/bench_llm.py`. Requests are harmless (TruthfulQA and look-alikes); no answer is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from timing import cpu_seconds
+
+from retrace.data.texts import own, read
+from retrace.llm import chat
+from retrace.llm.judges import margin
+from retrace.llm.judges.outcomes import observe
+from retrace.llm.kernels.layers import embed, pad, run
+from retrace.llm.kernels.masks import UnitMasks, masked, nothing_masked, prune
+from retrace.llm.kernels.nll import mean_nll
+from retrace.llm.kernels.score import Item, score
+from retrace.llm.kernels.units import unit_scores
+from retrace.llm.load import LanguageModel, load
+from retrace.llm.rows import Row, batches
+
+Line = tuple[str, float, float, float]
+
+
+@torch.no_grad()
+def option_by_option(net: Any, items: Sequence[Item], batched: bool) -> list[list[float]]:
+    """A row for every option, alone or in the same batches as ours; head and log-softmax over whole rows."""
+    rows = [(i, item.prefix, option) for i, item in enumerate(items) for option in item.options]
+    lengths = [len(before) + len(option) for _, before, option in rows]
+    sums = [0.0] * len(rows)
+    for group in batches(lengths, 2048) if batched else [[k] for k in range(len(rows))]:
+        ids = pad([rows[k][1] + rows[k][2] for k in group], torch.device("cpu"))
+        found = net(ids).logits.log_softmax(-1)
+        for place, k in enumerate(group):
+            _, before, option = rows[k]
+            at = torch.arange(len(before) - 1, lengths[k] - 1)
+            sums[k] = float(found[place, at, torch.tensor(option)].double().sum())
+    made: list[list[float]] = [[] for _ in items]
+    for (i, *_), value in zip(rows, sums, strict=True):
+        made[i].append(value)
+    return made
+
+
+def bench_scoring(model: LanguageModel, prompts: Sequence[tuple[int, ...]]) -> list[Line]:
+    items = margin.items(model, prompts)
+    fast, ours = cpu_seconds(lambda: score(model.net, items))
+    lines = []
+    for name, batched in (("options: one pass each", False), ("options: rows in batches", True)):
+        slow, theirs = cpu_seconds(lambda batched=batched: option_by_option(model.net, items, batched))
+        lines.append((name, slow, fast, float(np.abs(np.array(ours) - np.array(theirs)).max())))
+    return lines
+
+
+def random_masks(model: LanguageModel, variants: int, seed: int) -> UnitMasks:
+    """Each variant lacks 0.5 to 15 % of all neurons, anywhere in the network."""
+    made = nothing_masked(model.net, variants)
+    rng = np.random.default_rng(seed)
+    for variant, share in enumerate(np.geomspace(0.005, 0.15, variants)):
+        gone = rng.choice(made.mlp[0].numel(), int(share * made.mlp[0].numel()), replace=False)
+        made.mlp[variant].view(-1)[torch.from_numpy(gone)] = False
+    return made
+
+
+def bench_sweep(
+    model: LanguageModel, prompts: Sequence[tuple[int, ...]], rows: Sequence[Row], variants: int, seed: int
+) -> list[Line]:
+    """A sweep point is an opening margin, 12 generated tokens and an answer NLL."""
+    masks = random_masks(model, variants, seed)
+
+    def copies(measure: Callable[[LanguageModel], Any]) -> list[Any]:
+        found = []
+        for variant in range(variants):
+            net = copy.deepcopy(model.net)
+            prune(net, masks.mlp[variant], masks.heads[variant])
+            found.append(measure(LanguageModel(model.name, net, model.tokenizer, "")))
+        return found
+
+    def answers() -> Any:
+        with masked(model.net, masks, [v for v in range(variants) for _ in prompts]) as switch:
+            return observe(model, prompts, switch=switch, copies=variants, shared=masks.first, budget=16_384)
+
+    def likelihoods() -> Any:
+        with masked(model.net, masks, [v for v in range(variants) for _ in rows]) as switch:
+            return mean_nll(model.net, list(rows) * variants, switch=switch).reshape(variants, -1)
+
+    slow = [
+        cpu_seconds(lambda: copies(lambda m: observe(m, prompts)[0])),
+        cpu_seconds(lambda: copies(lambda m: margin.margins(m, prompts))),
+        cpu_seconds(lambda: copies(lambda m: mean_nll(m.net, rows))),
+    ]
+    fast = [
+        cpu_seconds(answers),
+        cpu_seconds(lambda: margin.variant_margins(model, masks, prompts)),
+        cpu_seconds(likelihoods),
+    ]
+    gaps = [float(sum(a.each != b.each for a, b in zip(slow[0][1], fast[0][1], strict=True)))]
+    gaps += [float(np.abs(np.array(s[1]) - f[1]).max()) for s, f in zip(slow[1:], fast[1:], strict=True)]
+    names = ("sweep: answers", "sweep: opening margins", "sweep: answer NLL")
+    lines = [(n, s[0], f[0], g) for n, s, f, g in zip(names, slow, fast, gaps, strict=True)]
+    return [*lines, ("sweep: all three", sum(s[0] for s in slow), sum(f[0] for f in fast), max(gaps))]
+
+
+@torch.no_grad()
+def bench_scores(model: LanguageModel, sets: Sequence[Sequence[Row]]) -> list[Line]:
+    rows = [row for part in sets for row in part]
+
+    def plain() -> None:
+        for first in range(0, len(rows), 16):
+            model.net(pad([row.ids for row in rows[first : first + 16]], torch.device("cpu")))
+
+    def trunk() -> None:
+        for part in sets:
+            for group in batches([len(row.ids) for row in part]):
+                run(model.net, embed(model.net, pad([part[i].ids for i in group], torch.device("cpu"))))
+
+    fast, _ = cpu_seconds(lambda: [unit_scores(model.net, part) for part in sets])
+    return [
+        ("unit scores, against a plain forward", cpu_seconds(plain)[0], fast, 0.0),
+        ("unit scores, against layers alone", cpu_seconds(trunk)[0], fast, 0.0),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="smollm2-135m-instruct")
+    parser.add_argument("--prompts", type=int, default=16)
+    parser.add_argument("--variants", type=int, default=12)
+    parser.add_argument("--rows", type=int, default=48)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    model = load(chosen.model)
+    asked = own.lookalikes() if chosen.model == "tiny" else read.prompts("truthfulqa")
+    prompts = [chat.prompt_ids(model, prompt.text, bare=True) for prompt in asked[: chosen.prompts]]
+    benign = [
+        chat.answered(model, chat.prompt_ids(model, p.text, bare=True), p.answers[0])
+        for p in asked[: chosen.rows]
+    ]
+    refused = [
+        chat.answered(model, chat.prompt_ids(model, p.text, bare=True), own.REFUSALS[i % len(own.REFUSALS)])
+        for i, p in enumerate(own.lookalikes()[: chosen.rows])
+    ]
+    score(model.net, margin.items(model, prompts[:2]))  # warm
+    lines = bench_scoring(model, prompts)
+    lines += bench_sweep(model, prompts, benign[: chosen.prompts], chosen.variants, chosen.seed)
+    lines += bench_scores(model, [refused, benign])
+    print(f"{'':40}{'direct CPU s':>14}{'ours CPU s':>12}{'ratio':>8}{'max difference':>16}")
+    for name, slow, fast, gap in lines:
+        print(f"{name:40}{slow:14.2f}{fast:12.2f}{slow / fast:7.2f}x{gap:16.1e}")
+
+
+if __name__ == "__main__":
+    main()
