@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from retrace.llm import tiny
 from retrace.llm.convert import converted
 from retrace.llm.names import Source, source
 from retrace.study import StageError
 
+logging.disable_progress_bar()  # a job writes lines, not bars
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
