@@ -47,6 +47,16 @@ def test_shared_prefix_scores_equal_option_by_option(items, budget):
         assert sums == pytest.approx(option_by_option(NET, item), abs=1e-9)
 
 
+@settings(max_examples=10, deadline=None)
+@given(item_lists, token_rows, st.integers(1, 60))
+def test_a_common_block_is_as_good_as_longer_prefixes(items, common, budget):
+    longer = [score.Item(common + item.prefix, item.options) for item in items]
+    for item, sums in zip(longer, score.score(NET, items, budget, common=common), strict=True):
+        assert sums == pytest.approx(option_by_option(NET, item), abs=1e-9)
+    with pytest.raises(ValueError, match="cannot share"):
+        score.score(NET, items, switch=lambda rows: None, common=common)
+
+
 def test_scores_in_single_precision_hold_to_five_digits():
     net = tiny.network(2)
     items = [score.Item((5, 6, 7), ((1, 2, 3), (4,), (9, 9)))]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from retrace.llm.kernels.cache import KeyValues
 from retrace.llm.kernels.layers import Switch, embed, log_probabilities, no_switch, run
 from retrace.llm.rows import batches, halves
 
@@ -116,13 +117,38 @@ def read(net: Any, packed: Packed, states: Tensor) -> list[Sums]:
     return np.split(sums.cpu().numpy(), np.cumsum(packed.options)[:-1])
 
 
+def _after(net: Any, packed: Packed, common: Sequence[int]) -> Tensor:
+    """Final hidden states of the packed rows when all of them follow `common`, which is computed once."""
+    rows, width = packed.ids.shape
+    cache = KeyValues(len(net.model.layers), width)
+    run(net, embed(net, torch.tensor([list(common)], device=packed.ids.device)), cache=cache)
+    cache.take(torch.zeros(rows, dtype=torch.int64, device=packed.ids.device))
+    own = packed.mask
+    if own is None:
+        square = torch.ones(width, width, dtype=torch.bool, device=packed.ids.device)
+        own = square.tril().expand(rows, 1, -1, -1)
+    seen = own.new_ones(rows, 1, width, len(common))
+    positions = packed.positions + len(common)
+    return run(net, embed(net, packed.ids), 0, None, positions, torch.cat([seen, own], 3), cache)
+
+
 @torch.no_grad()
-def score(net: Any, items: Sequence[Item], budget: int = 2048, switch: Switch = no_switch) -> list[Sums]:
+def score(
+    net: Any,
+    items: Sequence[Item],
+    budget: int = 2048,
+    switch: Switch = no_switch,
+    common: Sequence[int] = (),
+) -> list[Sums]:
     """Natural log-likelihood of every option after its prefix: one array (m,) an item, summed over tokens.
 
+    `common` are tokens that precede every prefix (few-shot demonstrations, say): computed once a batch.
     `switch` is told which items make up the next batch. A batch that does not fit the memory is halved.
-    Errors: StageError when one item alone does not fit.
+    Errors: StageError when one item alone does not fit; ValueError for `common` with a `switch`, because
+    rows that are computed differently cannot share it.
     """
+    if common and switch is not no_switch:
+        raise ValueError("rows of different variants cannot share a common block")
     found: dict[int, Sums] = {}
     queue = batches([item.inputs for item in items], budget)[::-1]
     while queue:
@@ -130,7 +156,10 @@ def score(net: Any, items: Sequence[Item], budget: int = 2048, switch: Switch = 
         try:
             packed = pack([items[i] for i in rows], net.model.embed_tokens.weight.device)
             switch(rows)
-            states = run(net, embed(net, packed.ids), positions=packed.positions, mask=packed.mask)
+            if common:
+                states = _after(net, packed, common)
+            else:
+                states = run(net, embed(net, packed.ids), positions=packed.positions, mask=packed.mask)
             found |= dict(zip(rows, read(net, packed, states), strict=True))
         except torch.OutOfMemoryError:
             queue += halves(rows)[::-1]
