@@ -17,11 +17,12 @@ from timing import cpu_seconds
 from retrace.data.texts import own, read
 from retrace.llm import chat
 from retrace.llm.judges import margin
-from retrace.llm.judges.outcomes import observe
+from retrace.llm.kernels.generate import generate
 from retrace.llm.kernels.layers import embed, pad, run
 from retrace.llm.kernels.masks import UnitMasks, masked, nothing_masked, prune
 from retrace.llm.kernels.nll import mean_nll
 from retrace.llm.kernels.score import Item, score
+from retrace.llm.kernels.sweep import variant_nll
 from retrace.llm.kernels.units import unit_scores
 from retrace.llm.load import LanguageModel, load
 from retrace.llm.rows import Row, batches
@@ -58,53 +59,83 @@ def bench_scoring(model: LanguageModel, prompts: Sequence[tuple[int, ...]]) -> l
     return lines
 
 
-def random_masks(model: LanguageModel, variants: int, seed: int) -> UnitMasks:
-    """Each variant lacks 0.5 to 15 % of all neurons, anywhere in the network."""
+def random_masks(model: LanguageModel, variants: int, first: int, seed: int) -> UnitMasks:
+    """Each variant lacks 0.5 to 15 % of the neurons of the layers from `first` on."""
     made = nothing_masked(model.net, variants)
     rng = np.random.default_rng(seed)
     for variant, share in enumerate(np.geomspace(0.005, 0.15, variants)):
-        gone = rng.choice(made.mlp[0].numel(), int(share * made.mlp[0].numel()), replace=False)
-        made.mlp[variant].view(-1)[torch.from_numpy(gone)] = False
+        among = made.mlp[variant, first:]
+        gone = rng.choice(among.numel(), int(share * among.numel()), replace=False)
+        among.view(-1)[torch.from_numpy(gone)] = False
     return made
 
 
+@torch.no_grad()
+def plain_generation(model: LanguageModel, prompts: Sequence[tuple[int, ...]], new: int) -> list[list[int]]:
+    """transformers' own greedy generation of one padded batch."""
+    width, ends = max(map(len, prompts)), int(model.tokenizer.eos_token_id)
+    ids = pad(prompts, torch.device("cpu"), left=True)
+    real = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+    out = model.net.generate(
+        ids, attention_mask=real, max_new_tokens=new, do_sample=False, pad_token_id=ends, eos_token_id=ends
+    )
+    return [[t for t in line if t != ends] for line in out[:, width:].tolist()]
+
+
+@torch.no_grad()
+def plain_nll(model: LanguageModel, rows: Sequence[Row]) -> np.ndarray:
+    """Answer NLL of one padded batch with all logits."""
+    found = model.net(pad([row.ids for row in rows], torch.device("cpu"))).logits.log_softmax(-1)
+    sums = [
+        found[i, torch.arange(r.start - 1, len(r.ids) - 1), torch.tensor(r.answer)]
+        for i, r in enumerate(rows)
+    ]
+    return np.array([-float(values.double().mean()) for values in sums])
+
+
 def bench_sweep(
-    model: LanguageModel, prompts: Sequence[tuple[int, ...]], rows: Sequence[Row], variants: int, seed: int
+    model: LanguageModel, prompts: Sequence[tuple[int, ...]], rows: Sequence[Row], masks: UnitMasks
 ) -> list[Line]:
-    """A sweep point is an opening margin, 12 generated tokens and an answer NLL."""
-    masks = random_masks(model, variants, seed)
+    """A sweep point: 12 generated tokens a prompt and the NLL of known answers."""
+    variants, ends = len(masks), int(model.tokenizer.eos_token_id)
 
-    def copies(measure: Callable[[LanguageModel], Any]) -> list[Any]:
-        found = []
-        for variant in range(variants):
-            net = copy.deepcopy(model.net)
-            prune(net, masks.mlp[variant], masks.heads[variant])
-            found.append(measure(LanguageModel(model.name, net, model.tokenizer, "")))
-        return found
+    def copies(measure: Callable[[LanguageModel], Any]) -> tuple[float, list[Any]]:
+        def every() -> list[Any]:
+            found = []
+            for variant in range(variants):
+                net = copy.deepcopy(model.net)
+                prune(net, masks.mlp[variant], masks.heads[variant])
+                found.append(measure(LanguageModel(model.name, net, model.tokenizer, "")))
+            return found
 
-    def answers() -> Any:
+        return cpu_seconds(every)
+
+    def answers() -> list[list[list[int]]]:
         with masked(model.net, masks, [v for v in range(variants) for _ in prompts]) as switch:
-            return observe(model, prompts, switch=switch, copies=variants, shared=masks.first, budget=16_384)
+            return generate(model.net, prompts, 12, ends, 16_384, switch, variants, masks.first)
 
-    def likelihoods() -> Any:
-        with masked(model.net, masks, [v for v in range(variants) for _ in rows]) as switch:
-            return mean_nll(model.net, list(rows) * variants, switch=switch).reshape(variants, -1)
-
-    slow = [
-        cpu_seconds(lambda: copies(lambda m: observe(m, prompts)[0])),
-        cpu_seconds(lambda: copies(lambda m: margin.margins(m, prompts))),
-        cpu_seconds(lambda: copies(lambda m: mean_nll(m.net, rows))),
-    ]
-    fast = [
-        cpu_seconds(answers),
-        cpu_seconds(lambda: margin.variant_margins(model, masks, prompts)),
-        cpu_seconds(likelihoods),
-    ]
-    gaps = [float(sum(a.each != b.each for a, b in zip(slow[0][1], fast[0][1], strict=True)))]
-    gaps += [float(np.abs(np.array(s[1]) - f[1]).max()) for s, f in zip(slow[1:], fast[1:], strict=True)]
-    names = ("sweep: answers", "sweep: opening margins", "sweep: answer NLL")
-    lines = [(n, s[0], f[0], g) for n, s, f, g in zip(names, slow, fast, gaps, strict=True)]
-    return [*lines, ("sweep: all three", sum(s[0] for s in slow), sum(f[0] for f in fast), max(gaps))]
+    fast, ours = cpu_seconds(answers)
+    nll_fast, nll = cpu_seconds(lambda: variant_nll(model.net, masks, rows))
+    lines, first = [], f"from layer {masks.first}"
+    for name, generation, likelihood in (
+        ("transformers", lambda m: plain_generation(m, prompts, 12), lambda m: plain_nll(m, rows)),
+        (
+            "our kernels",
+            lambda m: generate(m.net, prompts, 12, ends)[0],
+            lambda m: mean_nll(m.net, rows),
+        ),
+    ):
+        slow, theirs = copies(generation)
+        differ = sum(a != b for x, y in zip(ours, theirs, strict=True) for a, b in zip(x, y, strict=True))
+        nll_slow, expected = copies(likelihood)
+        gap = float(np.abs(nll - np.array(expected)).max())
+        print(f"{name}, {first}: {differ} of {variants * len(prompts)} answers differ")
+        lines += [
+            (f"answers {first}, copies by {name}", slow, fast, 0.0),
+            (f"NLL {first}, copies by {name}", nll_slow, nll_fast, gap),
+            (f"sweep {first}, copies by {name}", slow + nll_slow, fast + nll_fast, gap),
+        ]
+    return lines
 
 
 @torch.no_grad()
@@ -130,9 +161,9 @@ def bench_scores(model: LanguageModel, sets: Sequence[Sequence[Row]]) -> list[Li
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="smollm2-135m-instruct")
-    parser.add_argument("--prompts", type=int, default=16)
-    parser.add_argument("--variants", type=int, default=12)
-    parser.add_argument("--rows", type=int, default=48)
+    parser.add_argument("--prompts", type=int, default=8)
+    parser.add_argument("--variants", type=int, default=8)
+    parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -148,12 +179,17 @@ def main() -> None:
         for i, p in enumerate(own.lookalikes()[: chosen.rows])
     ]
     score(model.net, margin.items(model, prompts[:2]))  # warm
-    lines = bench_scoring(model, prompts)
-    lines += bench_sweep(model, prompts, benign[: chosen.prompts], chosen.variants, chosen.seed)
-    lines += bench_scores(model, [refused, benign])
     print(f"{'':40}{'direct CPU s':>14}{'ours CPU s':>12}{'ratio':>8}{'max difference':>16}")
+    show(bench_scoring(model, prompts))
+    show(bench_scores(model, [refused, benign]))
+    for first in (0, model.layers // 2):
+        masks = random_masks(model, chosen.variants, first, chosen.seed)
+        show(bench_sweep(model, prompts, benign[: chosen.prompts], masks))
+
+
+def show(lines: Sequence[Line]) -> None:
     for name, slow, fast, gap in lines:
-        print(f"{name:40}{slow:14.2f}{fast:12.2f}{slow / fast:7.2f}x{gap:16.1e}")
+        print(f"{name:40}{slow:14.2f}{fast:12.2f}{slow / fast:7.2f}x{gap:16.1e}", flush=True)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,8 @@ def test_variants_in_one_batch_equal_pruned_copies(first):
     assert made.first == first
     items = [score.Item((3, 4), ((5, 6), (7,))), score.Item((8,), ((9, 1), (2, 2, 2)))]
     fast = sweep.score_variants(NET, made, items, budget=9)
+    known = [Row((1, 2, 3, 4), 2), Row((9, 9), 1)]
+    losses = sweep.variant_nll(NET, made, known, budget=9)
     prompts = [(1, 2, 3), (40,)]
     rows = [v for v in range(3) for _ in prompts]
     with masks.masked(NET, made, rows) as switch:
@@ -122,6 +124,7 @@ def test_variants_in_one_batch_equal_pruned_copies(first):
         for item, sums in zip(items, fast[variant], strict=True):
             assert sums == pytest.approx(option_by_option(copy, item), abs=1e-9)
         assert answers[variant] == generate.generate(copy, prompts, 5, END)[0]
+        assert losses[variant] == pytest.approx(nll.mean_nll(copy, known), abs=1e-9)
 
 
 def test_masks_leave_no_trace_and_want_to_be_told_their_rows():

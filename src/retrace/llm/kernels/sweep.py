@@ -1,17 +1,29 @@
-"""Option likelihoods of many pruned variants: layers below the first mask are computed once for all."""
+"""Likelihoods under many pruned variants: layers below the first mask are computed once for all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from retrace.llm.kernels.layers import embed, run
 from retrace.llm.kernels.masks import UnitMasks, masked
 from retrace.llm.kernels.score import Item, Packed, Sums, pack, read
-from retrace.llm.rows import batches, halves
+from retrace.llm.rows import Row, batches, halves
+
+
+def variant_nll(
+    net: Any, masks: UnitMasks, rows: Sequence[Row], budget: int = 2048
+) -> npt.NDArray[np.float64]:
+    """NLL a token of every row's answer by every variant (V,N): `nll.mean_nll` of many networks at once."""
+    items = [Item(row.ids[: row.start], (row.answer,)) for row in rows]
+    lengths = np.array([len(row.answer) for row in rows])
+    sums = [np.concatenate(of_variant) for of_variant in score_variants(net, masks, items, budget)]
+    return np.stack([-values / lengths for values in sums])
 
 
 @torch.no_grad()
