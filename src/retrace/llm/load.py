@@ -16,7 +16,7 @@ from retrace.llm.convert import converted
 from retrace.llm.names import Source, source
 from retrace.study import StageError
 
-logging.disable_progress_bar()  # a job writes lines, not bars
+logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # a job writes lines, not bars
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
