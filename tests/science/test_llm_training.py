@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from retrace.llm import tiny
-from retrace.llm.kernels import adapters, many, masks, nll, prefix, score, tune
-from retrace.llm.kernels.steps import Settings, orders, rate_at
+from retrace.llm.kernels import masks, nll, prefix, score
 from retrace.llm.rows import Row
+from retrace.llm.training import adapters, many, tune
+from retrace.llm.training.steps import Settings, orders, rate_at
 
 ROWS = [
     Row((1, 2, 3, 4), 2),

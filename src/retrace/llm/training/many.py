@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from retrace.llm.kernels.adapters import Adapters
 from retrace.llm.kernels.nll import answer_nll
-from retrace.llm.kernels.steps import Settings, orders, rate_at
 from retrace.llm.rows import Row
+from retrace.llm.training.adapters import Adapters
+from retrace.llm.training.steps import Settings, orders, rate_at
 
 
 def train_adapters(

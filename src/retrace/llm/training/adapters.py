@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from retrace.llm.kernels.layers import Switch, hooked
-from retrace.llm.kernels.tune import LINEARS
+from retrace.llm.training.tune import LINEARS
 
 
 class Adapters(nn.Module):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from retrace.llm.kernels.nll import answer_nll
-from retrace.llm.kernels.steps import Settings, orders, rate_at
 from retrace.llm.rows import Row
+from retrace.llm.training.steps import Settings, orders, rate_at
 
 LINEARS = (
     "self_attn.q_proj",
