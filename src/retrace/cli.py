@@ -106,7 +106,9 @@ def _publish(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.records import index, store
 
     keep = index.reached(root) if arguments.prune else None
-    print(f"evidence: {store.publish(root, keep)} files published; commit evidence.dvc and the store with git")
+    print(
+        f"evidence: {store.publish(root, keep)} files published; commit evidence.dvc and the store with git"
+    )
 
 
 def _schemas(arguments: argparse.Namespace, root: Path) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrace.data import catalogue
+from retrace.data import catalogue, sets
 from retrace.data.images import Images
 from retrace.errors import unknown
 from retrace.stage import StageError
@@ -141,3 +141,12 @@ def test_take_keeps_images_and_labels_together(rows):
 
 def test_suggestion_is_left_out_when_nothing_is_near():
     assert unknown("cell", "zzz", ["arm", "bee"]) == "unknown cell 'zzz' (known: arm, bee)"
+
+
+def test_what_stays_in_a_package_is_no_set_of_images(tmp_path):
+    (tmp_path / "data").mkdir()
+    row = "words,package:pack/words.txt,0,3,1,0,MIT,PyPI pack,1,all rows"
+    (tmp_path / catalogue.CATALOGUE).write_text(f"{HEADER}\n{row}\n")
+    assert sets.in_package(catalogue.entry(tmp_path, "words").file)
+    assert "stays in PyPI pack" in refusal(sets.fingerprint, tmp_path, "external", "words")
+    assert "stays in PyPI pack" in refusal(sets.load, tmp_path, "words", "external", False)

@@ -6,6 +6,12 @@ from pathlib import Path
 
 from retrace.data import catalogue
 from retrace.data.images import Images
+from retrace.stage import StageError
+
+
+def in_package(file: str) -> bool:
+    """Whether a catalogue's `file` is a text or a model that stays in its package (retrace.data.wheels)."""
+    return file.startswith("package:")
 
 
 def reader(name: str) -> str:
@@ -25,6 +31,7 @@ def fingerprint(root: Path, folder: str, name: str) -> str:
 
     if name in external.EXTERNAL:
         return external.fingerprint(name, root / folder)
+    _is_images(catalogue.entry(root, name))
     row = catalogue.verify(root, name)
     return f"{row.sha256}:{row.classes}"
 
@@ -35,4 +42,11 @@ def load(root: Path, name: str, folder: str, download: bool) -> Images:
 
     if name in EXTERNAL:
         return load_external(name, root / folder, download)
+    _is_images(catalogue.entry(root, name))
     return catalogue.load(root, name)
+
+
+def _is_images(row: catalogue.Entry) -> None:
+    # not in catalogue.py: what reads the images is in their keys
+    if in_package(row.file):
+        raise StageError(f"{row.name} is a text or a model, not a set of images: it stays in {row.source}")

@@ -11,14 +11,15 @@ from typing import Any
 
 import yaml
 
-from retrace.data import catalogue
+from retrace.data import catalogue, sets
 from retrace.errors import RetraceError
 from retrace.records.files import write_atomic
 
 
 def restore_data(root: Path) -> None:
     """Bring data files that are missing from the DVC remote (the repository's own by default)."""
-    missing = [entry.file for entry in catalogue.entries(root).values() if not (root / entry.file).is_file()]
+    kept = [entry.file for entry in catalogue.entries(root).values() if not sets.in_package(entry.file)]
+    missing = [file for file in kept if not (root / file).is_file()]
     if missing and (root / "data.dvc").is_file():
         print(f"retrace: pulling {len(missing)} data files (dvc pull data.dvc)", file=sys.stderr)
         dvc(root, "pull", "data.dvc")

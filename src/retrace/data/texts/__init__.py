@@ -1,0 +1,1 @@
+"""Texts out of pinned packages, and the few that are our own."""

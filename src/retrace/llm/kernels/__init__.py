@@ -1,0 +1,1 @@
+"""Fast ways through a language model, each equal to the direct one."""

@@ -1,0 +1,106 @@
+"""A Llama network taken apart: embedding, some of the layers, and the head only where it is needed.
+
+Rows are padded on the right: under causal attention no real token sees the padding, so no mask is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from retrace.llm.kernels.cache import KeyValues
+
+HEAD_ROWS = 256  # rows of logits held at once: 50 MB in float32 at a vocabulary of 49,152
+Switch = Callable[[Sequence[int]], None]  # told which of the caller's rows the next batch holds
+
+
+def no_switch(rows: Sequence[int]) -> None:
+    """For networks that treat all rows alike."""
+
+
+def pad(sequences: Sequence[Sequence[int]], device: torch.device, left: bool = False) -> Tensor:
+    """Token rows as one int64 tensor (B,T), filled with 0."""
+    width = max(map(len, sequences))
+    filled = [[*[0] * (width - len(s)), *s] if left else [*s, *[0] * (width - len(s))] for s in sequences]
+    return torch.tensor(filled, dtype=torch.int64, device=device)
+
+
+def pad_hidden(states: Sequence[Tensor]) -> Tensor:
+    """Ragged hidden states (T_i,D) as one tensor (B,T,D), filled with 0 on the right."""
+    return nn.utils.rnn.pad_sequence(list(states), batch_first=True)
+
+
+def embed(net: Any, ids: Tensor) -> Tensor:
+    """Token embeddings (B,T,D) of `ids` (B,T)."""
+    states: Tensor = net.model.embed_tokens(ids)
+    return states
+
+
+def run(
+    net: Any,
+    states: Tensor,
+    start: int = 0,
+    stop: int | None = None,
+    positions: Tensor | None = None,
+    mask: Tensor | None = None,
+    cache: KeyValues | None = None,
+) -> Tensor:
+    """Hidden states (B,T,D) carried from before layer `start` to before layer `stop` (all by default).
+
+    `positions` (B,T) are 0..T-1 by default; `mask` (B,1,T,S) is true where a query may look, causal when
+    None; `cache` keeps keys and values for later calls.
+    """
+    if positions is None:
+        positions = torch.arange(states.shape[1], device=states.device)[None]
+    rotary = net.model.rotary_emb(states, position_ids=positions)
+    for layer in net.model.layers[start:stop]:
+        states = layer(
+            states,
+            attention_mask=mask,
+            position_embeddings=rotary,
+            past_key_values=cache,
+            position_ids=positions,
+        )
+    return states
+
+
+def logits(net: Any, states: Tensor) -> Tensor:
+    """Logits (N,V), in float32 at least, of final hidden states (N,D): norm, then head."""
+    values: Tensor = net.lm_head(net.model.norm(states))
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def log_probabilities(net: Any, states: Tensor, source: Tensor, target: Tensor) -> Tensor:
+    """log P(token `target[k]` | hidden state `source[k]`) (K,) of `states` (N,D), in float32 at least.
+
+    Every state passes the head once, however many targets it predicts.
+    """
+    parts = []
+    order = torch.argsort(source, stable=True)
+    source, target = source[order], target[order]
+    for first in range(0, len(states), HEAD_ROWS):
+        block = logits(net, states[first : first + HEAD_ROWS])
+        low, high = torch.searchsorted(
+            source, torch.tensor([first, first + len(block)], device=source.device)
+        )
+        rows = source[low:high] - first
+        parts.append(block[rows, target[low:high]] - block.logsumexp(1)[rows])
+    return torch.cat(parts)[torch.argsort(order)]
+
+
+@contextmanager
+def hooked(places: Sequence[tuple[nn.Module, Callable[..., Any]]], before: bool = True) -> Iterator[None]:
+    """Hooks on modules for the time of a block: before a module computes, or after it."""
+    handles = [
+        module.register_forward_pre_hook(hook) if before else module.register_forward_hook(hook)
+        for module, hook in places
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

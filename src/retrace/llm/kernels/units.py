@@ -1,0 +1,60 @@
+"""How much each unit does on a data set: variance of its activation times the norm of its output weights.
+
+I_j = Var[x_j] * ||W_:,j||^2 with x the input of the second matrix of a module (down_proj, o_proj), over all
+tokens, with exact two-moment sums (An et al., FLAP, 2024, fluctuation metric; Li and Kim, SSAH, section 4).
+A head's score is the sum over its channels. Tokens, rather than sequences, are our reading of the index n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from retrace.llm.kernels.statistics import moments
+from retrace.llm.rows import Row
+
+Scope = Literal["standardised", "raw"]
+
+
+@dataclass(frozen=True)
+class UnitScores:
+    """Scores of MLP neurons `mlp` (L,I) and of query heads `heads` (L,H), float64."""
+
+    mlp: Tensor
+    heads: Tensor
+
+    def scoped(self, scope: Scope) -> UnitScores:
+        """Scores to be ranked together: as they are, or standardised in each layer and kind.
+
+        A layer whose scores are all alike is standardised to zeros.
+        """
+        if scope == "raw":
+            return self
+        return UnitScores(_standardised(self.mlp), _standardised(self.heads))
+
+
+def _standardised(values: Tensor) -> Tensor:
+    spread = values.std(1, keepdim=True)
+    return (values - values.mean(1, keepdim=True)) / torch.where(spread > 0, spread, 1.0)
+
+
+def unit_scores(net: Any, rows: Sequence[Row], answers: bool = False, budget: int = 2048) -> UnitScores:
+    """Scores of all units of `net` on `rows`, one pass without the head.
+
+    `answers` counts the tokens of answers only. ValueError when fewer than two tokens count.
+    """
+    mlp, heads = [], []
+    passes = moments(net, rows, ("output", "down"), gram=False, answers=answers, budget=budget)
+    for layer, found in zip(net.model.layers, passes, strict=True):
+        mlp.append(found["down"].variance * _column_norms(layer.mlp.down_proj.weight))
+        channels = found["output"].variance * _column_norms(layer.self_attn.o_proj.weight)
+        heads.append(channels.view(net.config.num_attention_heads, -1).sum(1))
+    return UnitScores(torch.stack(mlp).cpu(), torch.stack(heads).cpu())
+
+
+def _column_norms(weight: Tensor) -> Tensor:
+    return weight.detach().double().square().sum(0)

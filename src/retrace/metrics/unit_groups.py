@@ -1,0 +1,107 @@
+"""Which units serve safety, utility, both or neither: the four groups of SSAH, and rivals of equal size.
+
+Li and Kim (SSAH, ICLR 2026), section 4: with scores s on safety data and u on utility data, exclusive safety
+units have the largest s - u, exclusive utility units the smallest, redundant units the smallest s + u, and
+complex units are the rest. The order in which overlaps are settled (ESU, EUU, RU) and the order among complex
+units (by s) are our reconstruction: the paper leaves both open. Free of torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Scores = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+GROUPS = ("esu", "euu", "cu", "ru")
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares of all units, each between 0 and 1; what is left is complex."""
+
+    esu: float
+    euu: float
+    ru: float
+
+    def __post_init__(self) -> None:
+        """Refuse shares that cannot be had."""
+        given = {"esu": self.esu, "euu": self.euu, "ru": self.ru}
+        for name, share in given.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"share {name} is {share:g}; it must lie between 0 and 1")
+        if sum(given.values()) > 1 + 1e-9:
+            raise ValueError(
+                f"shares esu {self.esu:g} + euu {self.euu:g} + ru {self.ru:g} add to more than 1: lower one"
+            )
+
+
+def classify(safety: Scores, utility: Scores, shares: Shares) -> npt.NDArray[np.int64]:
+    """Group of every unit, as an index into `GROUPS` (N,), from scores (N,) that can be compared.
+
+    ValueError when the scores differ in length or are not finite.
+    """
+    s, u = _checked(safety, utility)
+    groups = np.full(len(s), GROUPS.index("cu"), dtype=np.int64)
+    free = np.ones(len(s), dtype=bool)
+    for name, order in (("esu", u - s), ("euu", s - u), ("ru", s + u)):
+        count = min(round(getattr(shares, name) * len(s)), int(free.sum()))
+        chosen = _first(order, free, count)
+        groups[chosen], free[chosen] = GROUPS.index(name), False
+    return groups
+
+
+def top_complex(groups: npt.NDArray[np.int64], safety: Scores, share: float) -> Rows:
+    """The complex units with the largest safety score, `share` of all units at most."""
+    complex_units = groups == GROUPS.index("cu")
+    count = min(round(share * len(groups)), int(complex_units.sum()))
+    return _first(-np.asarray(safety, dtype=np.float64), complex_units, count)
+
+
+def ranked(safety: Scores, utility: Scores, group: str, share: float) -> Rows:
+    """The first `share` of all units in the order of one group: a point of its pruning curve.
+
+    Orders: "esu", "euu", "ru"; "safety" ranks by s alone (a trivial rival). ValueError for another name.
+    """
+    s, u = _checked(safety, utility)
+    orders = {"esu": u - s, "euu": s - u, "ru": s + u, "safety": -s}
+    if group not in orders:
+        raise ValueError(f"no order {group!r} (known: {', '.join(orders)})")
+    return _first(orders[group], np.ones(len(s), dtype=bool), round(share * len(s)))
+
+
+def set_difference(safety: Scores, utility: Scores, top_safety: float, top_utility: float) -> Rows:
+    """Units among the top share by safety but not among the top share by utility.
+
+    Wei et al. (Assessing the brittleness of safety alignment, ICML 2024), taken from weights to units.
+    """
+    s, u = _checked(safety, utility)
+    every = np.ones(len(s), dtype=bool)
+    chosen = _first(-s, every, round(top_safety * len(s)))
+    others = _first(-u, every, round(top_utility * len(s)))
+    return np.setdiff1d(chosen, others)
+
+
+def transfer(before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]) -> Scores:
+    """Share of all units (4,4) that were in the group of the row and are in the group of the column."""
+    if len(before) != len(after):
+        raise ValueError(f"{len(before)} units before and {len(after)} after cannot be matched")
+    flows = np.zeros((len(GROUPS), len(GROUPS)))
+    np.add.at(flows, (before, after), 1 / len(before))
+    return flows
+
+
+def _first(order: Scores, allowed: npt.NDArray[np.bool_], count: int) -> Rows:
+    rows = np.flatnonzero(allowed)
+    return rows[np.argsort(order[rows], kind="stable")[:count]].astype(np.int64)
+
+
+def _checked(safety: Scores, utility: Scores) -> tuple[Scores, Scores]:
+    s, u = np.asarray(safety, dtype=np.float64).ravel(), np.asarray(utility, dtype=np.float64).ravel()
+    if len(s) != len(u) or not len(s):
+        raise ValueError(f"{len(s)} safety and {len(u)} utility scores: as many of each are needed")
+    if not (np.isfinite(s).all() and np.isfinite(u).all()):
+        raise ValueError("a unit's score is not finite: look at the data it was computed on")
+    return s, u
