@@ -1,0 +1,128 @@
+"""CROWN and CROWN-IBP bounds, batched over images and rows (Zhang et al. 2018 and 2020, arXiv 1906.06316)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from retrace.verify import interval
+from retrace.verify.backward import backward
+from retrace.verify.domain import Box
+from retrace.verify.interval import Bounds
+from retrace.verify.layers import Add, Relu
+from retrace.verify.network import Network
+from retrace.verify.patches import patches
+from retrace.verify.relaxation import Relaxation, relax, unstable
+from retrace.verify.specification import margin_rows
+
+Intermediate = Literal["crown", "interval"]
+CHUNK = 4_000_000  # entries of the largest temporary: what stays in a processor's cache beats what does not
+
+
+def preactivations(net: Network, region: Box) -> list[Bounds]:
+    """CROWN bounds (n, *shape) of the input of every ReLU, in the order of `net.relus`.
+
+    Intervals are carried forward; only neurons that they leave unstable are bounded by a backward pass,
+    and the better of the two bounds is kept and carried on.
+    """
+    parts = [_preactivations(net, region.take(rows)) for rows in chunks(net, len(region))]
+    return [
+        (torch.cat([p[k][0] for p in parts]), torch.cat([p[k][1] for p in parts]))
+        for k in range(len(net.relus))
+    ]
+
+
+def chunks(net: Network, images: int) -> list[Tensor]:
+    """Numbers of the images to bound together, so that temporaries stay below `CHUNK` entries."""
+    largest = max(torch.Size(net.shape(k)).numel() for k in range(net.output + 1))
+    widest = max((torch.Size(net.shape(k)).numel() for k in net.relus[1:]), default=1)
+    together = max(1, CHUNK // (largest * min(widest, 128)))
+    return list(torch.arange(images).split(together)) if images else [torch.arange(0)]
+
+
+def _preactivations(net: Network, region: Box) -> list[Bounds]:
+    found: list[Bounds] = [(region.lower, region.upper)]
+    wanted = {net.source(relu) for relu in net.relus}
+    kept: dict[int, Bounds] = {}
+    lines: list[Relaxation] = []
+    for number, node in enumerate(net.nodes, 1):
+        low, high = found[node.inputs[0]]
+        if isinstance(node.operation, Relu):
+            lines.append(relax(low, high))
+            low, high = low.relu(), high.relu()
+        elif isinstance(node.operation, Add):
+            other = found[node.inputs[1]]
+            low, high = low + other[0], high + other[1]
+        else:
+            middle, spread = node.operation.apply((low + high) / 2), node.operation.spread((high - low) / 2)
+            low, high = middle - spread, middle + spread
+        if number in wanted:
+            if lines:
+                low, high = _tighten(net, number, lines, region, (low, high))
+            kept[number] = (low, high)
+        found.append((low, high))
+    return [kept[net.source(relu)] for relu in net.relus]
+
+
+def _tighten(net: Network, number: int, lines: list[Relaxation], region: Box, given: Bounds) -> Bounds:
+    low, high = given
+    open_ = unstable(low, high)
+    local = patches(net, number, lines, region)
+    if local is not None:
+        below, above = local.bounds(open_)
+        below, above = torch.where(open_, below, low), torch.where(open_, above, high)
+    else:
+        chosen = open_.flatten(1).any(0).nonzero()[:, 0]
+        size = torch.Size(net.shape(number)).numel()
+        below, above = low.flatten(1).clone(), high.flatten(1).clone()
+        for some in chosen.split(max(1, CHUNK // (size * len(region)) + 1)):
+            rows = low.new_zeros(2 * len(some), size)
+            rows[torch.arange(len(some)), some] = 1
+            rows[torch.arange(len(some)) + len(some), some] = -1
+            bound = backward(net, number, rows.reshape(1, -1, *net.shape(number)), lines, region)
+            below[:, some], above[:, some] = bound[:, : len(some)], -bound[:, len(some) :]
+        below, above = below.reshape(low.shape), above.reshape(low.shape)
+    return torch.maximum(below, low), torch.minimum(above, high)
+
+
+def margins(
+    net: Network,
+    region: Box,
+    labels: Tensor,
+    *,
+    intermediate: Intermediate = "crown",
+    known: list[Bounds] | None = None,
+) -> Tensor:
+    """Lower bounds (n, classes - 1) of z_y - z_c for every other class c in rising order.
+
+    `intermediate` says where the bounds of hidden neurons come from: "crown", or "interval" (CROWN-IBP; the
+    result is then differentiable in the weights). `known` gives them instead. The larger of the
+    backward bound and the interval bound is returned.
+    """
+    if known is None:
+        known = (
+            preactivations(net, region) if intermediate == "crown" else interval.preactivations(net, region)
+        )
+    lines = [relax(low, high) for low, high in known]
+    rows = margin_rows(labels, net.classes).to(region.lower.dtype)
+    return torch.maximum(
+        backward(net, net.output, rows, lines, region), interval.margins(net, region, labels)
+    )
+
+
+def mixed_margins(net: Network, region: Box, labels: Tensor, kappa: float) -> Tensor:
+    """kappa x CROWN-IBP + (1 - kappa) x IBP margins (n, classes - 1), differentiable in the weights.
+
+    The training bound of Zhang et al. 2020, equation 8; kappa 0 costs one interval pass only.
+    Errors: ValueError for a kappa outside [0, 1].
+    """
+    if not 0 <= kappa <= 1:
+        raise ValueError(f"kappa is {kappa}: give a share of CROWN-IBP between 0 and 1")
+    plain = interval.margins(net, region, labels)
+    if kappa == 0:
+        return plain
+    lines = [relax(low, high) for low, high in interval.preactivations(net, region)]
+    rows = margin_rows(labels, net.classes).to(region.lower.dtype)
+    return kappa * backward(net, net.output, rows, lines, region) + (1 - kappa) * plain

@@ -1,0 +1,112 @@
+"""Local bounds of convolution neurons: a neuron sees a patch, so it is bounded as a small network on patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from retrace.verify.backward import backward
+from retrace.verify.domain import Box
+from retrace.verify.layers import Convolution, Operation, Relu, Scale
+from retrace.verify.network import Network, Node
+from retrace.verify.relaxation import Relaxation
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where the patches of a grid of neurons lie in one node's map: size, step and padding."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+
+    def before(self, layer: Convolution) -> Window:
+        """The window one convolution further back."""
+        size, step, pad = layer.weight.shape[2:], layer.stride, layer.padding
+        return Window(
+            _pair((self.kernel[k] - 1) * step[k] + size[k] for k in (0, 1)),
+            _pair(self.stride[k] * step[k] for k in (0, 1)),
+            _pair(self.padding[k] * step[k] + pad[k] for k in (0, 1)),
+        )
+
+    def cut(self, maps: Tensor, grid: Pair) -> Tensor:
+        """Patches (n x grid, channels, *kernel) of maps (n, channels, height, width), zero outside."""
+        n, channels = maps.shape[:2]
+        columns = functional.unfold(maps, self.kernel, padding=self.padding, stride=self.stride)
+        across = (maps.shape[3] + 2 * self.padding[1] - self.kernel[1]) // self.stride[1] + 1
+        columns = columns.reshape(n, channels * self.kernel[0] * self.kernel[1], -1, across)
+        columns = columns[:, :, : grid[0], : grid[1]].permute(0, 2, 3, 1)
+        return columns.reshape(-1, channels, *self.kernel)
+
+
+def _pair(values: object) -> Pair:
+    first, second = values  # type: ignore[misc, attr-defined]
+    return int(first), int(second)
+
+
+@dataclass(frozen=True)
+class Patches:
+    """A network on patches whose output is one position of a convolution's map, and its boxes."""
+
+    net: Network
+    lines: list[Relaxation]
+    region: Box
+    grid: Pair
+
+    def bounds(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Lower and upper bounds (n, channels, height, width); positions without a wanted neuron stay 0."""
+        n, channels = wanted.shape[:2]
+        places = wanted.any(1).flatten().nonzero()[:, 0]
+        eye = torch.eye(channels, dtype=self.region.lower.dtype, device=wanted.device)
+        rows = torch.cat([eye, -eye]).reshape(1, 2 * channels, *self.net.shape(self.net.output))
+        lines = [Relaxation(r.low[places], r.high[places], r.intercept[places]) for r in self.lines]
+        found = backward(self.net, self.net.output, rows, lines, self.region.take(places))
+        both = found.new_zeros(n * self.grid[0] * self.grid[1], 2 * channels)
+        both[places] = found
+        both = both.reshape(n, *self.grid, 2 * channels).permute(0, 3, 1, 2)
+        return both[:, :channels], -both[:, channels:]
+
+
+def patches(net: Network, number: int, lines: list[Relaxation], region: Box) -> Patches | None:
+    """The network on patches for node `number`, or None where whole maps are the better way.
+
+    It needs a chain of convolutions with a ReLU before each but the first, and patches no larger than the maps.
+    """
+    order = {relu: k for k, relu in enumerate(net.relus)}
+    window = Window((1, 1), (1, 1), (0, 0))
+    grid = _pair(net.shape(number)[1:]) if len(net.shape(number)) == 3 else (0, 0)
+    chain: list[tuple[Operation, tuple[int, ...]]] = []
+    local: list[Relaxation] = []
+    while number:
+        node = net.nodes[number - 1]
+        source = node.inputs[0]
+        shape = (net.shape(number)[0], *window.kernel)
+        if isinstance(node.operation, Convolution):
+            if source and not isinstance(net.nodes[source - 1].operation, Relu):
+                return None
+            layer = node.operation
+            chain.append((Convolution(layer.weight, layer.bias, layer.stride, (0, 0)), shape))
+            window = window.before(layer)
+            size = net.shape(source)
+            if window.kernel[0] > size[1] or window.kernel[1] > size[2]:
+                return None
+        elif isinstance(node.operation, Relu) and len(net.shape(number)) == 3:
+            line = lines[order[number]]
+            parts = [window.cut(t[:, 0], grid)[:, None] for t in (line.low, line.high, line.intercept)]
+            local.append(Relaxation(*parts))
+            chain.append((node.operation, shape))
+        elif isinstance(node.operation, Scale) and number != source + 0 and chain:
+            if not isinstance(chain[-1][0], Relu):
+                return None
+            chain.append((node.operation, shape))
+        else:
+            return None
+        number = source
+    nodes = [Node(operation, (k,), shape) for k, (operation, shape) in enumerate(reversed(chain))]
+    cut = Box(window.cut(region.lower, grid), window.cut(region.upper, grid))
+    return Patches(Network(tuple(nodes), tuple(cut.lower.shape[1:])), local[::-1], cut, grid)
