@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 Shape = tuple[int, ...]
+SMALL_MATRIX = 1 << 16  # entries up to which one matrix product beats a transposed convolution on the CPU
+FEW_CHANNELS = 8  # below, columns added up beat a transposed convolution on the CPU (4x for one channel)
 
 
 class Affine(Protocol):
@@ -75,7 +78,18 @@ class Convolution:
 
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
         """See `Affine`."""
+        n, outputs, inputs = rows.shape[0], math.prod(rows.shape[1:]), math.prod(shape)
+        if outputs * inputs <= SMALL_MATRIX and n > 2 * outputs:
+            eye = torch.eye(outputs, dtype=rows.dtype, device=rows.device).reshape(-1, *rows.shape[1:])
+            return (rows.flatten(1) @ self._transposed(eye, shape).flatten(1)).reshape(n, *shape)
+        return self._transposed(rows, shape)
+
+    def _transposed(self, rows: Tensor, shape: Shape) -> Tensor:
         kernel = self.weight.shape[2:]
+        if self.weight.shape[1] < FEW_CHANNELS:
+            columns = self.weight.flatten(1).T @ rows.flatten(2)
+            size = (shape[1], shape[2])
+            return functional.fold(columns, size, tuple(kernel), padding=self.padding, stride=self.stride)
         left = [
             shape[1 + k] - ((rows.shape[2 + k] - 1) * self.stride[k] - 2 * self.padding[k] + kernel[k])
             for k in (0, 1)
@@ -84,7 +98,7 @@ class Convolution:
 
     def offset(self, rows: Tensor) -> Tensor:
         """See `Affine`."""
-        return rows.sum((2, 3)) @ self.bias
+        return rows.flatten(1) @ self.bias.repeat_interleave(math.prod(rows.shape[2:]))
 
 
 @dataclass(frozen=True)
