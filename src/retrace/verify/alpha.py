@@ -99,6 +99,11 @@ def _better(best: Solution | None, new: Solution) -> Solution:
     return Solution(torch.maximum(best.bound, new.bound), alpha, beta, new.last)
 
 
+def preactivations(net: Network, region: Box, iterations: int) -> list[Bounds]:
+    """Bounds (n, *shape) of every ReLU's input: CROWN's, those of deep layers tightened by `iterations` steps."""
+    return crown.preactivations(net, region)
+
+
 def margins(
     net: Network, region: Box, labels: Tensor, *, iterations: int = 20, known: list[Bounds] | None = None
 ) -> Tensor:

@@ -65,6 +65,12 @@ def _parts(net: Network, node: int, tensor: Tensor) -> list[Tensor]:
     return [p.reshape(*p.shape[:2], *shape) for p, shape in zip(pieces, shapes, strict=True)]
 
 
+def cut(net: Network, node: int, line: Relaxation) -> list[Relaxation]:
+    """Lines (n, rows, hidden) as those of each ReLU in front of `node`."""
+    parts = [_parts(net, node, t) for t in (line.low, line.high, line.intercept)]
+    return [Relaxation(*three) for three in zip(*parts, strict=True)]
+
+
 def evaluate(
     net: Network,
     node: int,
@@ -78,10 +84,7 @@ def evaluate(
 
     `beta` (n, depth) >= 0 are the multipliers of `splits`; then there is one row per box.
     """
-    lines = [
-        Relaxation(*three)
-        for three in zip(*(_parts(net, node, t) for t in (line.low, line.high, line.intercept)), strict=True)
-    ]
+    lines = cut(net, node, line)
     multipliers = None
     if splits is not None and beta is not None:
         extra = torch.zeros_like(line.high)
