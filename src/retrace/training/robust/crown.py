@@ -1,4 +1,4 @@
-"""CROWN-IBP: margins bounded backwards through lines, with interval bounds inside (Zhang et al., ICLR 2020)."""
+"""CROWN-IBP: margins bounded backwards, with interval bounds inside (Zhang et al., ICLR 2020)."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def propagate(layers: Layers, x: Tensor, epsilon: float) -> Interval:
 
 
 def margin_rows(layers: Layers, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (N, classes, F) and constants (N, classes) of the margins z_y - z_i as the last layer makes them."""
+    """Rows (N, classes, F) and constants (N, classes) of the margins z_y - z_i in the last layer."""
     head = layers.net[-1]
     assert isinstance(head, nn.Linear)
     weight, bias = layers.weight(len(layers.net) - 1), head.bias

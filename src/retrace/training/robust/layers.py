@@ -32,7 +32,7 @@ class Layers:
         name = f"{place}.weight"
         module = self.net[place]
         assert isinstance(module.weight, Tensor)
-        return self.weights[name] if name in self.weights else module.weight
+        return self.weights.get(name, module.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes) of images (N, C, H, W); with `batch`, running statistics move."""
@@ -104,6 +104,7 @@ class Part:
     norm: int | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
+        """The layer's output."""
         if isinstance(self.module, nn.Conv2d | nn.Linear):
             return affine(self.module, x, self.weight, self.bias)
         made: Tensor = self.module(x)

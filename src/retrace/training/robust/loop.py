@@ -86,7 +86,7 @@ def train_robust(
 
 @contextmanager
 def no_denormals() -> Iterator[None]:
-    """Numbers below 1e-38 count as zero inside: losses that saturate make many, each a hundred times slower."""
+    """Numbers below 1e-38 count as zero inside: losses that saturate make many, and they are slow."""
     torch.set_flush_denormal(True)
     try:
         yield

@@ -33,7 +33,10 @@ class RobustSettings(Strict):
     stability: Literal["none", "rs", "nrs"] = "none"
     stability_weight: float = Field(0.01, ge=0)
     penalty_share: float = Field(
-        1.0, gt=0, le=1, description="share of each batch on which GradAlign and adversarial NRS are estimated"
+        1.0,
+        gt=0,
+        le=1,
+        description="share of each batch on which GradAlign and adversarial NRS are estimated",
     )
     sparsity: float = Field(0.0, ge=0, description="weight of the mean scale of batch norms (Slim)")
     initial: Literal["default", "interval"] = Field("default", description="how weights are drawn at first")
