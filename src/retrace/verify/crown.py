@@ -72,7 +72,6 @@ def _tighten(net: Network, number: int, lines: list[Relaxation], region: Box, gi
     local = patches(net, number, lines, region)
     if local is not None:
         below, above = local.bounds(open_)
-        below, above = torch.where(open_, below, low), torch.where(open_, above, high)
     else:
         chosen = open_.flatten(1).any(0).nonzero()[:, 0]
         size = torch.Size(net.shape(number)).numel()
@@ -84,7 +83,11 @@ def _tighten(net: Network, number: int, lines: list[Relaxation], region: Box, gi
             bound = backward(net, number, rows.reshape(1, -1, *net.shape(number)), lines, region)
             below[:, some], above[:, some] = bound[:, : len(some)], -bound[:, len(some) :]
         below, above = below.reshape(low.shape), above.reshape(low.shape)
-    return torch.maximum(below, low), torch.minimum(above, high)
+    # only what this image leaves open, so that no bound depends on the other images of the batch
+    return (
+        torch.where(open_, torch.maximum(below, low), low),
+        torch.where(open_, torch.minimum(above, high), high),
+    )
 
 
 def margins(
