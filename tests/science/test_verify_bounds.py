@@ -32,12 +32,12 @@ def test_no_sampled_point_leaves_the_bounds(kind, seed, radius):
         known = crown.preactivations(net, region)
         plain = interval.preactivations(net, region)
         lower = crown.margins(net, region, labels, known=known)
-        for x in points(region, 4):
-            values = net.values(x)
-            for relu, ends, wide in zip(net.relus, known, plain, strict=True):
-                assert inside(values[net.source(relu)], *ends)
-                assert inside(values[net.source(relu)], *wide)
-            assert bool((falsify.gaps(values[-1], labels) >= lower - NEAR).all())
+        x = points(region, 16)
+        values = [v.reshape(*x.shape[:2], *v.shape[1:]) for v in net.values(x.flatten(0, 1))]
+        for relu, ends, wide in zip(net.relus, known, plain, strict=True):
+            assert inside(values[net.source(relu)], *ends)
+            assert inside(values[net.source(relu)], *wide)
+        assert all(bool((falsify.gaps(logits, labels) >= lower - NEAR).all()) for logits in values[-1])
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -48,9 +48,7 @@ def test_optimised_and_refined_bounds_hold_for_many_points(kind):
         lower = alpha.margins(net, region, labels, iterations=10, known=known)
         for x in points(region, 100):
             values = net.values(x)
-            assert all(
-                inside(values[net.source(r)], *ends) for r, ends in zip(net.relus, known, strict=True)
-            )
+            assert all(inside(values[net.source(r)], *ends) for r, ends in zip(net.relus, known, strict=True))
             assert bool((falsify.gaps(values[-1], labels) >= lower - NEAR).all())
 
 
@@ -97,7 +95,7 @@ def test_intervals_contain_crown_contain_optimised_contain_exact():
 def test_patches_equal_whole_maps(radius, monkeypatch):
     _, net, region, labels = draw("convolutional", 3, images=3, radius=radius)
     local = crown.preactivations(net, region)
-    assert crown.patches(net, net.source(net.relus[1]), [relax(*local[0])], region) is not None
+    assert crown.patches(net, net.source(net.relus[1]), local[:1], region) is not None
     monkeypatch.setattr(crown, "patches", lambda *_: None)
     for ours, whole in zip(local, crown.preactivations(net, region), strict=True):
         assert torch.allclose(ours[0], whole[0], atol=1e-9)

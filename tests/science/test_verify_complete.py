@@ -91,9 +91,7 @@ def test_a_wrong_label_is_told_apart_and_no_means_leave_it_unknown():
 def test_the_same_call_twice_gives_the_same_outcomes():
     _, net, region, labels = draw("dense", 8, images=4, radius=0.0)
     first, second = (complete.verify(net, centres(region), labels, 0.3, limits=PROOF_ONLY) for _ in "12")
-    assert [(o.status, o.bound, o.domains) for o in first] == [
-        (o.status, o.bound, o.domains) for o in second
-    ]
+    assert [(o.status, o.bound, o.domains) for o in first] == [(o.status, o.bound, o.domains) for o in second]
 
 
 def _domain(image: int, bound: float, choices: tuple[int, ...] = (0,)) -> Domain:

@@ -42,9 +42,7 @@ def convolutional() -> nn.Sequential:
 
 def residual_convolutional() -> nn.Sequential:
     block = Residual(nn.Sequential(nn.Conv2d(2, 2, 3, 1, 1), nn.BatchNorm2d(2)))
-    return nn.Sequential(
-        nn.Conv2d(1, 2, 2, 2), nn.ReLU(), block, nn.ReLU(), nn.Flatten(), nn.Linear(18, 3)
-    )
+    return nn.Sequential(nn.Conv2d(1, 2, 2, 2), nn.ReLU(), block, nn.ReLU(), nn.Flatten(), nn.Linear(18, 3))
 
 
 KINDS = {

@@ -61,8 +61,8 @@ def optimise(
 ) -> Solution:
     """Raise the lower bound of rows . value(node) by `iterations` steps on slopes and multipliers.
 
-    `rows` (n or 1, rows, *shape); `low` and `high` (n, hidden) bound the ReLU inputs, splits already clipped in;
-    `alpha` (n, rows, hidden) and `beta` (n, depth) warm-start it. Stops once every bound exceeds `until`.
+    `rows` (n or 1, rows, *shape); `low` and `high` (n, hidden) bound the ReLU inputs, splits
+    clipped in; `alpha` (n, rows, hidden) and `beta` (n, depth) warm-start it. Stops once every bound exceeds `until`.
     The result is never below the bound at the start.
     """
     base = relax(low, high)
@@ -100,8 +100,20 @@ def _better(best: Solution | None, new: Solution) -> Solution:
 
 
 def preactivations(net: Network, region: Box, iterations: int) -> list[Bounds]:
-    """Bounds (n, *shape) of every ReLU's input: CROWN's, those of deep layers tightened by `iterations` steps."""
-    return crown.preactivations(net, region)
+    """`crown.preactivations` with the slopes of every neuron's own bounds optimised in `iterations` steps.
+
+    The search is in float32, the bound in the network's precision; never looser than CROWN's.
+    """
+
+    def bounder(net: Network, node: int, rows: Tensor, known: list[Bounds], region: Box) -> Tensor:
+        single, (low, high) = torch.float32, flat(known)
+        ends, inside = (low.to(single), high.to(single)), region.to(single)
+        found = optimise(net.to(single), node, rows.to(single), *ends, inside, iterations=iterations)
+        line = relax(low, high, found.alpha.to(low.dtype))
+        best = evaluate(net, node, rows, line, region).bound
+        return torch.maximum(best, crown.bound_rows(net, node, rows, known, region))
+
+    return crown.preactivations(net, region, bounder if iterations else crown.bound_rows)
 
 
 def margins(

@@ -26,8 +26,8 @@ def backward(
     """Lower bounds (n, rows) of rows . value(node) over n boxes.
 
     `rows` (n or 1, rows, *shape of the node); `relaxations` one per ReLU in front of the node, in order.
-    `multipliers` adds (n, rows, *shape) to the coefficients of the inputs of ReLU number k (the split terms of
-    beta-CROWN, Wang et al. 2021, arXiv 2103.06624). `kept` receives the coefficients on each node's value.
+    `multipliers` adds (n, rows, *shape) to the coefficients of the inputs of ReLU number k (the split terms
+    of beta-CROWN, Wang et al. 2021, arXiv 2103.06624). `kept` receives the coefficients on each node's value.
     """
     order = {relu: k for k, relu in enumerate(net.relus)}
     waiting = {node: rows}

@@ -43,7 +43,13 @@ def _before(
     start, exact = time.process_time(), net.to(torch.float64)
     wrong = falsify.broken(exact, images, labels)
     attack = falsify.pgd(
-        net, images.to(net.dtype), labels, epsilon, steps=limits.steps, restarts=limits.restarts, seed=limits.seed
+        net,
+        images.to(net.dtype),
+        labels,
+        epsilon,
+        steps=limits.steps,
+        restarts=limits.restarts,
+        seed=limits.seed,
     )
     region = ball(images, epsilon)
     examples = torch.minimum(torch.maximum(attack.examples.double(), region.lower), region.upper)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from retrace.verify import interval
 from retrace.verify.backward import backward
@@ -13,21 +15,29 @@ from retrace.verify.domain import Box
 from retrace.verify.interval import Bounds
 from retrace.verify.layers import Add, Relu
 from retrace.verify.network import Network
-from retrace.verify.patches import patches
-from retrace.verify.relaxation import Relaxation, relax, unstable
+from retrace.verify.patches import Bounder, patches
+from retrace.verify.relaxation import relax, unstable
 from retrace.verify.specification import margin_rows
 
 Intermediate = Literal["crown", "interval"]
-CHUNK = 4_000_000  # entries of the largest temporary: what stays in a processor's cache beats what does not
+CHUNK = 1_000_000  # entries of the largest temporary: what stays in a processor's cache beats what does not
 
 
-def preactivations(net: Network, region: Box) -> list[Bounds]:
+def bound_rows(net: Network, node: int, rows: Tensor, known: list[Bounds], region: Box) -> Tensor:
+    """CROWN's lower bounds (n, rows) of rows . value(node), rows (n or 1, rows, *shape of the node).
+
+    `known` are the bounds of the ReLU inputs in front of the node, in order.
+    """
+    return backward(net, node, rows, [relax(low, high) for low, high in known], region)
+
+
+def preactivations(net: Network, region: Box, bounder: Bounder = bound_rows) -> list[Bounds]:
     """CROWN bounds (n, *shape) of the input of every ReLU, in the order of `net.relus`.
 
     Intervals are carried forward; only neurons that they leave unstable are bounded by a backward pass,
-    and the better of the two bounds is kept and carried on.
+    and the better of the two bounds is kept and carried on. `bounder` may do more than CROWN.
     """
-    parts = [_preactivations(net, region.take(rows)) for rows in chunks(net, len(region))]
+    parts = [_preactivations(net, region.take(rows), bounder) for rows in chunks(net, len(region))]
     return [
         (torch.cat([p[k][0] for p in parts]), torch.cat([p[k][1] for p in parts]))
         for k in range(len(net.relus))
@@ -35,22 +45,23 @@ def preactivations(net: Network, region: Box) -> list[Bounds]:
 
 
 def chunks(net: Network, images: int) -> list[Tensor]:
-    """Numbers of the images to bound together, so that temporaries stay below `CHUNK` entries."""
-    largest = max(torch.Size(net.shape(k)).numel() for k in range(net.output + 1))
-    widest = max((torch.Size(net.shape(k)).numel() for k in net.relus[1:]), default=1)
-    together = max(1, CHUNK // (largest * min(widest, 128)))
-    return list(torch.arange(images).split(together)) if images else [torch.arange(0)]
+    """Numbers of the images to bound together, so that temporaries stay near `CHUNK` entries."""
+    widest = max((math.prod(net.shape(k)) for k in net.relus[1:]), default=1)
+    together = max(1, CHUNK // (_largest(net) * min(widest, 128)))
+    return [torch.arange(k, min(k + together, images)) for k in range(0, max(images, 1), together)]
 
 
-def _preactivations(net: Network, region: Box) -> list[Bounds]:
+def _largest(net: Network) -> int:
+    return max(math.prod(net.shape(k)) for k in range(net.output + 1))
+
+
+def _preactivations(net: Network, region: Box, bounder: Bounder) -> list[Bounds]:
     found: list[Bounds] = [(region.lower, region.upper)]
     wanted = {net.source(relu) for relu in net.relus}
-    kept: dict[int, Bounds] = {}
-    lines: list[Relaxation] = []
+    known: dict[int, Bounds] = {}
     for number, node in enumerate(net.nodes, 1):
         low, high = found[node.inputs[0]]
         if isinstance(node.operation, Relu):
-            lines.append(relax(low, high))
             low, high = low.relu(), high.relu()
         elif isinstance(node.operation, Add):
             other = found[node.inputs[1]]
@@ -59,28 +70,31 @@ def _preactivations(net: Network, region: Box) -> list[Bounds]:
             middle, spread = node.operation.apply((low + high) / 2), node.operation.spread((high - low) / 2)
             low, high = middle - spread, middle + spread
         if number in wanted:
-            if lines:
-                low, high = _tighten(net, number, lines, region, (low, high))
-            kept[number] = (low, high)
+            before = [known[net.source(relu)] for relu in net.relus if relu < number]
+            if before:
+                low, high = _tighten(net, number, before, region, (low, high), bounder)
+            known[number] = (low, high)
         found.append((low, high))
-    return [kept[net.source(relu)] for relu in net.relus]
+    return [known[net.source(relu)] for relu in net.relus]
 
 
-def _tighten(net: Network, number: int, lines: list[Relaxation], region: Box, given: Bounds) -> Bounds:
+def _tighten(
+    net: Network, number: int, before: list[Bounds], region: Box, given: Bounds, bounder: Bounder
+) -> Bounds:
     low, high = given
     open_ = unstable(low, high)
-    local = patches(net, number, lines, region)
+    local = patches(net, number, before, region)
     if local is not None:
-        below, above = local.bounds(open_)
+        below, above = local.bounds(open_, bounder)
     else:
-        chosen = open_.flatten(1).any(0).nonzero()[:, 0]
-        size = torch.Size(net.shape(number)).numel()
         below, above = low.flatten(1).clone(), high.flatten(1).clone()
-        for some in chosen.split(max(1, CHUNK // (size * len(region)) + 1)):
-            rows = low.new_zeros(2 * len(some), size)
-            rows[torch.arange(len(some)), some] = 1
-            rows[torch.arange(len(some)) + len(some), some] = -1
-            bound = backward(net, number, rows.reshape(1, -1, *net.shape(number)), lines, region)
+        together = max(1, CHUNK // (2 * _largest(net) * len(region)))
+        chosen = open_.flatten(1).any(0).nonzero()[:, 0]
+        for start in range(0, len(chosen), together):
+            some = chosen[start : start + together]
+            unit = functional.one_hot(some, below.shape[1]).to(low.dtype)
+            rows = torch.cat([unit, -unit]).reshape(1, -1, *net.shape(number))
+            bound = bounder(net, number, rows, before, region)
             below[:, some], above[:, some] = bound[:, : len(some)], -bound[:, len(some) :]
         below, above = below.reshape(low.shape), above.reshape(low.shape)
     # only what this image leaves open, so that no bound depends on the other images of the batch
@@ -108,11 +122,9 @@ def margins(
         known = (
             preactivations(net, region) if intermediate == "crown" else interval.preactivations(net, region)
         )
-    lines = [relax(low, high) for low, high in known]
     rows = margin_rows(labels, net.classes).to(region.lower.dtype)
-    return torch.maximum(
-        backward(net, net.output, rows, lines, region), interval.margins(net, region, labels)
-    )
+    bound = bound_rows(net, net.output, rows, known, region)
+    return torch.maximum(bound, interval.margins(net, region, labels))
 
 
 def mixed_margins(net: Network, region: Box, labels: Tensor, kappa: float) -> Tensor:
@@ -126,6 +138,6 @@ def mixed_margins(net: Network, region: Box, labels: Tensor, kappa: float) -> Te
     plain = interval.margins(net, region, labels)
     if kappa == 0:
         return plain
-    lines = [relax(low, high) for low, high in interval.preactivations(net, region)]
+    known = interval.preactivations(net, region)
     rows = margin_rows(labels, net.classes).to(region.lower.dtype)
-    return kappa * backward(net, net.output, rows, lines, region) + (1 - kappa) * plain
+    return kappa * bound_rows(net, net.output, rows, known, region) + (1 - kappa) * plain

@@ -66,7 +66,7 @@ def ball(images: Tensor, epsilon: float, low: float = 0.0, high: float = 1.0) ->
         raise ValueError("an image has a NaN entry: clean the input first")
     if bool((images < low).any()) or bool((images > high).any()):
         raise ValueError(
-            f"an image leaves [{low:g}, {high:g}] (it spans {float(images.min()):g} to {float(images.max()):g}):"
-            " scale it, or give its range as low and high"
+            f"an image leaves [{low:g}, {high:g}] (entries span {float(images.min()):g} to"
+            f" {float(images.max()):g}): scale it, or give its range as low and high"
         )
     return box((images - epsilon).clamp(min=low), (images + epsilon).clamp(max=high))

@@ -97,7 +97,9 @@ def evaluate(
     values = _forward(net, kept, dict(zip(relus, lines, strict=True)), example)
     shape = (*bound.shape, -1)
     hidden = [kept[relu].expand(*bound.shape, *net.shape(relu)).reshape(shape) for relu in relus]
-    inputs = [values[net.source(relu)].expand(*bound.shape, *net.shape(relu)).reshape(shape) for relu in relus]
+    inputs = [
+        values[net.source(relu)].expand(*bound.shape, *net.shape(relu)).reshape(shape) for relu in relus
+    ]
     return Evaluation(bound, torch.cat(hidden, 2), torch.cat(inputs, 2), example)
 
 
@@ -116,7 +118,9 @@ def _forward(
             values[number] = given + values[node.inputs[1]]
         elif isinstance(node.operation, Relu):
             line = lines[number]
-            values[number] = torch.where(kept[number] >= 0, line.low * given, line.high * given + line.intercept)
+            values[number] = torch.where(
+                kept[number] >= 0, line.low * given, line.high * given + line.intercept
+            )
         else:
             out = node.operation.apply(given.flatten(0, 1))
             values[number] = out.reshape(*given.shape[:2], *out.shape[1:])

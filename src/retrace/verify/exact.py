@@ -63,7 +63,9 @@ def minimum(net: Network, region: Box, row: Tensor, seconds: float = 60.0) -> tu
     goal = row.double().numpy() @ values[-1].matrix
     used = len(program.low)
     limits = [csr_matrix(np.stack([r[:used] for r, _ in program.rows]))] if program.rows else []
-    constraints = [LinearConstraint(vstack(limits), ub=np.array([b for _, b in program.rows]))] if limits else []
+    constraints = (
+        [LinearConstraint(vstack(limits), ub=np.array([b for _, b in program.rows]))] if limits else []
+    )
     found = milp(
         goal[:used],
         integrality=np.array(program.whole),
@@ -72,7 +74,9 @@ def minimum(net: Network, region: Box, row: Tensor, seconds: float = 60.0) -> tu
         options={"time_limit": seconds, "mip_rel_gap": 0.0},
     )
     if found.status != 0:
-        raise RuntimeError(f"HiGHS did not finish ({found.message}); give it a smaller network or more seconds")
+        raise RuntimeError(
+            f"HiGHS did not finish ({found.message}); give it a smaller network or more seconds"
+        )
     inputs = torch.from_numpy(found.x[: math.prod(net.input_shape)]).reshape(1, *net.input_shape)
     return float(found.fun + row.double().numpy() @ values[-1].constant), inputs
 
@@ -107,14 +111,19 @@ def _relu(
             unit_y, unit_on = np.eye(1, count, y)[0], np.eye(1, count, on)[0]
             program.rows += [
                 (given.matrix[k] - unit_y, -given.constant[k]),  # y >= z
-                (unit_y - given.matrix[k] - low[k] * unit_on, given.constant[k] - low[k]),  # y <= z - l (1 - on)
+                (
+                    unit_y - given.matrix[k] - low[k] * unit_on,
+                    given.constant[k] - low[k],
+                ),  # y <= z - l (1 - on)
                 (unit_y - high[k] * unit_on, 0.0),  # y <= u on
             ]
             matrix[k] = unit_y
     return _Expression(matrix, constant)
 
 
-def _dense(operation: Affine, before: tuple[int, ...], after: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _dense(
+    operation: Affine, before: tuple[int, ...], after: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
     eye = torch.eye(math.prod(after), dtype=torch.float64).reshape(-1, *after)
     bias = operation.apply(torch.zeros(1, *before, dtype=torch.float64))
     return operation.pull(eye, before).flatten(1).numpy(), bias.flatten().numpy()

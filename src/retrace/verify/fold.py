@@ -24,9 +24,9 @@ def fold(
     """The module as a network of affine maps and ReLUs with every batch norm folded into the layer before it.
 
     Takes Sequential, `Residual`, Linear, Conv2d, BatchNorm1d/2d, ReLU, Flatten, Identity and Dropout (as in
-    evaluation). `input_shape` is without the batch. With `batch` (n, *input_shape) batch norms use that batch's
-    biased statistics as in training, else the running ones. `frozen` detaches the weights and folds in float64;
-    otherwise the result is differentiable with respect to the module's parameters.
+    evaluation). `input_shape` is without the batch. With `batch` (n, *input_shape) batch norms use the biased
+    statistics of that batch as in training, else the running ones. `frozen` detaches the weights and folds in
+    float64; otherwise the result is differentiable with respect to the module's parameters.
     Errors: ValueError for a layer without bounds, or one whose options have none.
     """
     if not frozen:
@@ -89,9 +89,9 @@ class _Builder:
                 Convolution(weight, bias, stride, (int(padding[0]), int(padding[1]))), (source,)
             )
         raise ValueError(
-            f"{name}: no bounds for {module} on shape {self.shapes[source]}; build the network from Linear (on flat"
-            " input), Conv2d (one group, no dilation, zero padding in numbers), BatchNorm, ReLU, Flatten() and"
-            " verify.network.Residual"
+            f"{name}: no bounds for {module} on shape {self.shapes[source]}; build the network from Linear (on"
+            " flat input), Conv2d (one group, no dilation, zero padding in numbers), BatchNorm, ReLU, Flatten()"
+            " and verify.network.Residual"
         )
 
     def weights(self, layer: nn.Linear | nn.Conv2d) -> tuple[Tensor, Tensor]:
@@ -116,8 +116,8 @@ class _Builder:
             wide = scale.reshape(-1, *[1] * (before.weight.ndim - 1))
             folded = replace(before, weight=before.weight * wide, bias=before.bias * scale + shift)
             self.nodes[source - 1] = replace(self.nodes[source - 1], operation=folded)
-            if self.values[source] is not None:
-                self.values[source] = Scale(scale, shift).apply(self.values[source])
+            value = self.values[source]
+            self.values[source] = None if value is None else Scale(scale, shift).apply(value)
         else:
             source = self.append(Scale(scale, shift), (source,))
         self.gammas[source] = gamma.detach()

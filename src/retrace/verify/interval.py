@@ -1,4 +1,4 @@
-"""Interval bound propagation (Gowal et al. 2018, arXiv 1810.12715), differentiable in the network's weights."""
+"""Interval bound propagation (Gowal et al. 2018, arXiv 1810.12715), differentiable in the weights."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Network:
-    """Nodes in the order they are computed: node k + 1 is `nodes[k]`, node 0 the input, the last the logits."""
+    """Nodes in the order they are computed: node k + 1 is `nodes[k]`, 0 the input, the last the logits."""
 
     nodes: tuple[Node, ...]
     input_shape: Shape

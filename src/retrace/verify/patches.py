@@ -1,20 +1,21 @@
-"""Local bounds of convolution neurons: a neuron sees a patch, so it is bounded as a small network on patches."""
+"""Local bounds of convolution neurons: one sees a patch, so it is bounded as a small network on patches."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retrace.verify.backward import backward
 from retrace.verify.domain import Box
-from retrace.verify.layers import Convolution, Operation, Relu, Scale
+from retrace.verify.interval import Bounds
+from retrace.verify.layers import Convolution, Operation, Relu, Shape
 from retrace.verify.network import Network, Node
-from retrace.verify.relaxation import Relaxation
 
 Pair = tuple[int, int]
+Bounder = Callable[[Network, int, Tensor, list[Bounds], Box], Tensor]
 
 
 @dataclass(frozen=True)
@@ -44,65 +45,60 @@ class Window:
         return columns.reshape(-1, channels, *self.kernel)
 
 
-def _pair(values: object) -> Pair:
-    first, second = values  # type: ignore[misc, attr-defined]
-    return int(first), int(second)
+def _pair(values: Iterable[int]) -> Pair:
+    first, second = values
+    return first, second
 
 
 @dataclass(frozen=True)
 class Patches:
-    """A network on patches whose output is one position of a convolution's map, and its boxes."""
+    """A network on patches whose output is one position of a convolution's map, its boxes and known bounds."""
 
     net: Network
-    lines: list[Relaxation]
+    known: list[Bounds]
     region: Box
     grid: Pair
 
-    def bounds(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    def bounds(self, wanted: Tensor, bounder: Bounder) -> Bounds:
         """Lower and upper bounds (n, channels, height, width); positions without a wanted neuron stay 0."""
         n, channels = wanted.shape[:2]
         places = wanted.any(1).flatten().nonzero()[:, 0]
         eye = torch.eye(channels, dtype=self.region.lower.dtype, device=wanted.device)
         rows = torch.cat([eye, -eye]).reshape(1, 2 * channels, *self.net.shape(self.net.output))
-        lines = [Relaxation(r.low[places], r.high[places], r.intercept[places]) for r in self.lines]
-        found = backward(self.net, self.net.output, rows, lines, self.region.take(places))
-        both = found.new_zeros(n * self.grid[0] * self.grid[1], 2 * channels)
-        both[places] = found
+        known = [(low[places], high[places]) for low, high in self.known]
+        both = rows.new_zeros(n * self.grid[0] * self.grid[1], 2 * channels)
+        both[places] = bounder(self.net, self.net.output, rows, known, self.region.take(places))
         both = both.reshape(n, *self.grid, 2 * channels).permute(0, 3, 1, 2)
         return both[:, :channels], -both[:, channels:]
 
 
-def patches(net: Network, number: int, lines: list[Relaxation], region: Box) -> Patches | None:
+def patches(net: Network, number: int, known: list[Bounds], region: Box) -> Patches | None:
     """The network on patches for node `number`, or None where whole maps are the better way.
 
-    It needs a chain of convolutions with a ReLU before each but the first, and patches no larger than the maps.
+    `known` bounds the ReLU inputs in front of the node. It needs a chain of convolutions with a ReLU before
+    each but the first, and patches no larger than the maps.
     """
+    if len(net.shape(number)) != 3:
+        return None
     order = {relu: k for k, relu in enumerate(net.relus)}
-    window = Window((1, 1), (1, 1), (0, 0))
-    grid = _pair(net.shape(number)[1:]) if len(net.shape(number)) == 3 else (0, 0)
-    chain: list[tuple[Operation, tuple[int, ...]]] = []
-    local: list[Relaxation] = []
+    window, grid = Window((1, 1), (1, 1), (0, 0)), _pair(net.shape(number)[1:])
+    chain: list[tuple[Operation, Shape]] = []
+    local: list[Bounds] = []
     while number:
-        node = net.nodes[number - 1]
+        node, shape = net.nodes[number - 1], (net.shape(number)[0], *window.kernel)
         source = node.inputs[0]
-        shape = (net.shape(number)[0], *window.kernel)
         if isinstance(node.operation, Convolution):
             if source and not isinstance(net.nodes[source - 1].operation, Relu):
                 return None
             layer = node.operation
             chain.append((Convolution(layer.weight, layer.bias, layer.stride, (0, 0)), shape))
             window = window.before(layer)
-            size = net.shape(source)
-            if window.kernel[0] > size[1] or window.kernel[1] > size[2]:
+            if window.kernel[0] > net.shape(source)[1] or window.kernel[1] > net.shape(source)[2]:
                 return None
-        elif isinstance(node.operation, Relu) and len(net.shape(number)) == 3:
-            line = lines[order[number]]
-            parts = [window.cut(t[:, 0], grid)[:, None] for t in (line.low, line.high, line.intercept)]
-            local.append(Relaxation(*parts))
-            chain.append((node.operation, shape))
-        elif isinstance(node.operation, Scale) and number != source + 0 and chain:
-            if not isinstance(chain[-1][0], Relu):
-                return None
+        elif isinstance(node.operation, Relu):
+            low, high = known[order[number]]
+            outside = 1 - window.cut(torch.ones_like(low), grid)
+            local.append((window.cut(low, grid) - outside, window.cut(high, grid)))  # padding: off
             chain.append((node.operation, shape))
         else:
             return None

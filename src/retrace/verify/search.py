@@ -40,7 +40,9 @@ def gather(domains: list[Domain]) -> Batch:
     depth = max(len(d.neurons) for d in domains)
 
     def padded(values: list[tuple[float, ...]], dtype: torch.dtype) -> Tensor:
-        return torch.tensor([[*v, *[0] * (depth - len(v))] for v in values], dtype=dtype).reshape(len(values), depth)
+        return torch.tensor([[*v, *[0] * (depth - len(v))] for v in values], dtype=dtype).reshape(
+            len(values), depth
+        )
 
     return Batch(
         torch.tensor([d.image for d in domains]),
@@ -153,7 +155,9 @@ class Search:
         line = relax(*self._ends(batch, dtype), batch.alpha[:, None].to(dtype))
         region, net = self.regions[dtype].take(batch.image), self.nets[dtype]
         beta = batch.beta.to(dtype)
-        return evaluate(net, net.output, self._rows(batch, dtype), line, region, batch.splits, beta).bound[:, 0]
+        return evaluate(net, net.output, self._rows(batch, dtype), line, region, batch.splits, beta).bound[
+            :, 0
+        ]
 
     def _broken(self, image: Tensor, points: Tensor) -> dict[int, Tensor]:
         """Which inputs (n, *input_shape) are counter-examples for their images, by number: run in float64."""
