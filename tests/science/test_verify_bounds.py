@@ -93,7 +93,7 @@ def test_intervals_contain_crown_contain_optimised_contain_exact():
 
 @pytest.mark.parametrize("radius", [0.05, 0.4])
 def test_patches_equal_whole_maps(radius, monkeypatch):
-    _, net, region, labels = draw("convolutional", 3, images=3, radius=radius)
+    _, net, region, _ = draw("convolutional", 3, images=3, radius=radius)
     local = crown.preactivations(net, region)
     assert crown.patches(net, net.source(net.relus[1]), local[:1], region) is not None
     monkeypatch.setattr(crown, "patches", lambda *_: None)

@@ -96,7 +96,7 @@ def segments(module: nn.Sequential, shape: tuple[int, ...]) -> list[tuple[np.nda
 def direct_crown(
     maps: list[tuple[np.ndarray, np.ndarray]], low: np.ndarray, high: np.ndarray, row: np.ndarray
 ) -> tuple[list[tuple[np.ndarray, np.ndarray]], float]:
-    """The bounds of every ReLU's input and of row . logits over one box, one neuron and one entry at a time."""
+    """Bounds of every ReLU's input and of row . logits over one box, one neuron and one entry at a time."""
     known: list[tuple[np.ndarray, np.ndarray]] = []
 
     def pull(depth: int, a: np.ndarray) -> float:

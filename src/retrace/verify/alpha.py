@@ -61,9 +61,9 @@ def optimise(
 ) -> Solution:
     """Raise the lower bound of rows . value(node) by `iterations` steps on slopes and multipliers.
 
-    `rows` (n or 1, rows, *shape); `low` and `high` (n, hidden) bound the ReLU inputs, splits
-    clipped in; `alpha` (n, rows, hidden) and `beta` (n, depth) warm-start it. Stops once every bound exceeds `until`.
-    The result is never below the bound at the start.
+    `rows` (n or 1, rows, *shape); `low` and `high` (n, hidden) bound the ReLU inputs, splits clipped in;
+    `alpha` (n, rows, hidden) and `beta` (n, depth) warm-start it. Stops once every bound exceeds `until`;
+    the result is never below the bound at the start.
     """
     base = relax(low, high)
     open_ = unstable(low, high)[:, None]

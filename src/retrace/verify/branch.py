@@ -1,4 +1,4 @@
-"""Which neuron to split: gap scores, then a look at both children (De Palma et al. 2021, arXiv 2104.06718)."""
+"""Which neuron to split: gap scores (De Palma et al. 2021, arXiv 2104.06718)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from retrace.verify.relaxation import Relaxation
 def candidates(found: Evaluation, line: Relaxation, open_: Tensor, count: int) -> Tensor:
     """The most promising unstable neurons (n, at most 2 x count) of n one-row bounds, -1 where there is none.
 
-    Half by the gap at the minimiser, |a| x the distance of relu(z) from the line the bound uses there; half by
-    the largest gap of the upper line, -min(a, 0) x intercept, the second term of BaBSR (Bunel et al. 2020,
-    arXiv 1909.06588). `open_` (n, hidden) marks unstable neurons.
+    Half by the gap at the minimiser, |a| x the distance of relu(z) from the line the bound uses there; half
+    by the largest gap of the upper line, -min(a, 0) x intercept, the second term of BaBSR (Bunel et al. 2020,
+    arXiv 1909.06588). `open_` (n, hidden) marks unstable neurons. Which of them to split, a look at both
+    children decides (`search.Search.children`).
     """
     a, z = found.coefficients[:, 0], found.values[:, 0]
     low, high, intercept = line.low[:, 0], line.high[:, 0], line.intercept[:, 0]

@@ -21,8 +21,8 @@ def verify(
     """Decide for each image (n, *input_shape) whether its L-infinity ball holds another class.
 
     Attack, then CROWN, then optimised slopes, then branch and bound with beta-CROWN bounds (Wang et al. 2021,
-    arXiv 2103.06624) on what is left, `limits.batch` domains at a time, worst bound first. "verified" rests on
-    float64 bounds of the network with the weights given; "falsified" on its logits at `example`, in float64.
+    arXiv 2103.06624) on what is left, `limits.batch` domains at a time, worst bound first. "verified" rests
+    on float64 bounds of the network with the weights given, "falsified" on its float64 logits at `example`.
     Errors: ValueError as `domain.ball`, or for labels the network does not have.
     """
     limits = limits or Limits()

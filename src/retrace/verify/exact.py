@@ -1,4 +1,4 @@
-"""The exact smallest margin of a tiny network by mixed-integer programming (Tjeng et al. 2019, arXiv 1711.07356)."""
+"""Exact margins of tiny networks by mixed-integer programming (Tjeng et al. 2019, arXiv 1711.07356)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Projected gradient descent (Madry et al. 2018, arXiv 1706.06083) on the margins: the search before the proof."""
+"""Projected gradient descent (Madry et al. 2018, arXiv 1706.06083): the search before the proof."""
 
 from __future__ import annotations
 

@@ -89,9 +89,9 @@ class _Builder:
                 Convolution(weight, bias, stride, (int(padding[0]), int(padding[1]))), (source,)
             )
         raise ValueError(
-            f"{name}: no bounds for {module} on shape {self.shapes[source]}; build the network from Linear (on"
-            " flat input), Conv2d (one group, no dilation, zero padding in numbers), BatchNorm, ReLU, Flatten()"
-            " and verify.network.Residual"
+            f"{name}: no bounds for {module} on shape {self.shapes[source]}; build the network from Linear"
+            " (on flat input), Conv2d (one group, no dilation, zero padding in numbers), BatchNorm, ReLU,"
+            " Flatten() and verify.network.Residual"
         )
 
     def weights(self, layer: nn.Linear | nn.Conv2d) -> tuple[Tensor, Tensor]:

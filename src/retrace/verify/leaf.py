@@ -38,7 +38,7 @@ def solve(
             a, d = _affine(net, source, rows.reshape(1, -1, *net.shape(source)), lines, region)
             matrix[chosen.numpy()], right[chosen.numpy()] = a, -d
         start += size
-    ends = np.stack([region.lower.flatten().numpy(), region.upper.flatten().numpy()], 1)
+    ends = list(zip(region.lower.flatten().tolist(), region.upper.flatten().tolist(), strict=True))
     found = linprog(goal[0], A_ub=matrix, b_ub=right, bounds=ends, method="highs")
     beta = torch.zeros(splits.sign.shape, dtype=row.dtype)
     if found.x is None:

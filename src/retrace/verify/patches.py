@@ -52,7 +52,7 @@ def _pair(values: Iterable[int]) -> Pair:
 
 @dataclass(frozen=True)
 class Patches:
-    """A network on patches whose output is one position of a convolution's map, its boxes and known bounds."""
+    """A network on patches that ends in one position of a convolution's map, its boxes and known bounds."""
 
     net: Network
     known: list[Bounds]

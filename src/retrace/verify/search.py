@@ -21,7 +21,7 @@ ROUNDING = 1e-9  # what float64 sums of a few thousand terms may be off by, with
 
 @dataclass(frozen=True)
 class Batch:
-    """Domains as tensors of equal first length: image and rival (n,), slopes (n, hidden), splits (n, depth)."""
+    """Domains as tensors: image and rival (n,), slopes (n, hidden), splits and multipliers (n, depth)."""
 
     image: Tensor
     rival: Tensor
@@ -140,7 +140,7 @@ class Search:
         ), example
 
     def _leaf(self, one: Batch) -> tuple[float, Tensor | None]:
-        """Settle a domain without unstable neurons; a bound of 0 or less and no input: HiGHS could not either."""
+        """Settle a domain without unstable neurons; bound <= 0 and no input where HiGHS could not either."""
         exact = torch.float64
         net, row, region = self.nets[exact], self._rows(one, exact)[0, 0], self.regions[exact].take(one.image)
         lines = cut(net, net.output, relax(*self._ends(one, exact)))
