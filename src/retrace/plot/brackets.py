@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,8 @@ def brackets(
                     lw=0,
                     label=label(name, labels),
                 )
-            ax.set_xticks(np.arange(len(means)), [label(str(m), labels) for m in means["method"]])
+            words = [fill(label(str(m), labels), 13) for m in means["method"]]
+            ax.set_xticks(np.arange(len(means)), words)
             ax.set(ylim=(0, 1.02), ylabel="share of images")
             ax.set_title(label(str(cell), labels))
             ax.grid(axis="x", visible=False)

@@ -44,7 +44,7 @@ def pairwise(duels: Sequence[Duel], *, labels: Mapping[str, str] | None = None) 
                     ax.text(
                         j,
                         i,
-                        f"{duel.wins[i, j]:+.0f}",
+                        f"{duel.wins[i, j]:+.0f}" if abs(duel.wins[i, j]) >= 0.5 else "0",
                         ha="center",
                         va="center",
                         fontsize=8,
@@ -52,5 +52,5 @@ def pairwise(duels: Sequence[Duel], *, labels: Mapping[str, str] | None = None) 
                         weight="bold" if duel.differs[i, j] else "normal",
                         alpha=1.0 if duel.differs[i, j] else 0.7,
                     )
-        fig.colorbar(shown, ax=axes, label="certified by the row less by the column (points)", shrink=0.8)
+        fig.colorbar(shown, ax=axes, label="certified by the row less by the column (points)", shrink=0.5)
     return fig

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from retrace.plot.style import MUTED, colour, marker, panels, styled
 from retrace.plot.table import frame, label, over_seeds, require
+
+APART = 1.03  # factor by which the marks of one method stand beside those of the last
 
 
 def against_kept(
@@ -25,7 +29,8 @@ def against_kept(
 ) -> Figure:
     """One row of panels a cell; columns cell, method, kept and the quantities, a row a seed and state.
 
-    Means over seeds joined from dense to sparse, with t intervals as bands. Methods with a single state that
+    Quantities are shares. Means over seeds joined from dense to sparse, t intervals as bars, each method a
+    little to the left of the one before. Methods with a single state that
     keeps all weights are dense rivals; a dotted line across for those of `lines`.
     """
     require(states, ["cell", "method", "state", "kept", *quantities], "against_kept")
@@ -42,6 +47,9 @@ def against_kept(
                     drawn.append(_curve(ax, rows, quantity, position, method in lines, level))
             ends = pd.concat(drawn)
             ax.set_xscale("log")
+            ax.xaxis.set_major_locator(FixedLocator([1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01]))
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda kept, _: f"{kept:g}"))
+            ax.xaxis.set_minor_locator(NullLocator())
             ax.invert_xaxis()
             known = inside[quantity].dropna()
             ax.set_ylim(frame(known, ends[f"{quantity}_low"], ends[f"{quantity}_high"]))
@@ -66,9 +74,7 @@ def _curve(
     low, high = means[f"{quantity}_low"].to_numpy(float), means[f"{quantity}_high"].to_numpy(float)
     if across:
         ax.axhline(y[0], color=hue, ls=":", lw=1.1, zorder=1)
-    if len(x) > 1:
-        ax.fill_between(x, low, high, color=hue, alpha=0.13, lw=0, zorder=1)
-    else:
-        ax.vlines(x, low, high, color=hue, lw=1.0, alpha=0.6)
+    x = x * APART**position
+    ax.vlines(x, np.maximum(low, 0.0), np.minimum(high, 1.0), color=hue, lw=1.0, alpha=0.45, zorder=2)
     ax.plot(x, y, color=hue, marker=shape, mec="white", mew=0.6, zorder=3)
     return means

@@ -106,6 +106,7 @@ def decide(network: Network, data: Data, setting: Setting) -> Decided:
         seconds=effort.seconds,
         iterations=effort.iterations,
         first=effort.first,
+        refine=effort.refine,
         steps=effort.pgd_steps,
         restarts=effort.pgd_restarts,
     )

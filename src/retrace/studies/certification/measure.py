@@ -41,8 +41,9 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         for number, network in networks.items():
             found = bound(network, data, setting)
             arrays |= {f"{name}/{number}/{quantity}": values for quantity, values in found.images.items()}
-            # a dense network is no candidate beside pruned ones
-            seen = validate(network, data, setting) if _candidate(number, method) else {}
+            # a dense network is no candidate beside pruned ones, and one candidate needs no choice
+            several = sum(_candidate(n, method) for n in own) > 1
+            seen = validate(network, data, setting) if several and _candidate(number, method) else {}
             states.append({"number": number, "unstable": found.unstable, "validation": seen})
         chosen = _chosen(states, method)
         results[name] = {"chosen": chosen, "states": states}

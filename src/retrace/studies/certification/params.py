@@ -66,6 +66,7 @@ class Verification(Strict):
     domains: int = Field(200, ge=1, description="branch and bound: domains an image at most")
     iterations: int = Field(10, ge=0, description="branch and bound: optimisation steps of each domain")
     first: int = Field(20, ge=0, description="and of each margin before any split")
+    refine: int = Field(0, ge=0, description="and of the bounds of hidden neurons; 0: plain CROWN")
     seconds: float | None = Field(None, gt=0, description="and seconds; results then depend on the machine")
 
     @model_validator(mode="after")

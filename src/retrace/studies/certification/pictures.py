@@ -18,14 +18,20 @@ ALPHA = 0.05
 def curves(table: pd.DataFrame) -> pd.DataFrame:
     """The states of the methods that curves are drawn of, in the order of `CURVES`."""
     states = table[(table["type"] == "state") & table["method"].isin(CURVES)]
-    order = {method: n for n, method in enumerate(CURVES)}
-    return states.sort_values("method", key=lambda names: names.map(order), kind="stable")
+    return _in_order(states)
 
 
 def decided(table: pd.DataFrame) -> pd.DataFrame:
     """The chosen states that branch and bound decided."""
     states = table[(table["type"] == "state") & table["chosen"].eq(True)]
-    return states.dropna(subset=["verified"])
+    return _in_order(states.dropna(subset=["verified"]))
+
+
+def _in_order(states: pd.DataFrame) -> pd.DataFrame:
+    """Cell by cell, methods in the order of `CURVES`, others after them."""
+    order = {method: n for n, method in enumerate(CURVES)}
+    places = states["method"].map(order).fillna(len(order))
+    return states.assign(_place=places).sort_values(["cell", "_place"], kind="stable").drop(columns="_place")
 
 
 def runs(table: pd.DataFrame) -> list[Runs]:

@@ -33,7 +33,7 @@ STUDY = Study(
             "certifiedpruning",
             "accuracy",
             "Accuracy against kept weights: clean, under PGD, certified by CROWN; the last two bracket the "
-            "true robust accuracy. Bands: 95 % t intervals over seeds.",
+            "true robust accuracy. Bars: 95 % t intervals over seeds.",
         ),
         Figure(
             "certifiedpruning",
@@ -44,7 +44,7 @@ STUDY = Study(
             "certifiedpruning",
             "cactus",
             "Complete verification: images decided within so many CPU seconds each, all seeds together; "
-            "the faint part is falsified, not verified.",
+            "dashed lines count those verified only.",
         ),
         Figure(
             "certifiedpruning",

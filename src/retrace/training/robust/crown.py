@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-import torch
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_input
 
 from retrace.training.robust.intervals import Interval, margin_rows
 from retrace.training.robust.layers import Layers
@@ -68,7 +68,8 @@ def _through_relu(rows: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, T
 def _through_conv(rows: Tensor, module: nn.Conv2d, weight: Tensor, shape: tuple[int, ...]) -> Tensor:
     flat = rows.flatten(0, 1)
     size = (len(flat), *shape)
-    back = torch.nn.grad.conv2d_input(
+    back = conv2d_input(
         size, weight, flat, module.stride, module.padding, module.dilation, module.groups
     )
-    return back.view(*rows.shape[:2], *shape)
+    made: Tensor = back.view(*rows.shape[:2], *shape)
+    return made

@@ -36,5 +36,5 @@ class Ramp:
         slope = EXPONENT * middle ** (EXPONENT - 1)
         scale = self.epsilon / ((self.length - middle) * slope + middle**EXPONENT)
         if done < middle:
-            return scale * done**EXPONENT
-        return scale * (middle**EXPONENT + slope * (done - middle))
+            return float(scale * done**EXPONENT)
+        return float(scale * (middle**EXPONENT + slope * (done - middle)))
