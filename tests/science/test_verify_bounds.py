@@ -22,15 +22,14 @@ def inside(value, low, high):
     return bool((value >= low - NEAR).all()) and bool((value <= high + NEAR).all())
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(
     st.sampled_from(sorted(KINDS)), st.integers(0, 2**31 - 40), st.sampled_from([0.0, 0.02, 0.1, 0.3, 1.0])
 )
 def test_no_sampled_point_leaves_the_bounds(kind, seed, radius):
-    for k in range(20):  # 1200 networks in all
+    for k in range(20):  # 1000 networks in all
         _, net, region, labels = draw(kind, seed + k, images=3, radius=radius)
-        known = crown.preactivations(net, region)
-        plain = interval.preactivations(net, region)
+        plain, known = interval.preactivations(net, region), crown.preactivations(net, region)
         lower = crown.margins(net, region, labels, known=known)
         x = points(region, 16)
         values = [v.reshape(*x.shape[:2], *v.shape[1:]) for v in net.values(x.flatten(0, 1))]
@@ -77,7 +76,7 @@ def test_intervals_contain_crown_contain_optimised_contain_exact():
         _, net, region, labels = draw(("dense", "residual")[seed % 2], seed, images=1, radius=0.2)
         plain = interval.margins(net, region, labels)
         first = crown.margins(net, region, labels)
-        best = alpha.margins(net, region, labels, iterations=20)
+        best = alpha.margins(net, region, labels, iterations=8)
         assert bool((plain <= first + NEAR).all())
         assert bool((first <= best + NEAR).all())
         tighter += bool((best > first + 1e-4).any())
@@ -86,7 +85,7 @@ def test_intervals_contain_crown_contain_optimised_contain_exact():
         ):
             assert inside(tight[0], *loose)
             assert inside(tight[1], *loose)
-        if seed < 40:
+        if seed < 30:
             assert bool((best <= exact.margins(net, region, labels) + 1e-6).all())
     assert tighter > 10
 

@@ -25,7 +25,7 @@ class Limits:
     batch: int = 64
     iterations: int = 20
     first: int = 50
-    refine: int = 20
+    refine: int = 10
     candidates: int = 3
     steps: int = 50
     restarts: int = 4
