@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor
 
 from retrace.verify.domain import Box
@@ -46,7 +45,7 @@ def backward(
             line = relaxations[order[number]]
             negative = row.clamp(max=0)
             total = total + dot(negative, line.intercept)
-            row = torch.addcmul(negative * line.high, row.clamp(min=0), line.low)
+            row = (negative * line.high).addcmul_(row.clamp(min=0), line.low)
             if multipliers is not None:
                 row = row + multipliers[order[number]]
         else:

@@ -15,12 +15,12 @@ from retrace.verify.domain import Box
 from retrace.verify.interval import Bounds
 from retrace.verify.layers import Add, Relu
 from retrace.verify.network import Network
-from retrace.verify.patches import Bounder, patches
+from retrace.verify.patches import BLOCK, Bounder, patches
 from retrace.verify.relaxation import relax, unstable
 from retrace.verify.specification import margin_rows
 
 Intermediate = Literal["crown", "interval"]
-CHUNK = 1_000_000  # entries of the largest temporary: what stays in a processor's cache beats what does not
+CHUNK = 4_000_000  # entries of all rows of the images bounded together
 
 
 def bound_rows(net: Network, node: int, rows: Tensor, known: list[Bounds], region: Box) -> Tensor:
@@ -88,7 +88,7 @@ def _tighten(
         below, above = local.bounds(open_, bounder)
     else:
         below, above = low.flatten(1).clone(), high.flatten(1).clone()
-        together = max(1, CHUNK // (2 * _largest(net) * len(region)))
+        together = max(1, BLOCK // (2 * _largest(net) * len(region)))
         chosen = open_.flatten(1).any(0).nonzero()[:, 0]
         for start in range(0, len(chosen), together):
             some = chosen[start : start + together]

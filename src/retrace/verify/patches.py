@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from retrace.verify.interval import Bounds
 from retrace.verify.layers import Convolution, Operation, Relu, Shape
 from retrace.verify.network import Network, Node
 
+BLOCK = 250_000  # entries of the largest temporary: what stays in a processor's cache beats what does not
 Pair = tuple[int, int]
 Bounder = Callable[[Network, int, Tensor, list[Bounds], Box], Tensor]
 
@@ -65,9 +67,11 @@ class Patches:
         places = wanted.any(1).flatten().nonzero()[:, 0]
         eye = torch.eye(channels, dtype=self.region.lower.dtype, device=wanted.device)
         rows = torch.cat([eye, -eye]).reshape(1, 2 * channels, *self.net.shape(self.net.output))
-        known = [(low[places], high[places]) for low, high in self.known]
         both = rows.new_zeros(n * self.grid[0] * self.grid[1], 2 * channels)
-        both[places] = bounder(self.net, self.net.output, rows, known, self.region.take(places))
+        largest = max(math.prod(self.net.shape(k)) for k in range(self.net.output))
+        for some in torch.split(places, max(1, BLOCK // (2 * channels * largest))):
+            known = [(low[some], high[some]) for low, high in self.known]
+            both[some] = bounder(self.net, self.net.output, rows, known, self.region.take(some))
         both = both.reshape(n, *self.grid, 2 * channels).permute(0, 3, 1, 2)
         return both[:, :channels], -both[:, channels:]
 
