@@ -143,23 +143,31 @@ def test_the_gradient_point_defect_changes_the_attack_and_only_then():
     def loss(**changes):
         settings = RobustSettings(**{"alignment": 0.0, "epsilon": 0.1, **changes})
         layers = Layers(net, batch=True)
-        return float(robust_loss(layers, Example(x, y, 0.1, torch.Generator().manual_seed(0)), settings))
+        example = Example(x, y, 0.1, torch.Generator().manual_seed(0))
+        return float(robust_loss(layers, example, settings).detach())
 
     assert loss() > loss(gradient_point="doubled") > loss(mode="standard")
 
 
 def test_grad_align_vanishes_where_the_network_is_linear():
-    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 2))
-    with torch.no_grad():
-        net[1].bias.fill_(100.0)  # every ReLU stays on; with two classes all gradients are parallel
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2))
     x, y = data(10)
     y = y % 2
-    losses = []
-    for weight in (0.0, 1.0):
-        settings = RobustSettings(alignment=weight, epsilon=0.1)
-        example = Example(x, y, 0.1, torch.Generator().manual_seed(0))
-        losses.append(float(robust_loss(Layers(net), example, settings)))
-    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+    def penalty():
+        losses = []
+        for weight in (0.0, 1.0):
+            settings = RobustSettings(alignment=weight, epsilon=0.4)
+            example = Example(x, y, 0.4, torch.Generator().manual_seed(0))
+            losses.append(float(robust_loss(Layers(net), example, settings).detach()))
+        return losses[1] - losses[0]
+
+    assert penalty() > 0.01
+    with torch.no_grad():
+        net[1].bias.fill_(9.0)  # every ReLU stays on; with two classes all gradients are parallel
+        net[3].bias.copy_(-net[3].weight.sum(1) * 9)
+    assert abs(penalty()) < 1e-4
 
 
 @pytest.mark.parametrize("mode", ["standard", "adversarial", "certified"])

@@ -68,7 +68,7 @@ def hydra(
             value = loss(chosen, batch)
             if not torch.isfinite(value):
                 raise StageError(
-                    f"hydra: loss is {float(value)} in epoch {epoch + 1}; lower the rate of scores"
+                    f"hydra: loss is {float(value.detach())} in epoch {epoch + 1}; lower the rate of scores"
                 )
             value.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

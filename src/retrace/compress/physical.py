@@ -36,7 +36,7 @@ def _convs(net: nn.Sequential) -> list[nn.Conv2d]:
 def _needed(net: nn.Sequential) -> list[Tensor]:
     """Rows of each convolution that must stay; folds the constants of the others into what reads them."""
     keep = []
-    for place, module in enumerate(net):
+    for place, module in reversed(list(enumerate(net))):
         if not isinstance(module, nn.Conv2d):
             continue
         norm = net[place + 1]
@@ -53,7 +53,7 @@ def _needed(net: nn.Sequential) -> list[Tensor]:
         if bool((shift != 0).any()):
             _add_bias(reader, shift)
         keep.append((~gone).nonzero().flatten())
-    return keep
+    return keep[::-1]
 
 
 def _constants(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
