@@ -35,7 +35,7 @@ class Method(Strict):
     )
     score_epochs: int = Field(2, ge=1, description="HYDRA: epochs of learning scores")
     score_rate: float = Field(1e-2, gt=0, description="HYDRA: their learning rate")
-    complete: bool = Field(False, description="verify the first and the chosen state by branch and bound too")
+    complete: bool = Field(False, description="verify the chosen state by branch and bound too")
 
     @field_validator("pruner")
     @classmethod
