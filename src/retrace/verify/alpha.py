@@ -12,6 +12,7 @@ from retrace.verify.domain import Box
 from retrace.verify.dual import Evaluation, Splits, evaluate, flat
 from retrace.verify.interval import Bounds
 from retrace.verify.network import Network
+from retrace.verify.patches import Rows
 from retrace.verify.relaxation import relax, unstable
 from retrace.verify.specification import margin_rows
 
@@ -105,13 +106,17 @@ def preactivations(net: Network, region: Box, iterations: int) -> list[Bounds]:
     The search is in float32, the bound in the network's precision; never looser than CROWN's.
     """
 
-    def bounder(net: Network, node: int, rows: Tensor, known: list[Bounds], region: Box) -> Tensor:
+    def bounder(net: Network, node: int, known: list[Bounds], region: Box) -> Rows:
         single, (low, high) = torch.float32, flat(known)
-        ends, inside = (low.to(single), high.to(single)), region.to(single)
-        found = optimise(net.to(single), node, rows.to(single), *ends, inside, iterations=iterations)
-        line = relax(low, high, found.alpha.to(low.dtype))
-        best = evaluate(net, node, rows, line, region).bound
-        return torch.maximum(best, crown.bound_rows(net, node, rows, known, region))
+        quick, ends, inside = net.to(single), (low.to(single), high.to(single)), region.to(single)
+        plain = crown.bound_rows(net, node, known, region)
+
+        def bound(rows: Tensor) -> Tensor:
+            found = optimise(quick, node, rows.to(single), *ends, inside, iterations=iterations)
+            line = relax(low, high, found.alpha.to(low.dtype))
+            return torch.maximum(evaluate(net, node, rows, line, region).bound, plain(rows))
+
+        return bound
 
     return crown.preactivations(net, region, bounder if iterations else crown.bound_rows)
 

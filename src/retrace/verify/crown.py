@@ -15,7 +15,7 @@ from retrace.verify.domain import Box
 from retrace.verify.interval import Bounds
 from retrace.verify.layers import Add, Relu
 from retrace.verify.network import Network
-from retrace.verify.patches import BLOCK, Bounder, patches
+from retrace.verify.patches import BLOCK, Bounder, Rows, patches
 from retrace.verify.relaxation import relax, unstable
 from retrace.verify.specification import margin_rows
 
@@ -23,12 +23,13 @@ Intermediate = Literal["crown", "interval"]
 CHUNK = 4_000_000  # entries of all rows of the images bounded together
 
 
-def bound_rows(net: Network, node: int, rows: Tensor, known: list[Bounds], region: Box) -> Tensor:
-    """CROWN's lower bounds (n, rows) of rows . value(node), rows (n or 1, rows, *shape of the node).
+def bound_rows(net: Network, node: int, known: list[Bounds], region: Box) -> Rows:
+    """What takes rows (n or 1, rows, *shape) to CROWN's lower bounds (n, rows) of rows . value(node).
 
-    `known` are the bounds of the ReLU inputs in front of the node, in order.
+    `known` are the bounds of the ReLU inputs up to the node, in order.
     """
-    return backward(net, node, rows, [relax(low, high) for low, high in known], region)
+    lines = [relax(low, high) for low, high in known]
+    return lambda rows: backward(net, node, rows, lines, region)
 
 
 def preactivations(net: Network, region: Box, bounder: Bounder = bound_rows) -> list[Bounds]:
@@ -88,13 +89,14 @@ def _tighten(
         below, above = local.bounds(open_, bounder)
     else:
         below, above = low.flatten(1).clone(), high.flatten(1).clone()
+        bound_of = bounder(net, number, before, region)
         together = max(1, BLOCK // (2 * _largest(net) * len(region)))
         chosen = open_.flatten(1).any(0).nonzero()[:, 0]
         for start in range(0, len(chosen), together):
             some = chosen[start : start + together]
             unit = functional.one_hot(some, below.shape[1]).to(low.dtype)
             rows = torch.cat([unit, -unit]).reshape(1, -1, *net.shape(number))
-            bound = bounder(net, number, rows, before, region)
+            bound = bound_of(rows)
             below[:, some], above[:, some] = bound[:, : len(some)], -bound[:, len(some) :]
         below, above = below.reshape(low.shape), above.reshape(low.shape)
     # only what this image leaves open, so that no bound depends on the other images of the batch
@@ -123,7 +125,7 @@ def margins(
             preactivations(net, region) if intermediate == "crown" else interval.preactivations(net, region)
         )
     rows = margin_rows(labels, net.classes).to(region.lower.dtype)
-    bound = bound_rows(net, net.output, rows, known, region)
+    bound = bound_rows(net, net.output, known, region)(rows)
     return torch.maximum(bound, interval.margins(net, region, labels))
 
 
@@ -140,4 +142,4 @@ def mixed_margins(net: Network, region: Box, labels: Tensor, kappa: float) -> Te
         return plain
     known = interval.preactivations(net, region)
     rows = margin_rows(labels, net.classes).to(region.lower.dtype)
-    return kappa * bound_rows(net, net.output, rows, known, region) + (1 - kappa) * plain
+    return kappa * bound_rows(net, net.output, known, region)(rows) + (1 - kappa) * plain

@@ -40,8 +40,8 @@ class Evaluation:
 
 
 def hidden_sizes(net: Network, node: int) -> list[int]:
-    """How many neurons each ReLU in front of `node` has, in order."""
-    return [math.prod(net.shape(relu)) for relu in net.relus if relu < node]
+    """How many neurons each ReLU up to `node` has, in order."""
+    return [math.prod(net.shape(relu)) for relu in net.relus if relu <= node]
 
 
 def flat(known: Sequence[Bounds]) -> Bounds:
@@ -59,14 +59,14 @@ def clip(low: Tensor, high: Tensor, splits: Splits) -> Bounds:
 
 
 def _parts(net: Network, node: int, tensor: Tensor) -> list[Tensor]:
-    """(n, rows, hidden) cut into the shapes of the ReLUs in front of `node`."""
-    shapes = [net.shape(relu) for relu in net.relus if relu < node]
+    """(n, rows, hidden) cut into the shapes of the ReLUs up to `node`."""
+    shapes = [net.shape(relu) for relu in net.relus if relu <= node]
     pieces = torch.split(tensor, hidden_sizes(net, node), 2)
     return [p.reshape(*p.shape[:2], *shape) for p, shape in zip(pieces, shapes, strict=True)]
 
 
 def cut(net: Network, node: int, line: Relaxation) -> list[Relaxation]:
-    """Lines (n, rows, hidden) as those of each ReLU in front of `node`."""
+    """Lines (n, rows, hidden) as those of each ReLU up to `node`."""
     parts = [_parts(net, node, t) for t in (line.low, line.high, line.intercept)]
     return [Relaxation(*three) for three in zip(*parts, strict=True)]
 
@@ -93,7 +93,7 @@ def evaluate(
     kept: dict[int, Tensor] = {}
     bound = backward(net, node, rows, lines, region, multipliers=multipliers, kept=kept)
     example = region.centre[:, None] - region.radius[:, None] * kept[0].sign()
-    relus = [relu for relu in net.relus if relu < node]
+    relus = [relu for relu in net.relus if relu <= node]
     values = _forward(net, kept, dict(zip(relus, lines, strict=True)), example)
     shape = (*bound.shape, -1)
     hidden = [kept[relu].expand(*bound.shape, *net.shape(relu)).reshape(shape) for relu in relus]

@@ -17,7 +17,8 @@ from retrace.verify.network import Network, Node
 
 BLOCK = 250_000  # entries of the largest temporary: what stays in a processor's cache beats what does not
 Pair = tuple[int, int]
-Bounder = Callable[[Network, int, Tensor, list[Bounds], Box], Tensor]
+Rows = Callable[[Tensor], Tensor]
+Bounder = Callable[[Network, int, list[Bounds], Box], Rows]
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,16 @@ class Patches:
         places = wanted.any(1).flatten().nonzero()[:, 0]
         eye = torch.eye(channels, dtype=self.region.lower.dtype, device=wanted.device)
         rows = torch.cat([eye, -eye]).reshape(1, 2 * channels, *self.net.shape(self.net.output))
+        last = self.net.nodes[-1]  # a convolution, whose rows are the same at every place: pulled back once
+        assert isinstance(last.operation, Convolution)
+        before = last.inputs[0]
+        pulled = last.operation.pull(rows[0], self.net.shape(before))[None]
+        offset = last.operation.offset(rows[0])
         both = rows.new_zeros(n * self.grid[0] * self.grid[1], 2 * channels)
         largest = max(math.prod(self.net.shape(k)) for k in range(self.net.output))
         for some in torch.split(places, max(1, BLOCK // (2 * channels * largest))):
             known = [(low[some], high[some]) for low, high in self.known]
-            both[some] = bounder(self.net, self.net.output, rows, known, self.region.take(some))
+            both[some] = offset + bounder(self.net, before, known, self.region.take(some))(pulled)
         both = both.reshape(n, *self.grid, 2 * channels).permute(0, 3, 1, 2)
         return both[:, :channels], -both[:, channels:]
 
@@ -107,6 +113,8 @@ def patches(net: Network, number: int, known: list[Bounds], region: Box) -> Patc
         else:
             return None
         number = source
+    if not local:  # affine in the input: intervals are exact already
+        return None
     nodes = [Node(operation, (k,), shape) for k, (operation, shape) in enumerate(reversed(chain))]
     cut = Box(window.cut(region.lower, grid), window.cut(region.upper, grid))
     return Patches(Network(tuple(nodes), tuple(cut.lower.shape[1:])), local[::-1], cut, grid)
