@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sklearn.datasets import load_digits
 
 from retrace.claims.load import load_claims
+from retrace.data.external import EXTERNAL
 from retrace.stats.mcnemar import mcnemar
 from retrace.studies.certification import draw, measure, prepare, train
 from retrace.studies.certification.params import Params
@@ -132,6 +133,7 @@ def test_images_are_divided_once_for_all_seeds_and_never_shared(rows):
     ids = [set(sets[f"{part}.id"].tolist()) for part in ("train", "validation", "test")]
     assert sum(map(len, ids)) == len(set.union(*ids)) == 270
     assert not STUDY.stage("prepare").seeded
+    assert {name: prepare.PUBLISHED[name] for name in EXTERNAL} == {n: e.train for n, e in EXTERNAL.items()}
     rows = prepare.divide(12_000, "fashion", (None, 500, None))
     assert rows["test"].min() >= 10_000
     assert len(rows["test"]) == 2000
