@@ -1,0 +1,1 @@
+"""Pruning: which weights or channels to drop, and networks without them."""

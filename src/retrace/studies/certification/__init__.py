@@ -1,0 +1,1 @@
+"""Certification: does pruning make networks easier to certify? (CertifiedPruning)"""

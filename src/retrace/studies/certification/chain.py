@@ -1,0 +1,184 @@
+"""One method: a dense network, then a pruned and retrained one for each kept share."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+
+from retrace.compress.channels import Channels, cut, slim, struct_lth
+from retrace.compress.hydra import hydra
+from retrace.compress.importance import drawn, magnitude, sensitivity, taylor
+from retrace.compress.masks import Masks, full_masks, keep_best
+from retrace.compress.narrow import narrow, refilled
+from retrace.compress.pruner_names import STRUCTURED
+from retrace.nets.conv_block_names import SHAPES
+from retrace.nets.conv_blocks import conv_blocks, interval_aware
+from retrace.seeds import derive
+from retrace.studies.certification.params import Method
+from retrace.studies.certification.setup import Data
+from retrace.training.batches import Batch, epochs
+from retrace.training.robust.layers import Layers
+from retrace.training.robust.loop import apply_masks, no_denormals, train_robust
+from retrace.training.robust.losses import Example, robust_loss
+from retrace.training.robust.settings import RobustSettings
+from retrace.training.steps import seeded
+
+SCORED = 500  # training images whose loss SNIP and Taylor scores come from
+
+
+@dataclass(frozen=True)
+class State:
+    """A trained network of a chain: the share it was to keep, its masks or None, and its losses by epoch."""
+
+    share: float
+    net: nn.Sequential
+    masks: Masks | None = None
+    losses: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all methods of a cell share: network, images, seed and device, so that they can be paired."""
+
+    network: str
+    data: Data
+    seed: int
+    device: str
+
+    def fresh(self, settings: RobustSettings, redrawn: bool = False) -> nn.Sequential:
+        """The untrained network; with the same seed always the same one, unless `redrawn`."""
+        number = derive(self.seed, "redrawn" if redrawn else "weights")
+        net = conv_blocks(SHAPES[self.network], *self.data.frame, number)
+        if settings.initial == "interval":
+            interval_aware(net, derive(number, "interval"))
+        return net.to(self.device)
+
+    def trained(
+        self, net: nn.Sequential, settings: RobustSettings, masks: Masks | None = None
+    ) -> list[float]:
+        """Train in place, on the same order of images for every network of a seed; mean loss by epoch."""
+        x, y = self.data.x["train"], self.data.y["train"]
+        return train_robust(net, x, y, settings, derive(self.seed, "order"), masks)
+
+
+def run_chain(
+    bench: Bench,
+    method: Method,
+    settings: RobustSettings,
+    dense: State | None,
+    masks: Sequence[State] = (),
+) -> list[State]:
+    """The method's states: the dense one (given, or trained here) and one for each kept share.
+
+    `masks` are the states of the method whose masks it takes, if any.
+    """
+    if method.pruner.startswith("narrow"):
+        return _narrow(bench, method, settings)
+    if dense is None:
+        net = bench.fresh(settings)
+        dense = State(1.0, net, losses=bench.trained(net, settings))
+    if method.pruner in STRUCTURED:
+        return _structured(bench, method, settings, dense)
+    states = [dense]
+    given = {state.share: state.masks for state in masks}
+    for share in method.kept:
+        chosen = given.get(share) or choose(bench, method, settings, states[-1], share)
+        if method.rewind == "none":
+            net = copy.deepcopy(dense.net)
+            apply_masks(net, chosen)
+            states.append(State(share, net.eval(), chosen))
+            continue
+        net = bench.fresh(settings, method.rewind == "redrawn")
+        states.append(State(share, net, chosen, bench.trained(net, settings, chosen)))
+    return states
+
+
+def choose(bench: Bench, method: Method, settings: RobustSettings, last: State, share: float) -> Masks:
+    """Masks that keep `share` of the convolution weights, within those of the last state."""
+    masks = last.masks or full_masks(last.net)
+    if method.pruner == "hydra":
+        return _hydra(bench, method, settings, last.net, masks, share)
+    loss = _batch_loss(bench, settings)
+    scores: dict[str, Callable[[], dict[str, Tensor]]] = {
+        "imp": lambda: magnitude(last.net),
+        "random": lambda: drawn(last.net, derive(bench.seed, "random masks")),
+        "snip": lambda: sensitivity(_rewound(bench, settings, masks), loss),
+        "taylor": lambda: taylor(copy.deepcopy(last.net), loss),
+    }
+    return keep_best(scores[method.pruner](), masks, share)
+
+
+def _rewound(bench: Bench, settings: RobustSettings, masks: Masks) -> nn.Sequential:
+    net = bench.fresh(settings)
+    apply_masks(net, masks)
+    return net
+
+
+def _batch_loss(bench: Bench, settings: RobustSettings) -> Callable[[nn.Sequential], Tensor]:
+    """The training loss on the first images; it moves the running statistics, so give it a copy."""
+    x, y = bench.data.x["train"][:SCORED], bench.data.y["train"][:SCORED]
+
+    def loss(net: nn.Sequential) -> Tensor:
+        layers = Layers(net, batch=True, track=settings.mode == "certified")
+        return robust_loss(layers, Example(x, y, settings.epsilon, _stream(bench)), settings)
+
+    return loss
+
+
+def _stream(bench: Bench) -> torch.Generator:
+    return torch.Generator().manual_seed(derive(bench.seed, "scores"))
+
+
+def _hydra(
+    bench: Bench, method: Method, settings: RobustSettings, net: nn.Sequential, masks: Masks, share: float
+) -> Masks:
+    net, stream = copy.deepcopy(net), _stream(bench)
+    for param in net.parameters():
+        param.requires_grad_(False)
+
+    def loss(weights: dict[str, Tensor], batch: Batch) -> Tensor:
+        layers = Layers(net, weights, batch=True, track=settings.mode == "certified")
+        return robust_loss(layers, Example(*batch, settings.epsilon, stream), settings)
+
+    number = derive(bench.seed, "order")
+    with seeded(number, bench.data.x["train"].device), no_denormals():
+        batches = _batches(bench, settings.batch, method.score_epochs, number)
+        return hydra(net, loss, batches, method.score_epochs, masks, share, method.score_rate)
+
+
+def _batches(bench: Bench, size: int, count: int, seed: int) -> Iterable[list[Batch]]:
+    return islice(epochs(bench.data.x["train"], bench.data.y["train"], size, seed), count)
+
+
+def _structured(bench: Bench, method: Method, settings: RobustSettings, dense: State) -> list[State]:
+    """Channels are removed for good, so each state trains a smaller network from its first weights."""
+    states, first = [dense], bench.fresh(settings)
+    total = sum(m.num_features for m in first if isinstance(m, nn.BatchNorm2d))
+    rank = {"slim": slim, "struct-lth": struct_lth}[method.pruner]
+    for share in method.kept:
+        left = sum(m.num_features for m in states[-1].net if isinstance(m, nn.BatchNorm2d))
+        channels: Channels = rank(states[-1].net, min(1.0, share * total / left))
+        first = cut(first, channels, *bench.data.frame)
+        net = copy.deepcopy(first)
+        states.append(State(share, net, losses=bench.trained(net, settings)))
+    return states
+
+
+def _narrow(bench: Bench, method: Method, settings: RobustSettings) -> list[State]:
+    """Dense networks with as many weights as the pruned ones: no state 0."""
+    full, (channels, size, classes) = SHAPES[bench.network], bench.data.frame
+    states = []
+    for share in method.kept:
+        shape = narrow(full, channels, share)
+        if method.pruner == "narrow-refilled":
+            shape = refilled(shape, full, channels, share, size, classes)
+        net = conv_blocks(shape, channels, size, classes, derive(bench.seed, "weights")).to(bench.device)
+        if settings.initial == "interval":
+            interval_aware(net, derive(bench.seed, "interval"))
+        states.append(State(share, net, losses=bench.trained(net, settings)))
+    return states

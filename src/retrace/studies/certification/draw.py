@@ -1,0 +1,34 @@
+"""The certification study's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from retrace.plot.brackets import brackets
+from retrace.plot.cactus import cactus
+from retrace.plot.pairwise import pairwise
+from retrace.plot.sparsity import against_kept
+from retrace.studies.certification.labels import ACROSS, LABELS
+from retrace.studies.certification.pictures import curves, decided, duels, runs
+
+
+def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+    """The paper's figures by name, from the study's table."""
+    lines = curves(table)
+    layers = sorted(c for c in lines.columns if c.startswith("unstable_") and c[9:].isdigit())
+    return {
+        "accuracy": against_kept(lines, ("clean", "pgd", "crown"), lines=ACROSS, labels=LABELS),
+        "stability": against_kept(lines, layers, lines=ACROSS, labels=LABELS),
+        "cactus": cactus(runs(table), labels=LABELS),
+        "tightness": brackets(
+            decided(table),
+            ("ibp_slice", "crown_slice", "alpha_slice", "verified"),
+            "pgd_slice",
+            labels=LABELS,
+        ),
+        "pairwise": pairwise(duels(table), labels=LABELS),
+    }

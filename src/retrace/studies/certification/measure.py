@@ -1,0 +1,65 @@
+"""How accurate, how robust and how certifiable every network is, image by image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retrace.device import current
+from retrace.studies.certification.bounds import Setting, bound, decide, folded, validate
+from retrace.studies.certification.params import Method, Verification
+from retrace.studies.certification.setup import load_network, set_up
+from retrace.study import Array, Inputs, Output
+from retrace.training.robust.settings import RobustSettings
+
+if TYPE_CHECKING:
+    from retrace.studies.certification.params import Params
+
+
+def run(params: Params, inputs: Inputs, seed: int) -> Output:
+    """Bounds and attacks of every network; complete verification of each method's chosen one.
+
+    Leaves, per test image, `<method>/<state>/<quantity>` (see `retrace.studies.certification.bounds`).
+    Results of each method: `chosen`, the pruned state with the highest certified accuracy on the validation
+    slice, the denser one where two are equal (state 0 where there is no other), and of each state what
+    the slice showed and the share of unstable ReLUs by layer.
+    """
+    data = set_up(inputs, current())
+    setting = Setting(
+        RobustSettings.model_validate(params.training).epsilon,
+        Verification.model_validate(params.verification),
+    )
+    trained: dict[str, Any] = inputs["train"].results["methods"]
+    weights = inputs["train"].read_scratch()
+    results: dict[str, Any] = {}
+    timing: dict[str, Any] = {}
+    arrays: dict[str, Array] = {}
+    for name, raw in params.methods.items():
+        method = Method.model_validate(raw)
+        own = trained[name]["own"]
+        networks = {n: folded(load_network(weights, f"{name}/{n}", params.network, data), data) for n in own}
+        states = []
+        for number, network in networks.items():
+            found = bound(network, data, setting)
+            arrays |= {f"{name}/{number}/{quantity}": values for quantity, values in found.images.items()}
+            # a dense network is no candidate beside pruned ones, and one candidate needs no choice
+            several = sum(_candidate(n, method) for n in own) > 1
+            seen = validate(network, data, setting) if several and _candidate(number, method) else {}
+            states.append({"number": number, "unstable": found.unstable, "validation": seen})
+        chosen = _chosen(states, method)
+        results[name] = {"chosen": chosen, "states": states}
+        if method.complete:
+            outcome = decide(networks[chosen], data, setting)
+            arrays |= {f"{name}/{chosen}/{quantity}": v for quantity, v in outcome.images.items()}
+            timing[f"{name}/{chosen}"] = outcome.seconds
+    return Output({"methods": results}, timing, arrays)
+
+
+def _chosen(states: list[dict[str, Any]], method: Method) -> int:
+    """Number of the state to speak of: by the validation slice, among the pruned ones where there are any."""
+    candidates = [s for s in states if _candidate(s["number"], method)] or states[:1]
+    best = max(candidates, key=lambda s: (s["validation"].get("certified", 0.0), -s["number"]))
+    return int(best["number"])
+
+
+def _candidate(number: int, method: Method) -> bool:
+    return number > 0 or method.pruner.startswith("narrow")

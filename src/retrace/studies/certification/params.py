@@ -1,0 +1,126 @@
+"""Parameters of the certification study's cells."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from retrace.compress.pruner_names import DENSE, check_pruner, check_share
+from retrace.config import Strict
+from retrace.data import external
+from retrace.errors import unknown
+from retrace.nets.conv_block_names import SHAPES
+from retrace.training.robust.settings import RobustSettings
+
+DATASETS = ("fashion", "mnist", "digits", *external.EXTERNAL)
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
+Group = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
+
+
+class Method(Strict):
+    """A chain of networks: a dense one, then one for each kept share."""
+
+    pruner: str = Field("none", description="none (a dense network) or how weights or channels are chosen")
+    kept: list[float] = Field(
+        default_factory=list, description="shares of convolution weights (of channels) kept"
+    )
+    start: Name | None = Field(None, description="earlier method whose dense network this one starts from")
+    masks: Name | None = Field(None, description="earlier method whose masks it takes, share by share")
+    rewind: Literal["initial", "redrawn", "none"] = Field(
+        "initial", description="weights before training again; none: the dense ones, and no more training"
+    )
+    training: dict[str, Any] = Field(
+        default_factory=dict, description="what differs from the cell's training"
+    )
+    score_epochs: int = Field(2, ge=1, description="HYDRA: epochs of learning scores")
+    score_rate: float = Field(1e-2, gt=0, description="HYDRA: their learning rate")
+    complete: bool = Field(False, description="verify the chosen state by branch and bound too")
+
+    @field_validator("pruner")
+    @classmethod
+    def _known_pruner(cls, name: str) -> str:
+        return check_pruner(name)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Method:
+        for share in self.kept:
+            check_share(share)
+        if list(self.kept) != sorted(set(self.kept), reverse=True):
+            raise ValueError(f"kept {self.kept}: list shares from large to small, each once")
+        if (self.pruner != "none" or self.masks is not None) != bool(self.kept):
+            raise ValueError("kept: give shares to a pruner, and to none but a pruner")
+        if self.masks is None and self.rewind == "none" and self.pruner in ("none", *DENSE):
+            raise ValueError(f"rewind none: {self.pruner} prunes nothing")
+        return self
+
+
+class Verification(Strict):
+    """How hard to attack and to verify."""
+
+    crown_images: int = Field(200, ge=1, description="first test and validation images bounded by CROWN")
+    complete_images: int = Field(32, ge=1, description="first test images that branch and bound decides")
+    alpha_iterations: int = Field(20, ge=1)
+    pgd_steps: int = Field(20, ge=1)
+    pgd_restarts: int = Field(1, ge=1)
+    domains: int = Field(200, ge=1, description="branch and bound: domains an image at most")
+    iterations: int = Field(10, ge=0, description="branch and bound: optimisation steps of each domain")
+    first: int = Field(20, ge=0, description="and of each margin before any split")
+    refine: int = Field(0, ge=0, description="and of the bounds of hidden neurons; 0: plain CROWN")
+    seconds: float | None = Field(None, gt=0, description="and seconds; results then depend on the machine")
+
+    @model_validator(mode="after")
+    def _nested(self) -> Verification:
+        if self.complete_images > self.crown_images:
+            raise ValueError(
+                f"complete_images {self.complete_images}: more than crown_images {self.crown_images}"
+            )
+        return self
+
+
+class Params(Strict):
+    """One cell: a setting (data, network, training) and some of its methods."""
+
+    setting: Group = Field(description="cells that share it are one table: same data, weights, order")
+    dataset: str
+    train_images: int | None = Field(None, ge=100, description="null: all that are left")
+    validation_images: int = Field(200, ge=10, description="the sparsity is chosen on these alone")
+    test_images: int | None = Field(800, ge=10)
+    network: str = "conv2"
+    training: RobustSettings
+    methods: dict[Name, Method] = Field(min_length=1)
+    verification: Verification = Field(default_factory=lambda: Verification())
+
+    @field_validator("dataset")
+    @classmethod
+    def _known_dataset(cls, name: str) -> str:
+        if name not in DATASETS:
+            raise ValueError(unknown("data set", name, DATASETS))
+        return name
+
+    @field_validator("network")
+    @classmethod
+    def _known_network(cls, name: str) -> str:
+        if name not in SHAPES:
+            raise ValueError(unknown("network", name, SHAPES))
+        return name
+
+    @model_validator(mode="after")
+    def _methods_fit(self) -> Params:
+        seen: dict[str, Method] = {}
+        for name, method in self.methods.items():
+            for role in (method.start, method.masks):
+                if role is not None and role not in seen:
+                    raise ValueError(f"methods.{name}: {unknown('earlier method', role, seen)}")
+            if method.masks is not None:
+                missing = set(method.kept) - set(seen[method.masks].kept)
+                if missing:
+                    raise ValueError(f"methods.{name}.kept: {method.masks} has no masks at {sorted(missing)}")
+            training_of(self.training, method)
+            seen[name] = method
+        return self
+
+
+def training_of(base: RobustSettings, method: Method) -> RobustSettings:
+    """The cell's training with what the method changes."""
+    return RobustSettings.model_validate(base.model_dump() | method.training)

@@ -1,0 +1,192 @@
+"""The certification study's evidence as a table: rows for test images, for states of chains, and for pairs.
+
+Columns of an image are `<quantity>_<method>`, so that a claim compares methods image by image: all methods
+and seeds of a setting share the test images. A method speaks through the state chosen on the validation
+slice; `<quantity>_last_<method>` is its sparsest state, where methods are equally sparse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retrace.stats.mcnemar import mcnemar
+from retrace.study import Array, EvidenceRow
+
+Key = tuple[int, str]  # seed and setting
+ALL = ("clean", "pgd", "ibp")  # measured of every test image
+BOUNDED = ("crown", "unstable", "instability", "looseness")  # of the first
+VERIFIED, UNKNOWN = 3, 2  # of `status`, see retrace.studies.certification.bounds
+PAIRS = (
+    ("imp", "dense"),
+    ("slim", "dense"),
+    ("decay", "dense"),
+    ("imp_nrs", "imp"),
+    ("reinit", "imp"),
+    ("imp", "long"),
+    ("imp", "narrow_refilled"),
+)
+
+
+@dataclass
+class Chain:
+    """A method's states: image quantities of each, what training and validation said, which is chosen."""
+
+    images: list[dict[str, Array]]
+    states: list[dict[str, Any]]
+    seconds: list[list[float]]
+    chosen: int
+
+
+@dataclass
+class Setting:
+    """One seed of a setting: its chains by method."""
+
+    about: dict[str, Any]
+    chains: dict[str, Chain] = field(default_factory=dict)
+
+
+def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
+    """Rows of type "test" (every test image), "image" (those bounded by CROWN), "slice", "state" and "pair".
+
+    Image quantities are those of `retrace.studies.certification.bounds`; the slice, which branch and bound
+    decided, adds `alpha`, `verified`, `undecided` (0 or 1), `domains` and `seconds`. A state has their means,
+    `kept`, and unstable shares by layer `unstable_1` ... A pair has McNemar's counts `gained` and
+    `discordant` of images certified by CROWN, and `p`.
+    """
+    settings: dict[Key, Setting] = {}
+    for row in rows:
+        key = (row.seed, str(row.params["setting"]))
+        about = {"seed": row.seed, "cell": key[1], "dataset": row.params["dataset"]}
+        setting = settings.setdefault(key, Setting(about | {"mode": row.params["training"]["mode"]}))
+        setting.chains |= _chains(row)
+    records = [r for s in settings.values() for r in (*_images(s), *_states(s), *_pairs(s))]
+    return pd.DataFrame.from_records(records)
+
+
+def _chains(row: EvidenceRow) -> dict[str, Chain]:
+    arrays = row.evidence["measure"].read_arrays()
+    measured, timing = row.evidence["measure"].results["methods"], row.evidence["measure"].timing
+    trained = row.evidence["train"].results["methods"]
+    chains: dict[str, Chain] = {}
+    for name, found in measured.items():
+        start = row.params["methods"][name]["start"]
+        own = {s["number"]: s for s in found["states"]}
+        chain = Chain([], [], [], int(found["chosen"]))
+        for number, state in enumerate(trained[name]["states"]):
+            if number not in own:  # the dense network of another method
+                first = chains[start]
+                chain.images.append(first.images[0])
+                chain.states.append(first.states[0])
+                chain.seconds.append(first.seconds[0])
+                continue
+            prefix = f"{name}/{number}/"
+            chain.images.append(
+                {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            )
+            chain.states.append(state | own[number])
+            chain.seconds.append(list(timing.get(f"{name}/{number}", [])))
+        chains[name] = chain
+    return chains
+
+
+def _images(setting: Setting) -> list[dict[str, Any]]:
+    tests: dict[str, Array] = {}
+    bounded: dict[str, Array] = {}
+    slices: dict[str, Array] = {}
+    for name, chain in setting.chains.items():
+        for where, number in (("", chain.chosen), ("last_", len(chain.images) - 1)):
+            found = chain.images[number]
+            tests |= {f"{q}_{where}{name}": found[q] for q in ALL}
+            bounded |= {f"{q}_{where}{name}": found[q] for q in BOUNDED}
+        if "status" in chain.images[chain.chosen]:
+            slices |= _slice(name, chain.images[chain.chosen], chain.seconds[chain.chosen])
+    return [
+        *_rows(setting, "test", tests),
+        *_rows(setting, "image", bounded | tests),
+        *_rows(setting, "slice", slices | bounded | tests),
+    ]
+
+
+def _slice(name: str, found: dict[str, Array], seconds: list[float]) -> dict[str, Array]:
+    return {
+        f"alpha_{name}": found["alpha"],
+        f"verified_{name}": found["status"] == VERIFIED,
+        f"undecided_{name}": found["status"] == UNKNOWN,
+        f"domains_{name}": found["domains"],
+        f"seconds_{name}": np.asarray(seconds, dtype=np.float64),
+    }
+
+
+def _rows(setting: Setting, kind: str, columns: dict[str, Array]) -> list[dict[str, Any]]:
+    """One row an image, as many as the shortest column has."""
+    count = min(map(len, columns.values()))
+    values = {name: v[:count].astype(np.float64).tolist() for name, v in columns.items()}
+    names = list(values)
+    return [
+        {**setting.about, "condition": f"{kind}:{n}", "type": kind, **dict(zip(names, row, strict=True))}
+        for n, row in enumerate(zip(*values.values(), strict=True))
+    ]
+
+
+def _states(setting: Setting) -> list[dict[str, Any]]:
+    records = []
+    for name, chain in setting.chains.items():
+        for number, (found, state) in enumerate(zip(chain.images, chain.states, strict=True)):
+            record = {q: float(found[q].mean(dtype=np.float64)) for q in (*ALL, *BOUNDED)}
+            if "status" in found:
+                record |= _decided(found, chain.seconds[number])
+            layers = {f"unstable_{n + 1}": share for n, share in enumerate(state["unstable"])}
+            records.append(
+                {
+                    **setting.about,
+                    "condition": f"{name}:{number}",
+                    "type": "state",
+                    "method": name,
+                    "state": number,
+                    "chosen": number == chain.chosen,
+                    **{k: state[k] for k in ("share", "kept", "weights")},
+                    **record,
+                    **layers,
+                }
+            )
+    return records
+
+
+def _decided(found: dict[str, Array], seconds: list[float]) -> dict[str, Any]:
+    """Means over the slice; `<bound>_slice` are those of the other quantities on the same images."""
+    count = len(found["status"])
+    means = {f"{q}_slice": float(found[q][:count].mean(dtype=np.float64)) for q in (*ALL, "crown", "alpha")}
+    return means | {
+        "verified": float((found["status"] == VERIFIED).mean()),
+        "undecided": float((found["status"] == UNKNOWN).mean()),
+        "seconds": float(np.mean(seconds)),
+        "outcomes": found["status"].tolist(),
+        "each": seconds,
+    }
+
+
+def _pairs(setting: Setting) -> list[dict[str, Any]]:
+    records = []
+    for first, second in PAIRS:
+        if not {first, second} <= setting.chains.keys():
+            continue
+        chains = setting.chains[first], setting.chains[second]
+        a, b = (chain.images[chain.chosen]["crown"] for chain in chains)
+        test = mcnemar(a, b)
+        records.append(
+            {
+                **setting.about,
+                "condition": f"pair:{first}:{second}",
+                "type": "pair",
+                "pair": f"{first}:{second}",
+                "gained": test.gained,
+                "discordant": test.gained + test.lost,
+                "p": test.p,
+            }
+        )
+    return records

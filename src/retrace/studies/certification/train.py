@@ -1,0 +1,59 @@
+"""Train the networks of a cell: dense ones, and chains of pruned ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from retrace.compress.masks import kept_share, prunable
+from retrace.device import current
+from retrace.nets.conv_block_names import SHAPES
+from retrace.studies.certification.chain import Bench, State, run_chain
+from retrace.studies.certification.params import Method, training_of
+from retrace.studies.certification.setup import arrays_of, set_up
+from retrace.study import Array, Inputs, Output
+from retrace.training.robust.settings import RobustSettings
+
+if TYPE_CHECKING:
+    from retrace.studies.certification.params import Params
+
+
+def run(params: Params, inputs: Inputs, seed: int) -> Output:
+    """Run every method's chain; leaves the networks as `<method>/<state>/<tensor>`, states counted from 0.
+
+    A dense network that a method shares with an earlier one is left once, by the earlier one.
+    Results of each method: `states`, each with the share of convolution weights it was to keep and keeps,
+    filters of each convolution, number of weights not zero, and mean loss by epoch; `own`: states it left.
+    """
+    device = current()
+    data = set_up(inputs, device)
+    bench = Bench(params.network, data, seed, device)
+    base = RobustSettings.model_validate(params.training)
+    methods = {name: Method.model_validate(raw) for name, raw in params.methods.items()}
+    chains: dict[str, list[State]] = {}
+    results: dict[str, Any] = {}
+    scratch: dict[str, Array] = {}
+    full = SHAPES[params.network].conv_weights(data.frame[0])
+    for name, method in methods.items():
+        dense = chains[method.start][0] if method.start else None
+        masks = chains[method.masks] if method.masks else ()
+        chains[name] = run_chain(bench, method, training_of(base, method), dense, masks)
+        own = [n for n, state in enumerate(chains[name]) if state is not dense]
+        for number in own:
+            scratch |= arrays_of(chains[name][number].net, f"{name}/{number}")
+        results[name] = {"own": own, "states": [_record(state, full) for state in chains[name]]}
+    return Output({"methods": results}, scratch=scratch)
+
+
+def _record(state: State, full: int) -> dict[str, Any]:
+    weights = [p.detach() for p in state.net.parameters()]
+    left = sum(int((w != 0).sum()) for w in prunable(state.net).values())
+    return {
+        "share": state.share,
+        "kept": left / full,
+        "masked": kept_share(state.masks) if state.masks else 1.0,
+        "filters": [m.out_channels for m in state.net if isinstance(m, nn.Conv2d)],
+        "weights": sum(int((w != 0).sum()) for w in weights),
+        "losses": state.losses,
+    }

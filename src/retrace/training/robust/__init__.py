@@ -1,0 +1,1 @@
+"""Training for certification: adversarial, certified, and losses on the stability of ReLUs."""

@@ -1,0 +1,75 @@
+"""CROWN-IBP: margins bounded backwards, with interval bounds inside (Zhang et al., ICLR 2020)."""
+
+from __future__ import annotations
+
+from math import prod
+
+from torch import Tensor, nn
+from torch.nn.grad import conv2d_input
+
+from retrace.training.robust.intervals import Interval, margin_rows
+from retrace.training.robust.layers import Layers
+
+
+def crown_margins(layers: Layers, interval: Interval, x: Tensor, y: Tensor, epsilon: float) -> Tensor:
+    """Lower bounds (N, classes) of z_y - z_i over the ball around `x`, cut to [0, 1]; differentiable.
+
+    The lower line of an unstable ReLU has slope 1 where the upper bound is the larger one, else 0.
+    """
+    rows, total = margin_rows(layers, y)
+    bounds = {b.place: b for b in interval.relus}
+    shapes = _input_shapes(layers, x)
+    for part in reversed(layers.folded()[:-1]):
+        if isinstance(part.module, nn.ReLU):
+            b = bounds[part.place]
+            rows, constant = _through_relu(rows, b.lower, b.upper)
+            total = total + constant
+        elif isinstance(part.module, nn.Linear):
+            if part.bias is not None:
+                total = total + rows @ part.bias
+            rows = rows @ part.weight
+        elif isinstance(part.module, nn.Conv2d):
+            if part.bias is not None:
+                total = total + rows.flatten(3).sum(3) @ part.bias
+            rows = _through_conv(rows, part.module, part.weight, shapes[part.place])
+        else:
+            rows = rows.reshape(*rows.shape[:2], *shapes[part.place])
+    low, high = (x - epsilon).clamp(0, 1), (x + epsilon).clamp(0, 1)
+    centre, radius = ((high + low) / 2).unsqueeze(1), ((high - low) / 2).unsqueeze(1)
+    return total + (rows * centre - rows.abs() * radius).flatten(2).sum(2)
+
+
+def _input_shapes(layers: Layers, x: Tensor) -> list[tuple[int, ...]]:
+    """Shape of what each layer reads, one example."""
+    shapes, shape = [], tuple(x.shape[1:])
+    for module in layers.net:
+        shapes.append(shape)
+        if isinstance(module, nn.Flatten):
+            shape = (prod(shape),)
+        elif isinstance(module, nn.Linear):
+            shape = (module.out_features,)
+        elif isinstance(module, nn.Conv2d):
+            (kernel, stride, padding) = (module.kernel_size[0], module.stride[0], int(module.padding[0]))
+            sides = ((side + 2 * padding - kernel) // stride + 1 for side in shape[1:])
+            shape = (module.out_channels, *sides)
+    return shapes
+
+
+def _through_relu(rows: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+    low, high = lower.clamp(max=0), upper.clamp(min=0)
+    above = high / (high - low).clamp(min=1e-12)
+    below = (high > -low).to(low.dtype)
+    positive, negative = rows.clamp(min=0), rows.clamp(max=0)
+    intercept = (-above * low).unsqueeze(1)
+    constant = (negative * intercept).flatten(2).sum(2)
+    return positive * below.unsqueeze(1) + negative * above.unsqueeze(1), constant
+
+
+def _through_conv(rows: Tensor, module: nn.Conv2d, weight: Tensor, shape: tuple[int, ...]) -> Tensor:
+    flat = rows.flatten(0, 1)
+    size = (len(flat), *shape)
+    back = conv2d_input(
+        size, weight, flat, module.stride, module.padding, module.dilation, module.groups
+    )
+    made: Tensor = back.view(*rows.shape[:2], *shape)
+    return made

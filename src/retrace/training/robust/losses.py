@@ -1,0 +1,107 @@
+"""The losses of the three ways to train: standard, FGSM with GradAlign, interval bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from retrace.training.robust.crown import crown_margins
+from retrace.training.robust.intervals import Interval, margins, propagate
+from retrace.training.robust.layers import Layers
+from retrace.training.robust.settings import RobustSettings
+from retrace.training.robust.stability import stability_loss
+
+STEP = 1.25  # of the radius, FGSM's step in CertifiedPruning's configurations
+
+
+@dataclass(frozen=True)
+class Example:
+    """Images (N, C, H, W) in [0, 1], labels (N,), the radius now, and where random draws come from."""
+
+    x: Tensor
+    y: Tensor
+    epsilon: float
+    generator: torch.Generator
+
+
+def robust_loss(layers: Layers, batch: Example, settings: RobustSettings) -> Tensor:
+    """The training loss of `settings.mode` with its penalties; the first pass is the one on clean images."""
+    if settings.mode == "certified":
+        loss = _certified(layers, batch, settings)
+    elif settings.mode == "adversarial" and batch.epsilon > 0:
+        loss = _adversarial(layers, batch, settings)
+    else:
+        loss = F.cross_entropy(layers.forward(batch.x), batch.y)
+    if settings.stability != "none" and settings.mode != "certified":
+        # the published code bounds at the full radius with the running statistics
+        still = Layers(layers.net, layers.weights)
+        interval = propagate(still, _part(batch.x, settings), settings.epsilon)
+        loss = loss + settings.stability_weight * _stability(still, interval, settings)
+    if settings.sparsity:
+        scales = [m.weight.abs() for m in layers.net if isinstance(m, torch.nn.BatchNorm2d)]
+        loss = loss + settings.sparsity * torch.cat(scales).mean()
+    return loss
+
+
+def _stability(layers: Layers, interval: Interval, settings: RobustSettings) -> Tensor:
+    return stability_loss(layers, interval.relus, settings.stability == "nrs")
+
+
+def _part(x: Tensor, settings: RobustSettings) -> Tensor:
+    """The first images of a shuffled batch, on which a penalty is estimated."""
+    return x[: max(1, round(settings.penalty_share * len(x)))]
+
+
+def _certified(layers: Layers, batch: Example, settings: RobustSettings) -> Tensor:
+    """Cross-entropy of the worst logits that the bounds allow; of the clean ones while the radius is 0.
+
+    With `crown` the bounds are k CROWN-IBP + (1 - k) IBP, k falling from 1 to 0 as the radius rises.
+    """
+    clean = layers.forward(batch.x)
+    if batch.epsilon == 0:
+        return F.cross_entropy(clean, batch.y)
+    interval = propagate(layers, batch.x, batch.epsilon)
+    worst = margins(layers, interval, batch.y)
+    share = 1 - batch.epsilon / settings.epsilon
+    if settings.crown and share > 0:
+        tight = crown_margins(layers, interval, batch.x, batch.y, batch.epsilon)
+        worst = share * tight + (1 - share) * worst
+    loss = F.cross_entropy(-worst, batch.y)
+    if settings.stability != "none":
+        relus = [b for b in interval.relus if b.norm is not None]
+        loss = loss + settings.stability_weight * stability_loss(layers, relus, settings.stability == "nrs")
+    return loss
+
+
+def _adversarial(layers: Layers, batch: Example, settings: RobustSettings) -> Tensor:
+    """FGSM's cross-entropy plus GradAlign (Andriushchenko and Flammarion, NeurIPS 2020, equation 4).
+
+    Gradients with respect to images are those of the network with running statistics: an image's gradient
+    then does not depend on its batch, and norms fold into the convolutions.
+    """
+    point = 2 * batch.x if settings.gradient_point == "doubled" else batch.x
+    first = _input_gradient(layers, point, batch.y, differentiable=False)
+    adversarial = fgsm(batch.x, first, batch.epsilon)
+    loss = F.cross_entropy(layers.forward(adversarial), batch.y)
+    if not settings.alignment:
+        return loss
+    some = _part(point, settings)
+    noise = torch.rand(some.shape, generator=batch.generator).to(some) * 2 - 1
+    second = _input_gradient(layers, some + batch.epsilon * noise, batch.y[: len(some)], differentiable=True)
+    cosine = F.cosine_similarity(first[: len(some)].flatten(1), second.flatten(1), dim=1)
+    return loss + settings.alignment * (1 - cosine.mean())
+
+
+def fgsm(x: Tensor, gradient: Tensor, epsilon: float) -> Tensor:
+    """Images one signed step away, within the ball of radius `epsilon` and within [0, 1]."""
+    step = (STEP * epsilon * gradient.sign()).clamp(-epsilon, epsilon)
+    return (x + step).clamp(0, 1).detach()
+
+
+def _input_gradient(layers: Layers, point: Tensor, y: Tensor, differentiable: bool) -> Tensor:
+    at = point.detach().clone().requires_grad_(True)
+    loss = F.cross_entropy(Layers(layers.net, layers.weights).still(at), y, reduction="sum")
+    return torch.autograd.grad(loss, at, create_graph=differentiable)[0]

@@ -1,0 +1,1 @@
+"""Bounds of ReLU networks over boxes, and a complete verifier."""

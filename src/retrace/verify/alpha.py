@@ -1,0 +1,143 @@
+"""CROWN with optimised slopes and split multipliers (Xu et al. 2021, arXiv 2011.13824; Wang et al. 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from retrace.verify import crown, interval
+from retrace.verify.domain import Box
+from retrace.verify.dual import Evaluation, Splits, evaluate, flat
+from retrace.verify.interval import Bounds
+from retrace.verify.network import Network
+from retrace.verify.patches import Rows
+from retrace.verify.relaxation import relax, unstable
+from retrace.verify.specification import margin_rows
+
+DECAY, FIRST, SECOND, TINY = 0.98, 0.9, 0.999, 1e-8  # of the step, and Adam's own constants
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The best bound (n, rows) met, its slopes (n, rows, hidden) and multipliers, and the last evaluation."""
+
+    bound: Tensor
+    alpha: Tensor
+    beta: Tensor | None
+    last: Evaluation
+
+
+class _Adam:
+    """Projected ascent by Adam on one tensor."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate, self.count = rate, 0
+        self.first = self.second = torch.zeros(())
+
+    def step(self, value: Tensor, gradient: Tensor, high: float | None) -> Tensor:
+        self.count += 1
+        self.first = FIRST * self.first + (1 - FIRST) * gradient
+        self.second = SECOND * self.second + (1 - SECOND) * gradient * gradient
+        size = self.rate * DECAY ** (self.count - 1) / (1 - FIRST**self.count)
+        root = (self.second / (1 - SECOND**self.count)).sqrt_().add_(TINY)
+        return torch.addcdiv(value, self.first, root, value=size).clamp_(0, high)
+
+
+def optimise(
+    net: Network,
+    node: int,
+    rows: Tensor,
+    low: Tensor,
+    high: Tensor,
+    region: Box,
+    *,
+    iterations: int,
+    alpha: Tensor | None = None,
+    splits: Splits | None = None,
+    beta: Tensor | None = None,
+    rates: tuple[float, float] = (0.1, 0.05),
+    until: float = torch.inf,
+) -> Solution:
+    """Raise the lower bound of rows . value(node) by `iterations` steps on slopes and multipliers.
+
+    `rows` (n or 1, rows, *shape); `low` and `high` (n, hidden) bound the ReLU inputs, splits clipped in;
+    `alpha` (n, rows, hidden) and `beta` (n, depth) warm-start it. Stops once every bound exceeds `until`;
+    the result is never below the bound at the start.
+    """
+    base = relax(low, high)
+    open_ = unstable(low, high)[:, None]
+    if alpha is None:
+        alpha = base.low.expand(len(low), rows.shape[1], -1)
+    alpha = torch.where(open_, alpha, base.low)
+    if splits is not None and beta is None:
+        beta = torch.zeros_like(splits.sign, dtype=low.dtype)
+    slopes, weights = _Adam(rates[0]), _Adam(rates[1])
+    best: Solution | None = None
+    for turn in range(iterations + 1):
+        found = evaluate(net, node, rows, replace(base, low=alpha), region, splits, beta)
+        best = _better(best, Solution(found.bound, alpha, beta, found))
+        if turn == iterations or bool((best.bound > until).all()):
+            break
+        slope = found.coefficients.clamp(min=0) * found.values * open_
+        alpha = torch.where(open_, slopes.step(alpha, slope, 1.0), base.low)
+        if splits is not None and beta is not None:
+            pull = -splits.sign.to(beta.dtype) * found.values[:, 0].gather(1, splits.neuron)
+            beta = weights.step(beta, pull, None)
+    assert best is not None
+    return best
+
+
+def _better(best: Solution | None, new: Solution) -> Solution:
+    if best is None:
+        return new
+    gain = new.bound > best.bound
+    alpha = torch.where(gain[:, :, None], new.alpha, best.alpha)
+    beta = None
+    if new.beta is not None and best.beta is not None:
+        beta = torch.where(gain, new.beta, best.beta)  # one row per box: gain is (n, 1)
+    return Solution(torch.maximum(best.bound, new.bound), alpha, beta, new.last)
+
+
+def preactivations(net: Network, region: Box, iterations: int) -> list[Bounds]:
+    """`crown.preactivations` with the slopes of every neuron's own bounds optimised in `iterations` steps.
+
+    The search is in float32, the bound in the network's precision; never looser than CROWN's.
+    """
+
+    def bounder(net: Network, node: int, known: list[Bounds], region: Box) -> Rows:
+        single, (low, high) = torch.float32, flat(known)
+        quick, ends, inside = net.to(single), (low.to(single), high.to(single)), region.to(single)
+        plain = crown.bound_rows(net, node, known, region)
+
+        def bound(rows: Tensor) -> Tensor:
+            found = optimise(quick, node, rows.to(single), *ends, inside, iterations=iterations)
+            line = relax(low, high, found.alpha.to(low.dtype))
+            return torch.maximum(evaluate(net, node, rows, line, region).bound, plain(rows))
+
+        return bound
+
+    return crown.preactivations(net, region, bounder if iterations else crown.bound_rows)
+
+
+def margins(
+    net: Network, region: Box, labels: Tensor, *, iterations: int = 20, known: list[Bounds] | None = None
+) -> Tensor:
+    """Lower bounds (n, classes - 1) of z_y - z_c, the slopes of each margin optimised on their own.
+
+    Bounds of hidden neurons are CROWN's unless `known`; never below `crown.margins` with the same.
+    """
+    if known is None:
+        known = crown.preactivations(net, region)
+    rows = margin_rows(labels, net.classes).to(region.lower.dtype)
+    plain = interval.margins(net, region, labels)
+    if not known:
+        return torch.maximum(plain, crown.margins(net, region, labels, known=known))
+    parts = []
+    for some in crown.chunks(net, len(region)):
+        low, high = flat([(b[0][some], b[1][some]) for b in known])
+        parts.append(
+            optimise(net, net.output, rows[some], low, high, region.take(some), iterations=iterations).bound
+        )
+    return torch.maximum(torch.cat(parts), plain)

@@ -1,0 +1,145 @@
+"""CROWN and CROWN-IBP bounds, batched over images and rows (Zhang et al. 2018 and 2020, arXiv 1906.06316)."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from retrace.verify import interval
+from retrace.verify.backward import backward
+from retrace.verify.domain import Box
+from retrace.verify.interval import Bounds
+from retrace.verify.layers import Add, Relu
+from retrace.verify.network import Network
+from retrace.verify.patches import BLOCK, Bounder, Rows, patches
+from retrace.verify.relaxation import relax, unstable
+from retrace.verify.specification import margin_rows
+
+Intermediate = Literal["crown", "interval"]
+CHUNK = 4_000_000  # entries of all rows of the images bounded together
+
+
+def bound_rows(net: Network, node: int, known: list[Bounds], region: Box) -> Rows:
+    """What takes rows (n or 1, rows, *shape) to CROWN's lower bounds (n, rows) of rows . value(node).
+
+    `known` are the bounds of the ReLU inputs up to the node, in order.
+    """
+    lines = [relax(low, high) for low, high in known]
+    return lambda rows: backward(net, node, rows, lines, region)
+
+
+def preactivations(net: Network, region: Box, bounder: Bounder = bound_rows) -> list[Bounds]:
+    """CROWN bounds (n, *shape) of the input of every ReLU, in the order of `net.relus`.
+
+    Intervals are carried forward; only neurons that they leave unstable are bounded by a backward pass,
+    and the better of the two bounds is kept and carried on. `bounder` may do more than CROWN.
+    """
+    parts = [_preactivations(net, region.take(rows), bounder) for rows in chunks(net, len(region))]
+    return [
+        (torch.cat([p[k][0] for p in parts]), torch.cat([p[k][1] for p in parts]))
+        for k in range(len(net.relus))
+    ]
+
+
+def chunks(net: Network, images: int) -> list[Tensor]:
+    """Numbers of the images to bound together, so that temporaries stay near `CHUNK` entries."""
+    widest = max((math.prod(net.shape(k)) for k in net.relus[1:]), default=1)
+    together = max(1, CHUNK // (_largest(net) * min(widest, 128)))
+    return [torch.arange(k, min(k + together, images)) for k in range(0, max(images, 1), together)]
+
+
+def _largest(net: Network) -> int:
+    return max(math.prod(net.shape(k)) for k in range(net.output + 1))
+
+
+def _preactivations(net: Network, region: Box, bounder: Bounder) -> list[Bounds]:
+    found: list[Bounds] = [(region.lower, region.upper)]
+    wanted = {net.source(relu) for relu in net.relus}
+    known: dict[int, Bounds] = {}
+    for number, node in enumerate(net.nodes, 1):
+        low, high = found[node.inputs[0]]
+        if isinstance(node.operation, Relu):
+            low, high = low.relu(), high.relu()
+        elif isinstance(node.operation, Add):
+            other = found[node.inputs[1]]
+            low, high = low + other[0], high + other[1]
+        else:
+            middle, spread = node.operation.apply((low + high) / 2), node.operation.spread((high - low) / 2)
+            low, high = middle - spread, middle + spread
+        if number in wanted:
+            before = [known[net.source(relu)] for relu in net.relus if relu < number]
+            if before:
+                low, high = _tighten(net, number, before, region, (low, high), bounder)
+            known[number] = (low, high)
+        found.append((low, high))
+    return [known[net.source(relu)] for relu in net.relus]
+
+
+def _tighten(
+    net: Network, number: int, before: list[Bounds], region: Box, given: Bounds, bounder: Bounder
+) -> Bounds:
+    low, high = given
+    open_ = unstable(low, high)
+    local = patches(net, number, before, region)
+    if local is not None:
+        below, above = local.bounds(open_, bounder)
+    else:
+        below, above = low.flatten(1).clone(), high.flatten(1).clone()
+        bound_of = bounder(net, number, before, region)
+        together = max(1, BLOCK // (2 * _largest(net) * len(region)))
+        chosen = open_.flatten(1).any(0).nonzero()[:, 0]
+        for start in range(0, len(chosen), together):
+            some = chosen[start : start + together]
+            unit = functional.one_hot(some, below.shape[1]).to(low.dtype)
+            rows = torch.cat([unit, -unit]).reshape(1, -1, *net.shape(number))
+            bound = bound_of(rows)
+            below[:, some], above[:, some] = bound[:, : len(some)], -bound[:, len(some) :]
+        below, above = below.reshape(low.shape), above.reshape(low.shape)
+    # only what this image leaves open, so that no bound depends on the other images of the batch
+    return (
+        torch.where(open_, torch.maximum(below, low), low),
+        torch.where(open_, torch.minimum(above, high), high),
+    )
+
+
+def margins(
+    net: Network,
+    region: Box,
+    labels: Tensor,
+    *,
+    intermediate: Intermediate = "crown",
+    known: list[Bounds] | None = None,
+) -> Tensor:
+    """Lower bounds (n, classes - 1) of z_y - z_c for every other class c in rising order.
+
+    `intermediate` says where the bounds of hidden neurons come from: "crown", or "interval" (CROWN-IBP; the
+    result is then differentiable in the weights). `known` gives them instead. The larger of the
+    backward bound and the interval bound is returned.
+    """
+    if known is None:
+        known = (
+            preactivations(net, region) if intermediate == "crown" else interval.preactivations(net, region)
+        )
+    rows = margin_rows(labels, net.classes).to(region.lower.dtype)
+    bound = bound_rows(net, net.output, known, region)(rows)
+    return torch.maximum(bound, interval.margins(net, region, labels))
+
+
+def mixed_margins(net: Network, region: Box, labels: Tensor, kappa: float) -> Tensor:
+    """kappa x CROWN-IBP + (1 - kappa) x IBP margins (n, classes - 1), differentiable in the weights.
+
+    The training bound of Zhang et al. 2020, equation 8; kappa 0 costs one interval pass only.
+    Errors: ValueError for a kappa outside [0, 1].
+    """
+    if not 0 <= kappa <= 1:
+        raise ValueError(f"kappa is {kappa}: give a share of CROWN-IBP between 0 and 1")
+    plain = interval.margins(net, region, labels)
+    if kappa == 0:
+        return plain
+    known = interval.preactivations(net, region)
+    rows = margin_rows(labels, net.classes).to(region.lower.dtype)
+    return kappa * bound_rows(net, net.output, known, region)(rows) + (1 - kappa) * plain

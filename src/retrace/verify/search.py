@@ -1,0 +1,189 @@
+"""Bounding and splitting of domains, many at a time, for all images at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from retrace.verify import alpha, branch, falsify, leaf
+from retrace.verify.domain import Box
+from retrace.verify.dual import Splits, clip, cut, evaluate, flat
+from retrace.verify.network import Network
+from retrace.verify.outcome import Limits
+from retrace.verify.queue import Domain
+from retrace.verify.relaxation import first_slope, relax, unstable
+from retrace.verify.specification import margin_rows
+
+ROUNDING = 1e-9  # what float64 sums of a few thousand terms may be off by, with room to spare
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Domains as tensors: image and rival (n,), slopes (n, hidden), splits and multipliers (n, depth)."""
+
+    image: Tensor
+    rival: Tensor
+    alpha: Tensor
+    splits: Splits
+    beta: Tensor
+
+    def take(self, index: Tensor) -> Batch:
+        """The domains numbered in `index`."""
+        splits = Splits(self.splits.neuron[index], self.splits.sign[index])
+        return Batch(self.image[index], self.rival[index], self.alpha[index], splits, self.beta[index])
+
+
+def gather(domains: list[Domain]) -> Batch:
+    """Domains of the queue as one batch, shorter split lists filled up with zeros."""
+    depth = max(len(d.neurons) for d in domains)
+
+    def padded(values: list[tuple[float, ...]], dtype: torch.dtype) -> Tensor:
+        return torch.tensor([[*v, *[0] * (depth - len(v))] for v in values], dtype=dtype).reshape(
+            len(values), depth
+        )
+
+    return Batch(
+        torch.tensor([d.image for d in domains]),
+        torch.tensor([d.rival for d in domains]),
+        torch.stack([d.alpha for d in domains]).float(),
+        Splits(
+            padded([d.neurons for d in domains], torch.long), padded([d.signs for d in domains], torch.long)
+        ),
+        padded([d.beta for d in domains], torch.float32),
+    )
+
+
+class Search:
+    """The networks, boxes and bounds that every domain shares, in float32 to search and float64 to decide."""
+
+    def __init__(self, net: Network, region: Box, labels: Tensor, limits: Limits) -> None:
+        self.limits, self.labels = limits, labels
+        self.nets = {dtype: net.to(dtype) for dtype in (torch.float32, torch.float64)}
+        self.regions = {dtype: region.to(dtype) for dtype in self.nets}
+        rows = margin_rows(labels, net.classes)
+        self.rows = {dtype: rows.to(dtype) for dtype in self.nets}
+        known = alpha.preactivations(self.nets[torch.float64], self.regions[torch.float64], limits.refine)
+        low, high = flat(known)
+        self.known = {dtype: (low.to(dtype), high.to(dtype)) for dtype in self.nets}
+
+    def roots(self) -> list[Batch]:
+        """Every image against every rival, unsplit, in batches."""
+        images, rivals = self.rows[torch.float32].shape[:2]
+        image = torch.arange(images).repeat_interleave(rivals)
+        low, high = self.known[torch.float32]
+        nothing = torch.zeros(len(image), 0)
+        splits = Splits(nothing.long(), nothing.long())
+        slopes = first_slope(low, high)[image]
+        every = Batch(image, torch.arange(rivals).repeat(images), slopes, splits, nothing)
+        some = torch.arange(len(image)).tensor_split(max(1, len(image) // (2 * self.limits.batch)))
+        return [every.take(index) for index in some]
+
+    def children(self, domains: list[Domain]) -> Batch:
+        """Both children of every domain, split at the candidate whose worse child has the best bound."""
+        parents = gather(domains)
+        n, widest = len(domains), max(len(d.choices) for d in domains)
+        choices = torch.tensor([[*d.choices, *[-1] * (widest - len(d.choices))] for d in domains])
+        every = parents.take(torch.arange(n).repeat_interleave(widest))
+        tried = _split(every, choices.clamp(min=0).flatten())
+        worse = self._evaluate(tried, torch.float32).reshape(2, n, widest).amin(0)
+        best = worse.masked_fill(choices < 0, -torch.inf).argmax(1)
+        return _split(parents, choices.gather(1, best[:, None])[:, 0])
+
+    def bound(self, batch: Batch, iterations: int) -> list[tuple[Domain, Tensor | None]]:
+        """Optimise every domain's bound: its record, and a counter-example (*input_shape) or None."""
+        single = torch.float32
+        low, high = self._ends(batch, single)
+        found = alpha.optimise(
+            self.nets[single],
+            self.nets[single].output,
+            self._rows(batch, single),
+            low,
+            high,
+            self.regions[single].take(batch.image),
+            iterations=iterations,
+            alpha=batch.alpha[:, None],
+            splits=batch.splits,
+            beta=batch.beta,
+            until=0.0,
+        )
+        assert found.beta is not None
+        solved = replace(batch, alpha=found.alpha[:, 0], beta=found.beta)
+        line = relax(low, high, found.alpha)
+        choices = branch.candidates(found.last, line, unstable(low, high), self.limits.candidates)
+        bounds = found.bound[:, 0].double()
+        closed = (bounds > 0).nonzero()[:, 0]
+        if len(closed):
+            bounds[closed] = self._evaluate(solved.take(closed), torch.float64) - ROUNDING
+        examples = self._broken(batch.image, found.last.example[:, 0])
+        return [
+            self._record(solved, k, float(bounds[k]), choices[k], examples.get(k)) for k in range(len(bounds))
+        ]
+
+    def _record(
+        self, batch: Batch, k: int, bound: float, choices: Tensor, example: Tensor | None
+    ) -> tuple[Domain, Tensor | None]:
+        left = tuple(int(c) for c in choices if c >= 0)
+        if example is None and bound <= 0 and not left:
+            bound, example = self._leaf(batch.take(torch.tensor([k])))
+        used = batch.splits.sign[k] != 0
+        return Domain(
+            int(batch.image[k]),
+            int(batch.rival[k]),
+            bound,
+            batch.alpha[k].half(),
+            tuple(batch.splits.neuron[k][used].tolist()),
+            tuple(batch.splits.sign[k][used].tolist()),
+            tuple(batch.beta[k][used].tolist()),
+            left if bound <= 0 else (),
+        ), example
+
+    def _leaf(self, one: Batch) -> tuple[float, Tensor | None]:
+        """Settle a domain without unstable neurons; bound <= 0 and no input where HiGHS could not either."""
+        exact = torch.float64
+        net, row, region = self.nets[exact], self._rows(one, exact)[0, 0], self.regions[exact].take(one.image)
+        lines = cut(net, net.output, relax(*self._ends(one, exact)))
+        x, beta = leaf.solve(net, row, lines, region, one.splits)
+        if x is None:
+            return torch.inf, None
+        bound = float(self._evaluate(replace(one, beta=beta), exact)) - ROUNDING
+        return bound, self._broken(one.image, x).get(0) if bound <= 0 else None
+
+    def _evaluate(self, batch: Batch, dtype: torch.dtype) -> Tensor:
+        """The bounds (n,) with the slopes and multipliers given."""
+        line = relax(*self._ends(batch, dtype), batch.alpha[:, None].to(dtype))
+        region, net = self.regions[dtype].take(batch.image), self.nets[dtype]
+        beta = batch.beta.to(dtype)
+        return evaluate(net, net.output, self._rows(batch, dtype), line, region, batch.splits, beta).bound[
+            :, 0
+        ]
+
+    def _broken(self, image: Tensor, points: Tensor) -> dict[int, Tensor]:
+        """Which inputs (n, *input_shape) are counter-examples for their images, by number: run in float64."""
+        inside = self.regions[torch.float64].take(image)
+        points = torch.minimum(torch.maximum(points.double(), inside.lower), inside.upper)
+        hit = falsify.broken(self.nets[torch.float64], points, self.labels[image])
+        return {int(k): points[k] for k in hit.nonzero()[:, 0]}
+
+    def _rows(self, batch: Batch, dtype: torch.dtype) -> Tensor:
+        return self.rows[dtype][batch.image, batch.rival][:, None]
+
+    def _ends(self, batch: Batch, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        low, high = self.known[dtype]
+        return clip(low[batch.image], high[batch.image], batch.splits)
+
+
+def _split(parents: Batch, neuron: Tensor) -> Batch:
+    """The children with neuron (n,) held at z >= 0, then those at z <= 0: 2 n domains."""
+
+    def twice(old: Tensor, new: Tensor) -> Tensor:
+        return torch.cat([torch.cat([old, old]), new[:, None]], 1)
+
+    sign = torch.ones_like(neuron)
+    both = parents.take(torch.arange(len(neuron)).repeat(2))
+    splits = Splits(
+        twice(parents.splits.neuron, torch.cat([neuron, neuron])),
+        twice(parents.splits.sign, torch.cat([sign, -sign])),
+    )
+    return replace(both, splits=splits, beta=twice(parents.beta, torch.zeros(2 * len(neuron))))

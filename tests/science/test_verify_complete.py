@@ -1,0 +1,112 @@
+"""Complete verification: equal to mixed-integer programming, and every counter-example works."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from verify_nets import draw
+
+from retrace.verify import complete, exact, falsify
+from retrace.verify.domain import ball
+from retrace.verify.outcome import Limits
+from retrace.verify.queue import Domain, Queue
+
+PROOF_ONLY = Limits(steps=0, restarts=0, first=0, iterations=3, refine=0, batch=16)
+
+
+def centres(region):
+    return (region.lower + region.upper) / 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "iterations"), [("dense", 3), ("residual", 0), ("residual convolutional", 2)]
+)
+def test_the_verdicts_equal_exact_margins(kind, iterations):
+    limits = replace(PROOF_ONLY, iterations=iterations)
+    seen = set()
+    split = 0
+    for seed in range(8):
+        module, net, region, _ = draw(kind, seed, images=3, radius=0.0)
+        images, epsilon = centres(region), (0.03, 0.06, 0.1, 0.2)[seed % 4]
+        labels = net(images).argmax(1)
+        least = exact.margins(net, ball(images, epsilon), labels).amin(1)
+        found = complete.verify(net, images, labels, epsilon, limits=limits)
+        for k, outcome in enumerate(found):
+            if abs(float(least[k])) < 1e-6:
+                continue
+            assert outcome.status == ("verified" if least[k] > 0 else "falsified")
+            seen.add(outcome.status)
+            split += outcome.domains
+            if outcome.example is None:
+                assert 0 < outcome.bound <= float(least[k]) + 1e-6
+            else:
+                assert float((outcome.example - images[k]).abs().max()) <= epsilon + 1e-12
+                assert 0 <= float(outcome.example.min()) <= float(outcome.example.max()) <= 1
+                assert int(module(outcome.example[None]).argmax()) != int(labels[k])
+    assert seen == {"verified", "falsified"}
+    assert split > 0
+
+
+def test_the_attack_breaks_nothing_that_is_verified():
+    for seed in range(4):
+        _, net, region, labels = draw("dense", seed, images=8, radius=0.0)
+        images = centres(region)
+        found = complete.verify(net, images, labels, 0.1, limits=Limits(steps=5, restarts=1, refine=3))
+        attack = falsify.pgd(net, images, labels, 0.1, steps=30, restarts=3)
+        for k, outcome in enumerate(found):
+            assert not (outcome.status == "verified" and bool(attack.found[k]))
+        assert float((attack.examples - images).abs().max()) <= 0.1 + 1e-9
+        broken = falsify.broken(net, attack.examples, labels)
+        assert broken.tolist() == attack.found.tolist()
+
+
+def test_single_precision_networks_are_decided_in_double():
+    _, net, region, labels = draw("residual", 5, images=4, radius=0.0, dtype=torch.float32)
+    images = centres(region)
+    for outcome, other in zip(
+        complete.verify(net, images, labels, 0.2, limits=PROOF_ONLY),
+        complete.verify(net.to(torch.float64), images.double(), labels, 0.2, limits=PROOF_ONLY),
+        strict=True,
+    ):
+        assert outcome.status == other.status
+
+
+def test_a_wrong_label_is_told_apart_and_no_means_leave_it_unknown():
+    _, net, region, labels = draw("dense", 2, images=6, radius=0.0)
+    images = centres(region)
+    wrong = complete.verify(net, images, (labels + 1) % 3, 0.1)
+    assert {o.status for o in wrong} == {"misclassified"}
+    assert complete.verify(net, images[:0], labels[:0], 0.1) == []
+    full = complete.verify(net, images, labels, 0.2, limits=PROOF_ONLY)
+    none = complete.verify(net, images, labels, 0.2, limits=Limits(steps=0, restarts=0, first=0, domains=0))
+    assert any(o.domains for o in full)
+    for all_, nothing in zip(full, none, strict=True):
+        assert nothing.domains == 0
+        assert nothing.status in ("unknown", all_.status)
+    assert any(o.status == "unknown" and o.bound <= 0 for o in none)
+
+
+def test_the_same_call_twice_gives_the_same_outcomes():
+    _, net, region, labels = draw("dense", 8, images=4, radius=0.0)
+    first, second = (complete.verify(net, centres(region), labels, 0.3, limits=PROOF_ONLY) for _ in "12")
+    assert [(o.status, o.bound, o.domains) for o in first] == [(o.status, o.bound, o.domains) for o in second]
+
+
+def _domain(image: int, bound: float, choices: tuple[int, ...] = (0,)) -> Domain:
+    return Domain(image, 0, bound, torch.zeros(1), (), (), (), choices)
+
+
+def test_the_queue_serves_the_worst_first_and_keeps_accounts():
+    queue = Queue(3, Limits(batch=2, domains=4))
+    for image, bound in ((0, -1.0), (1, -3.0), (0, -2.0), (2, 0.5)):
+        queue.settle(_domain(image, bound), None)
+    assert [d.bound for d in queue.pop()] == [-3.0, -2.0]
+    queue.charge([1, 0], 2.0)
+    queue.settle(_domain(1, 0.1, ()), None)
+    queue.settle(_domain(0, -0.5, ()), None)  # nothing left to split, nothing decided
+    assert queue.pop() == []
+    assert [o.status for o in queue.outcomes()] == ["unknown", "verified", "verified"]
+    assert [o.domains for o in queue.outcomes()] == [2, 2, 0]
+    assert queue.outcomes()[0].seconds == 1.0
