@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,9 +25,7 @@ class Lstm(MemoryNet):
     ignored.
     """
 
-    def __init__(
-        self, inputs: int, outputs: int, hidden: int, slots: int = 1, width: int = 1, **_: Any
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, hidden: int, slots: int = 1, width: int = 1) -> None:
         super().__init__(inputs, outputs, hidden, slots, width, hidden, True)
         self.lstm = nn.LSTM(inputs, hidden)
         whole = nn.init.orthogonal_(torch.empty(4 * hidden, inputs + hidden))

@@ -11,7 +11,10 @@ import torch
 from retrace.errors import unknown
 from retrace.nets.memory.armin import Armin
 from retrace.nets.memory.base import MemoryNet
+from retrace.nets.memory.dnc import Dnc
 from retrace.nets.memory.lstm import Lstm
+from retrace.nets.memory.ntm import Ntm
+from retrace.nets.memory.sam import Sam
 from retrace.nets.memory.tardis import Awta, Tardis
 from retrace.study import StageError
 
@@ -22,6 +25,9 @@ BUILDERS: dict[str, Callable[..., MemoryNet]] = {
     "awta": Awta,
     "tardis": Tardis,
     "lstm": Lstm,
+    "ntm": Ntm,
+    "dnc": Dnc,
+    "sam": Sam,
 }
 
 
