@@ -10,6 +10,7 @@ from torch import Tensor
 from retrace.nets.memory.address import gumbel, hard, place, store
 from retrace.nets.memory.base import MemoryNet, State, orthogonal
 from retrace.nets.memory.cell import ArminCell
+from retrace.nets.memory.fused.scan import Scan
 
 READS = ("soft", "hard", "random")
 
@@ -61,6 +62,27 @@ class Armin(MemoryNet):
         if self.read == "random" or (self.read == "hard" and self.training):
             return gumbel(x, x.shape[0], x.shape[1], self.slots)
         return None
+
+    def scan(
+        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
+    ) -> tuple[Tensor, State, Tensor | None]:
+        """The fused scan, or step by step when `fused` is off: equal outputs and gradients."""
+        if not self.fused:
+            return super().scan(x, state, noise, reads)
+        h, memory, steps = state
+        layers = (self.address, self.cell.gate, self.cell.update, self.cell.write)
+        weights = [
+            part for layer in layers for part in ((None, None) if layer is None else layer.parameters())
+        ]
+        soft = self.read == "soft"
+        out, h, memory, chosen = Scan.apply(x, h, memory, noise, soft, self.kappa, steps, *weights)
+        state = ArminState(h, memory, steps + x.shape[0])
+        if not reads:
+            return out, state, None
+        if not soft:
+            one = chosen.remainder(self.slots).unsqueeze(2)
+            chosen = out.new_zeros(*one.shape[:2], self.slots).scatter_(2, one, 1.0)
+        return out, state, chosen
 
     def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, ArminState, Tensor]:
         """One step of the equations, operation by operation; `scan` may fuse them."""

@@ -13,7 +13,8 @@ def similarity(key: Tensor, memory: Tensor, strength: Tensor) -> Tensor:
     """strength (B, 1) times the cosine of key (B, R) with each row of memory (B, N, R): (B, N)."""
     lengths = key.norm(dim=1, keepdim=True) * memory.norm(dim=2)
     dot = torch.einsum("br,bnr->bn", key, memory)
-    return strength * dot / (lengths + EPSILON)
+    result: Tensor = strength * dot / (lengths + EPSILON)
+    return result
 
 
 def one_plus(x: Tensor) -> Tensor:

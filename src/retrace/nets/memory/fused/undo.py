@@ -1,0 +1,83 @@
+"""The memory walked backwards: undo each write, give each read's gradient its due."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from retrace.nets.memory.fused.forward import span
+from retrace.nets.memory.fused.tape import Sizes, Tape
+
+
+class Undo:
+    """Memory before a step, kept as (B, R, N), and the gradient of the memory after it, (B, N, R).
+
+    A write of the fill phase is undone by the row of the memory that the sequence began with. A hard write
+    afterwards goes where the step has read: what it read is the row it replaced. A soft one cannot be undone
+    exactly: the memories of each span are computed again from the one kept at its start.
+    """
+
+    def __init__(
+        self, s: Sizes, tape: Tape, begin: Tensor, end: Tensor, grad: Tensor | None, soft: bool, kappa: float
+    ) -> None:
+        self.s, self.tape, self.soft, self.kappa = s, tape, soft, kappa
+        self.grad = (
+            torch.zeros_like(end) if grad is None else grad.clone(memory_format=torch.contiguous_format)
+        )
+        self.flat, self.slots = self.grad.view(-1, s.R), self.grad.unbind(1)
+        self.memory = end.transpose(1, 2).contiguous()
+        self.columns, self.begin = self.memory.unbind(2), begin.unbind(1)
+        self.scores = end.new_empty(s.B, 1, s.N)
+        self.read = tape.both[..., s.H :].unbind(0)
+        self.chosen = tape.chosen.unbind(0)
+        self.written = tape.early[..., s.early - s.R :].unbind(0)
+        self.again: list[Tensor] = []
+
+    def write(self, t: int, out: Tensor) -> None:
+        """Undo the write of step t; its vector's gradient (B, R) goes into `out`."""
+        s = self.s
+        if t < s.filling:
+            slot = s.before + t
+            out.copy_(self.slots[slot])
+            self.slots[slot].zero_()
+            if s.A:
+                self.columns[slot].copy_(self.begin[slot])
+        elif self.soft:
+            u = self.chosen[t]
+            out.copy_(torch.bmm(u.unsqueeze(1), self.grad).squeeze(1))
+            self.grad.mul_((1 - u).unsqueeze(2))
+            self.memory = self._before(t)
+            self.columns = self.memory.unbind(2)
+        else:
+            torch.index_select(self.flat, 0, self.chosen[t], out=out)
+            self.flat.index_fill_(0, self.chosen[t], 0.0)
+            if s.A:
+                slot_of = (self.chosen[t] % s.N).view(-1, 1, 1).expand(-1, s.R, 1)
+                self.memory.scatter_(2, slot_of, self.read[t].unsqueeze(2))
+
+    def reading(self, t: int, r: Tensor, soft: Tensor | None, out: Tensor | None) -> None:
+        """Pass the gradient `r` (B, R) of what step t read on to the memory, and by way of the softmax
+        weights (B, N) to the address, into `out`.
+        """
+        if soft is not None and out is not None:
+            torch.baddbmm(self.scores, r.unsqueeze(1), self.memory, beta=0, alpha=self.kappa, out=self.scores)
+            # Its out= form writes a wrong result into a view with gaps: copy instead.
+            out.copy_(torch._softmax_backward_data(self.scores.squeeze(1), soft, 1, soft.dtype))
+        if self.soft:
+            self.grad.baddbmm_(self.chosen[t].unsqueeze(2), r.unsqueeze(1))
+        else:
+            self.flat.index_add_(0, self.chosen[t], r)
+
+    def _before(self, t: int) -> Tensor:
+        """The memory before step t of the overwriting phase, (B, R, N)."""
+        s = self.s
+        at = t - s.filling
+        every = span(s)
+        if not self.again:
+            start = at - at % every
+            now = self.tape.kept[start // every].transpose(1, 2).contiguous()
+            self.again = [now]
+            for k in range(s.filling + start, t):
+                now = torch.lerp(now, self.written[k + 1].unsqueeze(2), self.chosen[k].unsqueeze(1))
+                self.again.append(now)
+        return self.again.pop()
