@@ -35,7 +35,9 @@ def pixel_sequences(
         rows = rng.permutation(np.flatnonzero(images.y == label))
         count = round(test * len(rows))
         if not 0 < count < len(rows):
-            raise ValueError(f"class {label} has {len(rows)} images: a test share of {test:g} leaves a part empty")
+            raise ValueError(
+                f"class {label} has {len(rows)} images: a test share of {test:g} leaves a part empty"
+            )
         held.append(rows[:count])
     kept = np.sort(np.concatenate(held))
     rest = np.setdiff1d(np.arange(len(images)), kept)

@@ -58,7 +58,9 @@ def recall(rng: np.random.Generator, batch: int, items: int, rows: int = 3, bits
     Each item is a flag and `rows` vectors; then comes, between two query flags, any item but the last.
     """
     if items < 2:
-        raise ValueError(f"recall: {items} items; the question needs one that another follows, give 2 or more")
+        raise ValueError(
+            f"recall: {items} items; the question needs one that another follows, give 2 or more"
+        )
     shown = rng.integers(0, 2, (items, rows, batch, bits)).astype(np.float32)
     asked = rng.integers(0, items - 1, batch)
     x = _zeros(items * (rows + 1) + 2 * rows + 2, batch, bits + 2)

@@ -54,7 +54,7 @@ def pieces(codes: Codes, batch: int, truncation: int, budget: int) -> Iterator[t
         raise ValueError(f"batch {batch}, truncation {truncation}: both must be at least 1")
     if batch * (truncation + 1) > len(codes):
         raise ValueError(
-            f"batch {batch} times truncation {truncation} needs more than the text's {len(codes)} characters"
+            f"batch {batch} times truncation {truncation}: more than the text's {len(codes)} characters"
         )
     starts = np.arange(batch) * (len(codes) // batch)
     for piece in range(max(budget // (batch * truncation), 1)):

@@ -1,4 +1,4 @@
-"""Bits per character of an interpolated n-gram model: the rival of a character network without any training."""
+"""Bits per character of an interpolated n-gram model, the rival of a character network."""
 
 from __future__ import annotations
 

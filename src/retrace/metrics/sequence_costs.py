@@ -20,8 +20,9 @@ _FREE = ("view", "_unsafe_view", "reshape", "t", "transpose", "permute", "expand
 
 @dataclass(frozen=True)
 class StepCost:
-    """Of forward and backward pass: multiply-adds of matrix products, numbers that all other operations write,
-    and bytes that the forward pass keeps for the backward pass (parameters and inputs apart).
+    """Of forward and backward pass: multiply-adds of matrix products, numbers that other operations write.
+
+    `activation_bytes`: what the forward pass keeps for the backward pass, parameters and inputs apart.
     """
 
     multiply_adds: int
@@ -34,9 +35,9 @@ class StepCost:
         return 2 * self.multiply_adds + self.elements
 
 
-class _Count(TorchDispatchMode):
+class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.multiply_adds = self.elements = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -50,11 +50,25 @@ def _line(ax: Axes, rows: pd.DataFrame, position: int, longest: int, level: floa
     ax.plot(means["step"], means["errors"], color=hue, ls=_dash(position), lw=1.4)
     # an error is never negative, though the interval of its mean may be
     ax.fill_between(
-        means["step"], means["errors_low"].clip(lower=0), means["errors_high"].clip(upper=1), color=hue, alpha=0.13, lw=0
+        means["step"],
+        means["errors_low"].clip(lower=0),
+        means["errors_high"].clip(upper=1),
+        color=hue,
+        alpha=0.13,
+        lw=0,
     )
     end = rows["step"].max()
     if end < longest:
-        ax.plot(end, means["errors"].iloc[-1], MARKERS[0], color=hue, mec="white", mew=0.6, clip_on=False, zorder=5)
+        ax.plot(
+            end,
+            means["errors"].iloc[-1],
+            MARKERS[0],
+            color=hue,
+            mec="white",
+            mew=0.6,
+            clip_on=False,
+            zorder=5,
+        )
 
 
 def _dash(position: int) -> str:

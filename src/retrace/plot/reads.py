@@ -30,9 +30,13 @@ def memory_reads(
             shown = np.asarray(values, dtype=float).T
             if name == "input":
                 shown = np.abs(shown) / max(float(np.abs(shown).max()), 1e-12)
-            ax.imshow(shown, aspect="auto", cmap=colormaps["cividis"], vmin=0, vmax=1, interpolation="nearest")
+            ax.imshow(
+                shown, aspect="auto", cmap=colormaps["cividis"], vmin=0, vmax=1, interpolation="nearest"
+            )
             ax.grid(False)
-            ax.set(title=label(name, labels), xlabel="time step", ylabel="channel" if name == "input" else "slot")
+            ax.set(
+                title=label(name, labels), xlabel="time step", ylabel="channel" if name == "input" else "slot"
+            )
             ax.title.set_fontsize(9)
         scale = ScalarMappable(Normalize(0, 1), colormaps["cividis"])
         fig.colorbar(scale, ax=axes, fraction=0.02, pad=0.01, label="weight of the read")

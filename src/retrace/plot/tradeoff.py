@@ -41,7 +41,9 @@ def cost_and_quality(
                 hue, open_ = colour(position), bool(rows[hollow].any())
                 ax.plot(x[[1, 2]], [y[0]] * 2, color=hue, lw=1, alpha=0.6)
                 ax.plot([x[0]] * 2, [max(y[1], 0), y[2]], color=hue, lw=1, alpha=0.6)
-                ax.plot(x[0], y[0], marker(position), color=hue, mfc="white" if open_ else hue, mew=1.1, zorder=3)
+                ax.plot(
+                    x[0], y[0], marker(position), color=hue, mfc="white" if open_ else hue, mew=1.1, zorder=3
+                )
             spread = own.groupby("condition")[quality].mean()
             top = float(spread.max())
             ax.set_ylim(min(-0.03 * top, 0.0), top * 1.15 + 1e-3)

@@ -47,7 +47,11 @@ def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[s
     figures = {
         "learning_curves": learning_curves(curves(table), labels=LABELS),
         "cost_and_quality": cost_and_quality(
-            table[table["condition"].isin(MAIN)], "cpu_seconds", "errors", hollow="censored_strict", labels=LABELS
+            table[table["condition"].isin(MAIN)],
+            "cpu_seconds",
+            "errors",
+            hollow="censored_strict",
+            labels=LABELS,
         ),
     }
     cut = table[(table["type"] == "characters") & (table["family"] != "")]

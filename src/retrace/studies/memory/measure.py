@@ -13,6 +13,7 @@ from retrace.data.sequence_tasks import Characters, Pixels, Task
 from retrace.device import current
 from retrace.metrics.sequence_costs import step_cost
 from retrace.nets.memory.base import MemoryNet
+from retrace.studies.memory.model import Net
 from retrace.studies.memory.network import restore
 from retrace.studies.memory.pieces import characters, grey, kind_of_loss, training
 from retrace.study import Array, Inputs, Output
@@ -36,11 +37,12 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     weights = inputs["train"].read_scratch()
     results: dict[str, Any] = {}
     arrays: dict[str, Array] = {}
-    for name, model in params.models.items():
+    for name, raw in params.models.items():
+        model = Net.model_validate(raw)
         own = {k.partition("/")[2]: v for k, v in weights.items() if k.startswith(f"{name}/")}
         net = restore(model, inputs["prepare"], 0, own).to(device)
         net.overwrite = True
-        batch, truncation = model["batch"] or params.batch, model["truncation"] or params.truncation
+        batch, truncation = model.batch or params.batch, model.truncation or params.truncation
         one = next(training(task, inputs["prepare"], batch, truncation, 1, 1.0, seed, device))
         if "in0.x" in inputs["prepare"].read_scratch():
             one = _longest(inputs, device)
@@ -89,7 +91,8 @@ def _evaluate(net: MemoryNet, pieces: list[Piece], task: Task) -> tuple[float, f
 
 
 def _piece(data: dict[str, Array], name: str, device: str) -> Piece:
-    return Piece(*(torch.from_numpy(data[f"{name}.{axis}"]).to(device) for axis in ("x", "y")))
+    x, y = (torch.from_numpy(data[f"{name}.{axis}"]).to(device) for axis in ("x", "y"))
+    return Piece(x, y)
 
 
 def _longest(inputs: Inputs, device: str) -> Piece:

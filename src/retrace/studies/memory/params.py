@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from retrace.config import Strict
 from retrace.data import external
 from retrace.data.sequence_tasks import Characters, Pixels, Task
 from retrace.errors import unknown
+from retrace.studies.memory.model import FILLING, Name, Net
 
 IMAGES = ("digits", "mnist", "fashion", *external.EXTERNAL)
 TEXTS = ("reviews",)
-FILLING = ("armin-soft", "armin-hard", "random-address", "awta", "tardis")  # these fill slot after slot
-NETWORKS = (*FILLING, "lstm", "ntm", "dnc", "sam")
-LEVELS = ("loose", "middle", "strict")
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
-
-
-class Net(Strict):
-    """One trained network: its size, and where it departs from the cell's way of training."""
-
-    network: str
-    hidden: int = Field(ge=1)
-    slots: int = Field(1, ge=1, description="rows of its memory")
-    width: int = Field(1, ge=1, description="length of a row")
-    overwrite: bool = Field(False, description="may write over filled slots; else longer sequences are refused")
-    family: Name | None = Field(None, description="curve of the truncation figure it belongs to")
-    learning_rate: float | None = Field(None, gt=0)
-    batch: int | None = Field(None, ge=1)
-    truncation: int | None = Field(None, ge=1, description="characters only")
-    share: float = Field(1.0, gt=0, description="of the cell's training budget")
-
-    @field_validator("network")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in NETWORKS:
-            raise ValueError(unknown("memory network", name, NETWORKS))
-        return name
 
 
 class Params(Strict):
     """One cell: a task, the networks that learn it, and how they are trained."""
 
     task: Task
-    dataset: str | None = Field(None, description="images of pixels, text of characters; null: drawn at random")
+    dataset: str | None = Field(
+        None, description="images of pixels, text of characters; null: drawn at random"
+    )
     models: dict[Name, Net] = Field(min_length=1, description="name -> network and its settings")
     steps: int = Field(1, ge=1, description="optimiser steps of tasks drawn at random; a cap")
     batch: int = Field(32, ge=1)
@@ -84,7 +61,9 @@ class Params(Strict):
     def _check_data(self) -> None:
         sets = {"pixels": IMAGES, "characters": TEXTS}.get(self.task.kind)
         if sets is None and self.dataset is not None:
-            raise ValueError(f"dataset {self.dataset!r}: the task {self.task.kind} is drawn at random, say null")
+            raise ValueError(
+                f"dataset {self.dataset!r}: the task {self.task.kind} is drawn at random, say null"
+            )
         if sets is not None and self.dataset not in sets:
             raise ValueError(unknown(f"data set of {self.task.kind}", str(self.dataset), sets))
 

@@ -57,7 +57,14 @@ def characters(
 
 
 def training(
-    task: Task, prepared: Evidence, batch: int, truncation: int | None, steps: int, share: float, seed: int, device: str
+    task: Task,
+    prepared: Evidence,
+    batch: int,
+    truncation: int | None,
+    steps: int,
+    share: float,
+    seed: int,
+    device: str,
 ) -> Iterator[Piece]:
     """The pieces of a whole training, of a `share` of the cell's budget; ValueError for impossible sizes."""
     if isinstance(task, Pixels):

@@ -7,7 +7,9 @@ from retrace.study import Figure, Stage, Study
 STUDY = Study(
     name="memory",
     title="Does a memory addressed by the hidden state alone learn faster and cost less?",
-    papers={"armin": "ARMIN: Towards a More Efficient and Light-weight Recurrent Memory Network (arXiv 1906.12087)"},
+    papers={
+        "armin": "ARMIN: Towards a More Efficient and Light-weight Recurrent Memory Network (arXiv 1906.12087)"
+    },
     stages=(
         Stage(
             "prepare",
@@ -55,7 +57,11 @@ STUDY = Study(
             "CPU seconds of training against the error reached, means and 95 % t intervals over seeds; "
             "hollow: some seed did not reach the strict level.",
         ),
-        Figure("armin", "truncation", "Bits per character on held-out text against the length of truncation."),
-        Figure("armin", "reads", "Weights of the memory reads over time, one test sequence of the first seed."),
+        Figure(
+            "armin", "truncation", "Bits per character on held-out text against the length of truncation."
+        ),
+        Figure(
+            "armin", "reads", "Weights of the memory reads over time, one test sequence of the first seed."
+        ),
     ),
 )

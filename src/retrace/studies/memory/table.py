@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retrace.meter import estimate_kwh
-from retrace.studies.memory.params import LEVELS
+from retrace.studies.memory.model import LEVELS
 from retrace.study import Array, EvidenceRow
 
 ESTIMATES = ("constant", "cpu_load", "rapl")  # no counter of a single job's energy
@@ -31,11 +31,11 @@ class Pictures:
 def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
     """Quality, steps and costs of every network.
 
-    `steps_<level>`, `cpu_<level>`: optimiser steps and CPU seconds until a window's share of errors is at most
-    that level; a run that never gets there is censored (`censored_<level>`) and has the cell's cap, or its whole
-    time: a lower bound, so that means over such runs are restricted means. `log2_steps`, `log2_cpu`,
-    `log2_work` (operations) average the logarithm over the three levels. `area`: mean share of errors from the
-    first step to the cap, the last one held after an early stop.
+    `steps_<level>`, `cpu_<level>`: optimiser steps and CPU seconds until a window's share of errors is at
+    most that level. A run that never gets there is censored (`censored_<level>`) and has the cell's cap, or
+    its whole time: a lower bound, so that means over such runs are restricted means. `log2_steps`,
+    `log2_cpu`, `log2_work` (operations) average the logarithm over the three levels. `area`: mean share of
+    errors from the first step to the cap, the last one held after an early stop.
     """
     pictures = Pictures()
     records: list[dict[str, Any]] = []
@@ -69,7 +69,9 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
                 "kib_step": found["activation_bytes"] / found["time_steps"] / 1024,
             }
             seconds = train.timing["models"][name]["cpu_seconds"]
-            records.append(record | _progress(row, trained, found, seconds) | _energy(seconds[-1], train.meter))
+            records.append(
+                record | _progress(row, trained, found, seconds) | _energy(seconds[-1], train.meter)
+            )
     frame = pd.DataFrame.from_records(records)
     frame.attrs["pictures"] = pictures
     frame.attrs["estimated"] = sorted(estimated)
@@ -99,7 +101,9 @@ def _progress(
         count = cap if late or at is None else steps[at]
         cpu = seconds[-1] if at is None else seconds[at]
         columns |= {f"steps_{name}": count, f"cpu_{name}": cpu, f"censored_{name}": late}
-        logs.append((np.log2(count), np.log2(cpu), np.log2(work * float(steps[-1] if at is None else steps[at]))))
+        logs.append(
+            (np.log2(count), np.log2(cpu), np.log2(work * float(steps[-1] if at is None else steps[at])))
+        )
     means = np.mean(logs, axis=0)
     columns |= dict(zip(("log2_steps", "log2_cpu", "log2_work"), map(float, means), strict=True))
     columns["solved"] = float(not columns["censored_strict"])

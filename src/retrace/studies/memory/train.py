@@ -12,6 +12,7 @@ from retrace.errors import RetraceError
 from retrace.nets.access import state_arrays
 from retrace.nets.memory.base import parameter_count
 from retrace.seeds import derive
+from retrace.studies.memory.model import Net
 from retrace.studies.memory.network import restore
 from retrace.studies.memory.pieces import kind_of_loss, training
 from retrace.study import Array, Inputs, Output, StageError
@@ -33,12 +34,13 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     results: dict[str, Any] = {}
     timing: dict[str, Any] = {}
     scratch: dict[str, Array] = {}
-    for name, model in params.models.items():
+    for name, raw in params.models.items():
+        model = Net.model_validate(raw)
         net = restore(model, inputs["prepare"], derive(seed, "weights", name)).to(device)
         endless = isinstance(task, Pixels | Characters)
         settings = FitSettings(
             params.optimizer,
-            model["learning_rate"] or params.learning_rate,
+            model.learning_rate or params.learning_rate,
             params.clip,
             params.clip_at,
             params.kappa,
@@ -48,10 +50,10 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         pieces = training(
             task,
             inputs["prepare"],
-            model["batch"] or params.batch,
-            model["truncation"] or params.truncation,
+            model.batch or params.batch,
+            model.truncation or params.truncation,
             params.steps,
-            model["share"],
+            model.share,
             seed,
             device,
         )

@@ -1,4 +1,4 @@
-"""The scan forward: per step one product with h, one with r, one with both gated, and a read by row or sum."""
+"""The scan forward: per step one product with h, one with r, one with both gated, and a read."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ def run(
     scores where none are learned.
     """
     early, late = project(s, x, weights, noise)
-    both = x.new_empty(s.T + 1, s.B, s.H + s.R)
-    both[0, :, : s.H] = h
+    seen = x.new_empty(s.T + 1, s.B, s.X + s.H + s.R)
+    seen[:-1, :, : s.X] = x
+    seen[-1, :, : s.X] = 0
+    seen[0, :, s.X : s.X + s.H] = h
+    seen[-1, :, s.X + s.H :] = 0
     memory = memory.clone(memory_format=torch.contiguous_format)
-    chosen, kept = _loop(s, early, late, both, memory, weights, noise, soft)
-    return Tape(early, late, both, chosen, kept), memory
+    chosen, kept = _loop(s, early, late, seen[..., s.X :], memory, weights, noise, soft)
+    return Tape(early, late, seen, chosen, kept), memory
 
 
 def _loop(
@@ -57,7 +60,8 @@ def _loop(
     row, part, whole = early.unbind(0), late.unbind(0), both.unbind(0)
     slots, flat = memory.unbind(1), memory.view(s.B * s.N, s.R)
     first = torch.arange(s.B, device=memory.device) * s.N
-    every, keep = span(s), [] if soft else None
+    every = span(s)
+    keep: list[Tensor] = []
     if soft:
         chosen = memory.new_empty(s.T, s.B, s.N)
         wide, tall = chosen.unsqueeze(2).unbind(0), chosen.unsqueeze(3).unbind(0)
@@ -73,7 +77,7 @@ def _loop(
             if t <= s.filling:
                 slots[s.before + t - 1].copy_(written[t])
             elif soft:
-                if keep is not None and (t - 1 - s.filling) % every == 0:
+                if (t - 1 - s.filling) % every == 0:
                     keep.append(memory.clone())
                 memory.lerp_(written[t].unsqueeze(1), tall[t - 1])
             else:
@@ -93,5 +97,4 @@ def _loop(
         j[t].tanh_()
         sigmoids[t].sigmoid_()
         torch.mul(h[t], f[t], out=h[t + 1]).addcmul_(i[t], j[t]).tanh_()
-    both[-1, :, s.H :] = 0
     return chosen, torch.stack(keep) if keep else memory.new_empty(0)

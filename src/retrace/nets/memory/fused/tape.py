@@ -11,8 +11,8 @@ from retrace.nets.memory.cell import FORGET
 
 
 class Sizes(NamedTuple):
-    """Steps T, batch B, inputs X, hidden H, slots N, width R, address logits A (N, or 0 if not learned), steps
-    done before this sequence.
+    """Steps T, batch B, inputs X, hidden H, slots N, width R, address logits A (N, or 0 if not learned), and
+    the steps done before this sequence.
     """
 
     T: int
@@ -26,7 +26,7 @@ class Sizes(NamedTuple):
 
     @property
     def early(self) -> int:
-        """Columns of the first product of a step: address, gates of h and r, write vector of the step before."""
+        """Columns of a step's first product: address, gates of h and r, write vector of the step before."""
         return self.A + self.H + 2 * self.R
 
     @property
@@ -57,14 +57,15 @@ class Tape(NamedTuple):
     """Buffers of a scan. Row t of `early` belongs to step t but for its last R columns: they hold the write
     vector of step t - 1, because one product with h makes both.
 
-    early (T + 1, B, early); late (T, B, late) activated; both (T + 1, B, H + R) is [h of t - 1; r of t];
+    early (T + 1, B, early); late (T, B, late) activated; seen (T + 1, B, X + H + R) is [x of t; h of t - 1;
+    r of t];
     chosen: flat row (T, B) of each hard read, weights (T, B, N) of each soft one;
     kept: memories of soft reads at every `span`-th step after the fill phase (K, B, N, R).
     """
 
     early: Tensor
     late: Tensor
-    both: Tensor
+    seen: Tensor
     chosen: Tensor
     kept: Tensor
 
@@ -87,8 +88,8 @@ def project(s: Sizes, x: Tensor, weights: Weights, noise: Tensor | None) -> tupl
     if weights.address is not None and weights.address_bias is not None:
         bias = torch.cat([weights.address_bias, bias])
         first = torch.cat([weights.address[:, : s.X], first])
-    table[: s.T * s.B, :cut] = torch.addmm(bias, flat, first.t())
-    table[s.B :, cut:] = torch.addmm(weights.write_bias, flat, weights.write[:, : s.X].t())
+    torch.addmm(bias, flat, first.t(), out=table[: s.T * s.B, :cut])
+    torch.addmm(weights.write_bias, flat, weights.write[:, : s.X].t(), out=table[s.B :, cut:])
     early[0, :, cut:] = 0
     early[-1, :, :cut] = 0
     if noise is not None and s.A:
@@ -101,7 +102,8 @@ def project(s: Sizes, x: Tensor, weights: Weights, noise: Tensor | None) -> tupl
 
 def output(s: Sizes, tape: Tape) -> Tensor:
     """The cell's output (T, B, H + R): next h and read vector, each behind its gate."""
-    out = tape.late[..., 3 * s.H :].clone()
-    out[..., : s.H] *= tape.both[1:, :, : s.H]
-    out[..., s.H :] *= tape.both[:-1, :, s.H :]
+    out = tape.late.new_empty(s.T, s.B, s.H + s.R)
+    gates, h = tape.late[..., 3 * s.H :], slice(s.X, s.X + s.H)
+    torch.mul(gates[..., : s.H], tape.seen[1:, :, h], out=out[..., : s.H])
+    torch.mul(gates[..., s.H :], tape.seen[:-1, :, s.X + s.H :], out=out[..., s.H :])
     return out

@@ -28,7 +28,7 @@ class Undo:
         self.memory = end.transpose(1, 2).contiguous()
         self.columns, self.begin = self.memory.unbind(2), begin.unbind(1)
         self.scores = end.new_empty(s.B, 1, s.N)
-        self.read = tape.both[..., s.H :].unbind(0)
+        self.read = tape.seen[..., s.X + s.H :].unbind(0)
         self.chosen = tape.chosen.unbind(0)
         self.written = tape.early[..., s.early - s.R :].unbind(0)
         self.again: list[Tensor] = []
