@@ -45,7 +45,7 @@ def corpus(sentences: Sequence[str], symbols: int, held_out: float, rng: np.rand
 
 
 def pieces(codes: Codes, batch: int, truncation: int, budget: int) -> Iterator[tuple[Codes, Codes, bool]]:
-    """Consecutive pieces (T,B) of `batch` parallel streams with the codes that follow, and whether they start.
+    """Consecutive pieces (T,B) of `batch` streams with the codes that follow, and whether they start.
 
     Streams begin evenly spaced over the text and wrap around its end. Ends after `budget` characters.
     ValueError for a batch or truncation below 1, or more streams than the text has room for.

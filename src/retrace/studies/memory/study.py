@@ -7,9 +7,7 @@ from retrace.study import Figure, Stage, Study
 STUDY = Study(
     name="memory",
     title="Does a memory addressed by the hidden state alone learn faster and cost less?",
-    papers={
-        "armin": "ARMIN: Towards a More Efficient and Light-weight Recurrent Memory Network (arXiv 1906.12087)"
-    },
+    papers={"armin": "ARMIN: Auto-addressing and Recurrent Memory Integrating Network (arXiv 1906.12087)"},
     stages=(
         Stage(
             "prepare",
@@ -48,8 +46,8 @@ STUDY = Study(
         Figure(
             "armin",
             "learning_curves",
-            "Share of errors while learning: means and 95 % t intervals over seeds; a dot: the level was reached "
-            "in every seed and training stopped.",
+            "Share of errors while learning: means and 95 % t intervals over seeds; a dot: every seed reached "
+            "the strict level and stopped.",
         ),
         Figure(
             "armin",
