@@ -46,7 +46,7 @@ STUDY = Study(
         Figure(
             "armin",
             "learning_curves",
-            "Share of errors while learning: means and 95 % t intervals over seeds; a dot: every seed reached "
+            "Share of errors while learning: means and 95 % t intervals over seeds; dot: every seed reached "
             "the strict level and stopped.",
         ),
         Figure(

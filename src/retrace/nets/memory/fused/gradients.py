@@ -18,7 +18,8 @@ class Gradients:
 
     def add(self, early: Tensor, late: Tensor, begin: int, end: int) -> None:
         """Add steps begin to end: early (n + 1, B, early), late (n, B, late) are the logits' gradients."""
-        s, into, rows = self.s, Weights(*self.weights)  # type: ignore[arg-type], (end - begin) * self.s.B
+        s, rows = self.s, (end - begin) * self.s.B
+        into = Weights(*self.weights)  # type: ignore[arg-type]
         cut, inputs = s.A + s.H + s.R, s.X + s.H + s.R
         seen = self.tape.seen[begin : end + 1].view(-1, inputs)
         table = early.view(-1, s.early)
