@@ -9,6 +9,11 @@ from retrace.nets.memory.fused.forward import span
 from retrace.nets.memory.fused.tape import Sizes, Tape
 
 
+def turned(memory: Tensor) -> Tensor:
+    """A copy of the memory (B, N, R) as (B, R, N); never a view, since it is going to change."""
+    return memory.transpose(1, 2).clone(memory_format=torch.contiguous_format)
+
+
 class Undo:
     """Memory before a step, kept as (B, R, N), and the gradient of the memory after it, (B, N, R).
 
@@ -25,7 +30,7 @@ class Undo:
             torch.zeros_like(end) if grad is None else grad.clone(memory_format=torch.contiguous_format)
         )
         self.flat, self.slots = self.grad.view(-1, s.R), self.grad.unbind(1)
-        self.memory = end.transpose(1, 2).contiguous()
+        self.memory = turned(end)
         self.columns, self.begin = self.memory.unbind(2), begin.unbind(1)
         self.scores = end.new_empty(s.B, 1, s.N)
         self.read = tape.seen[..., s.X + s.H :].unbind(0)
@@ -75,7 +80,7 @@ class Undo:
         every = span(s)
         if not self.again:
             start = at - at % every
-            now = self.tape.kept[start // every].transpose(1, 2).contiguous()
+            now = turned(self.tape.kept[start // every])
             self.again = [now]
             for k in range(s.filling + start, t):
                 now = torch.lerp(now, self.written[k + 1].unsqueeze(2), self.chosen[k].unsqueeze(1))
