@@ -14,7 +14,7 @@ from retrace.studies.memory.model import LEVELS
 from retrace.study import Array, EvidenceRow
 
 ESTIMATES = ("constant", "cpu_load", "rapl")  # no counter of a single job's energy
-NOT_READS = "input"
+RIVALS = ("logistic", "gram1", "gram2", "gram3", "gram5")  # of `prepare`, without a recurrent network
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +68,26 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
                 "log2_activation": float(np.log2(found["activation_bytes"] / found["time_steps"])),
                 "kib_step": found["activation_bytes"] / found["time_steps"] / 1024,
             }
+            rivals = row.evidence["prepare"].results.get("rivals", {})
+            record |= {rival: rivals.get(rival, np.nan) for rival in RIVALS}
             seconds = train.timing["models"][name]["cpu_seconds"]
             records.append(
                 record | _progress(row, trained, found, seconds) | _energy(seconds[-1], train.meter)
             )
-    frame = pd.DataFrame.from_records(records)
+    frame = _excess(pd.DataFrame.from_records(records))
     frame.attrs["pictures"] = pictures
     frame.attrs["estimated"] = sorted(estimated)
     return frame
+
+
+def _excess(frame: pd.DataFrame) -> pd.DataFrame:
+    """With `excess`: bits more than the same family needs in the same seed with the longest truncation."""
+    if frame.empty:
+        return frame
+    longest = frame[frame["family"] != ""].sort_values("truncation", kind="stable")
+    best = longest.groupby(["seed", "cell", "family"])["bits"].last()
+    keys = pd.MultiIndex.from_frame(frame[["seed", "cell", "family"]])
+    return frame.assign(excess=frame["bits"].to_numpy() - best.reindex(keys).to_numpy())
 
 
 def reached(errors: Sequence[float], level: float) -> int | None:
@@ -108,7 +120,7 @@ def _progress(
     columns |= dict(zip(("log2_steps", "log2_cpu", "log2_work"), map(float, means), strict=True))
     columns["solved"] = float(not columns["censored_strict"])
     columns["area"] = _area(steps, errors, cap)
-    columns["cpu_seconds"] = seconds[-1]
+    columns |= {"cpu_seconds": seconds[-1], "log2_seconds": float(np.log2(seconds[-1]))}
     return columns
 
 
