@@ -9,7 +9,7 @@ from retrace.nets.memory.fused.gradients import Gradients
 from retrace.nets.memory.fused.tape import Sizes, Tape, Weights, rows
 from retrace.nets.memory.fused.undo import Undo
 
-ROWS = 256  # steps times sequences of a chunk: enough for a product, and its buffers stay in the cache
+ROWS = 512  # steps times sequences of a chunk: enough for a product, and its buffers stay in the cache
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 tanh_backward = torch.ops.aten.tanh_backward.grad_input
