@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from retrace.nets.memory.fused.tape import Sizes, Tape, Weights, project, rows
+from retrace.nets.memory.fused.tape import Sizes, Tape, Weights, buffers, project, rows
 
 
 def span(s: Sizes) -> int:
@@ -23,8 +23,8 @@ def run(
     x (T, B, X), h (B, H), memory (B, N, R); noise (T, B, N) is added to the scores of hard reads, or is the
     scores where none are learned.
     """
-    early, late = project(s, x, weights, noise)
-    seen = x.new_empty(s.T + 1, s.B, s.X + s.H + s.R)
+    early, late, seen = buffers(s, x)
+    project(s, x, weights, noise, early, late)
     seen[:-1, :, : s.X] = x
     seen[-1, :, : s.X] = 0
     seen[0, :, s.X : s.X + s.H] = h
