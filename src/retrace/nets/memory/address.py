@@ -11,8 +11,8 @@ from retrace.nets.memory.base import orthogonal
 
 def gumbel(like: Tensor, steps: int, batch: int, slots: int) -> Tensor:
     """Standard Gumbel noise (steps, batch, slots) of the type and device of `like`."""
-    waits = torch.empty(steps, batch, slots, dtype=like.dtype, device=like.device).exponential_()
-    return waits.clamp_(min=torch.finfo(like.dtype).tiny).log_().neg_()
+    uniform = torch.rand(steps, batch, slots, dtype=like.dtype, device=like.device)
+    return uniform.clamp_(min=torch.finfo(like.dtype).tiny).log_().neg_().log_().neg_()
 
 
 def hard(scores: Tensor, kappa: float) -> Tensor:
