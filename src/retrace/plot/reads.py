@@ -25,7 +25,7 @@ def memory_reads(
     if not reads:
         raise ValueError("memory_reads: no reads; run a network with a memory")
     with styled():
-        fig, axes = panels(len(reads), columns=3, height=2.3)
+        fig, axes = panels(len(reads), columns=3, height=2.2)
         for ax, (name, values) in zip(axes, reads.items(), strict=True):
             shown = np.asarray(values, dtype=float).T
             if name == "input":

@@ -16,13 +16,13 @@ from retrace.studies.memory.table import Pictures
 
 LABELS = {
     "lstm": "LSTM",
-    "lstm_large": "LSTM, larger",
-    "lstm_quarter": "LSTM, a quarter of the training",
+    "lstm_large": "LSTM, 4x the parameters",
+    "lstm_small": "LSTM, smaller",
     "armin_soft": "ARMIN, soft reads",
     "armin_hard": "ARMIN, hard reads",
     "armin_small": "ARMIN, memory overflows",
-    "random_address": "random address (control)",
-    "awta": "awta (ARMIN, TARDIS's address)",
+    "random_address": "random address",
+    "awta": "awta",
     "tardis": "TARDIS",
     "ntm": "NTM",
     "dnc": "DNC",
@@ -30,7 +30,6 @@ LABELS = {
     "cpu_seconds": "CPU seconds of training",
     "errors": "share of errors, held out",
     "bits": "bits per character, held out",
-    "copy": "copy",
     "repeat": "repeat copy",
     "recall": "associative recall",
     "sort": "priority sort",
@@ -39,7 +38,9 @@ LABELS = {
     "truncation": "steps of back-propagation",
 }
 READERS = ("armin_soft", "armin_hard", "awta", "tardis", "ntm", "dnc", "sam", "random_address")
-MAIN = ("lstm", "lstm_large", *READERS[:2], "armin_small", *READERS[2:])
+MAIN = ("lstm", "armin_soft", "armin_hard", "ntm", "dnc", "sam", "tardis", "awta", "random_address",
+        "armin_small", "lstm_large")  # fmt: skip
+SHOWN = "_t50"  # of the text's networks this truncation stands in the figures of all tasks
 
 
 def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[str, Figure]:
@@ -65,18 +66,38 @@ def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[s
     return figures
 
 
+def points(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the main networks, under one name whatever the task, in one order."""
+    named = table.assign(condition=table["condition"].map(main_name))
+    kept = named[named["condition"] != ""]
+    return kept.sort_values("condition", key=lambda names: names.map(MAIN.index), kind="stable")
+
+
+def main_name(condition: str) -> str:
+    """The name in `MAIN` of a network of the sheet; empty where it has none."""
+    known = {f"lstm{SHOWN}": "lstm", f"armin{SHOWN}": "armin_soft"}
+    return known.get(condition, condition if condition in MAIN else "")
+
+
 def curves(table: pd.DataFrame) -> pd.DataFrame:
     """Learning curves of the main networks: cell, curve, seed, step, errors."""
     pictures: Pictures = table.attrs["pictures"]
     parts = [
         pd.DataFrame(
-            {"cell": cell, "curve": name, "seed": seed, "step": curve["steps"], "errors": curve["errors"]}
+            {
+                "cell": cell,
+                "curve": main_name(name),
+                "seed": seed,
+                "step": curve["steps"],
+                "errors": curve["errors"],
+            }
         )
         for (seed, cell), found in pictures.curves.items()
         for name, curve in found.items()
-        if name in MAIN
+        if main_name(name)
     ]
-    return pd.concat(parts, ignore_index=True)
+    together = pd.concat(parts, ignore_index=True)
+    return together.sort_values("curve", key=lambda names: names.map(MAIN.index), kind="stable")
 
 
 def reads(table: pd.DataFrame) -> dict[str, Any]:
