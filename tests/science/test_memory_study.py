@@ -8,7 +8,7 @@ import yaml
 from sklearn.datasets import load_digits
 
 from retrace.claims.load import load_claims
-from retrace.data.reviews import pack
+from retrace.data.sequences.reviews import pack
 from retrace.nets.memory.registry import BUILDERS
 from retrace.studies.memory import draw, measure, prepare, train
 from retrace.studies.memory.model import NETWORKS

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from retrace.data import sequences
 from retrace.data.images import Images
-from retrace.data.pixels import pixel_sequences
-from retrace.data.reviews import pack, unpack
-from retrace.data.sequence_tasks import Task
-from retrace.data.text import corpus, pieces
+from retrace.data.sequences import bits as draws
+from retrace.data.sequences.pixels import pixel_sequences
+from retrace.data.sequences.reviews import pack, unpack
+from retrace.data.sequences.tasks import Task
+from retrace.data.sequences.text import corpus, pieces
 from retrace.metrics.ngrams import ngram_bits
 
 TASK = TypeAdapter(Task)
@@ -24,7 +24,7 @@ def rng(seed=0):
 
 @given(SEEDS, st.integers(1, 9), st.integers(1, 5))
 def test_copy_shows_the_answer_between_two_flags_and_then_nothing(seed, length, width):
-    bits = sequences.copy(rng(seed), 3, length, width)
+    bits = draws.copy(rng(seed), 3, length, width)
     assert bits.x.shape == (2 * length + 2, 3, width + 2)
     assert np.array_equal(bits.x[1 : length + 1, :, :width], bits.y)
     assert (bits.x[0, :, width] == 1).all()
@@ -35,7 +35,7 @@ def test_copy_shows_the_answer_between_two_flags_and_then_nothing(seed, length, 
 
 @given(SEEDS, st.integers(1, 5), st.integers(1, 9))
 def test_repeat_copy_says_how_often_and_ends_with_a_flag(seed, length, times):
-    bits = sequences.repeat(rng(seed), 2, length, times, (1, 10))
+    bits = draws.repeat(rng(seed), 2, length, times, (1, 10))
     assert len(bits.x) == length + 2 + len(bits.y)
     assert len(bits.y) == length * times + 1
     shown = bits.x[1 : length + 1, :, :8]
@@ -46,7 +46,7 @@ def test_repeat_copy_says_how_often_and_ends_with_a_flag(seed, length, times):
 
 @given(SEEDS, st.integers(2, 6), st.integers(1, 3))
 def test_recall_asks_an_item_and_wants_the_next(seed, items, rows):
-    bits = sequences.recall(rng(seed), 4, items, rows, 12)
+    bits = draws.recall(rng(seed), 4, items, rows, 12)
     ends = items * (rows + 1)
     for b in range(4):
         shown = [bits.x[i * (rows + 1) + 1 : (i + 1) * (rows + 1), b, :12] for i in range(items)]
@@ -59,7 +59,7 @@ def test_recall_asks_an_item_and_wants_the_next(seed, items, rows):
 
 
 def test_recall_asks_every_item_but_the_last():
-    bits = sequences.recall(rng(), 400, 4, 1, 30)
+    bits = draws.recall(rng(), 400, 4, 1, 30)
     asked = bits.x[9, :, :30]
     counts = [(bits.x[2 * i + 1, :, :30] == asked).all(1).sum() for i in range(4)]
     assert counts[3] == 0
@@ -69,7 +69,7 @@ def test_recall_asks_every_item_but_the_last():
 @given(SEEDS, st.integers(1, 12), st.data())
 def test_sort_returns_whole_vectors_by_priority(seed, items, data):
     answers = data.draw(st.integers(1, items))
-    bits = sequences.sort(rng(seed), 3, items, answers, 6)
+    bits = draws.sort(rng(seed), 3, items, answers, 6)
     for b in range(3):
         order = sorted(range(items), key=lambda i: -bits.x[i, b, 6])[:answers]
         assert np.array_equal(bits.y[:, b], bits.x[order, b, :6])
@@ -79,7 +79,7 @@ def test_sort_returns_whole_vectors_by_priority(seed, items, data):
 
 @given(SEEDS, st.integers(1, 10))
 def test_legacy_sort_is_a_columnwise_sort_and_forgets_the_vectors(seed, items):
-    bits = sequences.sort(rng(seed), 2, items, items, 5, legacy=True)
+    bits = draws.sort(rng(seed), 2, items, items, 5, legacy=True)
     slow = np.array([[sorted(bits.x[:items, b, c], reverse=True) for c in range(5)] for b in range(2)])
     assert np.array_equal(bits.y, slow.transpose(2, 0, 1))
 
@@ -87,10 +87,10 @@ def test_legacy_sort_is_a_columnwise_sort_and_forgets_the_vectors(seed, items):
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: sequences.copy(rng(), 0, 3), "batches of 0"),
-        (lambda: sequences.copy(rng(), 2, 0), "0 vectors"),
-        (lambda: sequences.recall(rng(), 2, 1), "1 items; .* give 2 or more"),
-        (lambda: sequences.sort(rng(), 2, 4, 5), "5 answers of 4 items"),
+        (lambda: draws.copy(rng(), 0, 3), "batches of 0"),
+        (lambda: draws.copy(rng(), 2, 0), "0 vectors"),
+        (lambda: draws.recall(rng(), 2, 1), "1 items; .* give 2 or more"),
+        (lambda: draws.sort(rng(), 2, 4, 5), "5 answers of 4 items"),
         (lambda: list(pieces(np.arange(50), 0, 5, 100)), "batch 0, truncation 5: both must be at least 1"),
         (lambda: list(pieces(np.arange(50), 5, 0, 100)), "both must be at least 1"),
         (lambda: list(pieces(np.arange(50), 10, 5, 100)), "more than the text's 50"),

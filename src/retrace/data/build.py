@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 
 from retrace.data.catalogue import CATALOGUE, COLUMNS, Entry, entries
 from retrace.data.images import Images, Labels, Pixels
-from retrace.data.reviews import from_source
+from retrace.data.sequences.reviews import from_source
 from retrace.errors import unknown
 from retrace.study import StageError
 

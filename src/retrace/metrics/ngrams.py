@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from retrace.data.text import Codes
+from retrace.data.sequences.text import Codes
 
 
 def ngram_bits(train: Codes, test: Codes, size: int, order: int) -> float:

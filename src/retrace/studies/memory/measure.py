@@ -9,7 +9,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from retrace.data.sequence_tasks import Characters, Pixels, Task
+from retrace.data.sequences.tasks import Characters, Pixels, Task
 from retrace.device import current
 from retrace.metrics.sequence_costs import step_cost
 from retrace.nets.memory.base import MemoryNet

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from retrace.config import Strict
 from retrace.data import external
-from retrace.data.sequence_tasks import Characters, Pixels, Task
+from retrace.data.sequences.tasks import Characters, Pixels, Task
 from retrace.errors import unknown
 from retrace.studies.memory.model import FILLING, Name, Net
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from retrace.data import text
-from retrace.data.sequence_tasks import BitTask, Characters, Pixels, Task
+from retrace.data.sequences import text
+from retrace.data.sequences.tasks import BitTask, Characters, Pixels, Task
 from retrace.seeds import derive, generator
 from retrace.study import Array, Evidence
 from retrace.training.batches import epochs

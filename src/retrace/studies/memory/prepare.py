@@ -9,10 +9,10 @@ from pydantic import TypeAdapter
 from sklearn.linear_model import LogisticRegression
 
 from retrace.data.images import Images
-from retrace.data.pixels import pixel_sequences
-from retrace.data.reviews import unpack
-from retrace.data.sequence_tasks import BitTask, Characters, Pixels, Task
-from retrace.data.text import corpus
+from retrace.data.sequences.pixels import pixel_sequences
+from retrace.data.sequences.reviews import unpack
+from retrace.data.sequences.tasks import BitTask, Characters, Pixels, Task
+from retrace.data.sequences.text import corpus
 from retrace.metrics.ngrams import ngram_bits
 from retrace.seeds import generator
 from retrace.study import Array, Inputs, Output, StageError

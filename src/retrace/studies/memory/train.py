@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from retrace.data.sequence_tasks import Characters, Pixels, Task
+from retrace.data.sequences.tasks import Characters, Pixels, Task
 from retrace.device import current
 from retrace.errors import RetraceError
 from retrace.nets.access import state_arrays

@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from retrace.config import Strict
-from retrace.data import sequences
-from retrace.data.sequences import Bits
+from retrace.data.sequences import bits as draws
+from retrace.data.sequences.bits import Bits
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -39,11 +39,11 @@ class Copy(Strict):
 
     def draw(self, rng: np.random.Generator, batch: int) -> Bits:
         """A batch of one random length."""
-        return sequences.copy(rng, batch, int(rng.integers(self.low, self.high + 1)), self.width)
+        return draws.copy(rng, batch, int(rng.integers(self.low, self.high + 1)), self.width)
 
     def tests(self, rng: np.random.Generator, batch: int) -> dict[str, Bits]:
         """A batch of each longer length, by name."""
-        return {f"long{n}": sequences.copy(rng, batch, n, self.width) for n in self.longer}
+        return {f"long{n}": draws.copy(rng, batch, n, self.width) for n in self.longer}
 
 
 class Repeat(Strict):
@@ -82,7 +82,7 @@ class Repeat(Strict):
         return {f"long{n}x{times}": self._at(rng, batch, n, times) for n, times in self.longer}
 
     def _at(self, rng: np.random.Generator, batch: int, length: int, times: int) -> Bits:
-        return sequences.repeat(rng, batch, length, times, (self.fewest, self.most + 1), self.width)
+        return draws.repeat(rng, batch, length, times, (self.fewest, self.most + 1), self.width)
 
 
 class Recall(Strict):
@@ -111,11 +111,11 @@ class Recall(Strict):
 
     def draw(self, rng: np.random.Generator, batch: int) -> Bits:
         """A batch of one random number of items."""
-        return sequences.recall(rng, batch, int(rng.integers(self.low, self.high + 1)), self.rows, self.bits)
+        return draws.recall(rng, batch, int(rng.integers(self.low, self.high + 1)), self.rows, self.bits)
 
     def tests(self, rng: np.random.Generator, batch: int) -> dict[str, Bits]:
         """A batch of each larger number of items, by name."""
-        return {f"long{n}": sequences.recall(rng, batch, n, self.rows, self.bits) for n in self.longer}
+        return {f"long{n}": draws.recall(rng, batch, n, self.rows, self.bits) for n in self.longer}
 
 
 class Sort(Strict):
@@ -144,7 +144,7 @@ class Sort(Strict):
 
     def draw(self, rng: np.random.Generator, batch: int) -> Bits:
         """A batch."""
-        return sequences.sort(rng, batch, self.items, self.answers, self.bits, self.legacy)
+        return draws.sort(rng, batch, self.items, self.answers, self.bits, self.legacy)
 
     def tests(self, rng: np.random.Generator, batch: int) -> dict[str, Bits]:
         """Nothing: all sequences are of one length."""
