@@ -36,7 +36,8 @@ class Undo:
         self.read = tape.seen[..., s.X + s.H :].unbind(0)
         self.chosen = tape.chosen.unbind(0)
         self.written = tape.early[..., s.early - s.R :].unbind(0)
-        self.again: list[Tensor] = []
+        self.again: Tensor | None = None
+        self.spanned = -1
 
     def write(self, t: int, out: Tensor) -> None:
         """Undo the write of step t; its vector's gradient (B, R) goes into `out`."""
@@ -52,7 +53,8 @@ class Undo:
             out.copy_(torch.bmm(u.unsqueeze(1), self.grad).squeeze(1))
             self.grad.mul_((1 - u).unsqueeze(2))
             self.memory = self._before(t)
-            self.columns = self.memory.unbind(2)
+            if t == s.filling:
+                self.columns = self.memory.unbind(2)
         else:
             torch.index_select(self.flat, 0, self.chosen[t], out=out)
             self.flat.index_fill_(0, self.chosen[t], 0.0)
@@ -75,14 +77,14 @@ class Undo:
 
     def _before(self, t: int) -> Tensor:
         """The memory before step t of the overwriting phase, (B, R, N)."""
-        s = self.s
-        at = t - s.filling
-        every = span(s)
-        if not self.again:
-            start = at - at % every
-            now = turned(self.tape.kept[start // every])
-            self.again = [now]
-            for k in range(s.filling + start, t):
-                now = torch.lerp(now, self.written[k + 1].unsqueeze(2), self.chosen[k].unsqueeze(1))
-                self.again.append(now)
-        return self.again.pop()
+        span_of, at = divmod(t - self.s.filling, span(self.s))
+        if self.again is None:
+            self.again = self.memory.new_empty(span(self.s), *self.memory.shape)
+        if span_of != self.spanned:
+            self.spanned = span_of
+            self.again[0].copy_(self.tape.kept[span_of].transpose(1, 2))
+            for k in range(at):
+                before = t - at + k
+                what, u = self.written[before + 1].unsqueeze(2), self.chosen[before].unsqueeze(1)
+                torch.lerp(self.again[k], what, u, out=self.again[k + 1])
+        return self.again[at]
