@@ -127,6 +127,16 @@ def test_counted_costs_of_one_product():
     assert cost.activation_bytes == 4 * 3 * 7
 
 
+@pytest.mark.parametrize("fused", [True, False])
+def test_products_in_place_are_counted_too(fused):
+    model, x = build("armin-soft", 3, 2, 6, 4, 3, seed=0), torch.randn(5, 4, 3)
+    model.fused = fused
+    cost = step_cost(lambda: model(x)[0].sum(), [*model.parameters(), x])
+    cell = (3 + 9) * 9 + (3 + 9) * 27 + (3 + 6) * (3 + 4)  # gates, update, write and address
+    forward = 5 * 4 * (cell + 4 * 3 + 9 * 2)  # and the read of 4 slots, and the head
+    assert 2.5 * forward < cost.multiply_adds < 3.1 * forward
+
+
 def test_counted_products_of_an_lstm_are_those_of_its_equations():
     model, x = net(), torch.randn(5, 4, 3)
     cost = step_cost(lambda: model(x)[0].sum(), [*model.parameters(), x])

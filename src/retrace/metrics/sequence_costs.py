@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_PRODUCTS = ("mm", "addmm", "bmm", "baddbmm")
+_ADDED = ("addmm", "baddbmm", "addmv")  # these have what they add to in the first place
+_PRODUCTS = ("mm", "bmm", "mv", "dot", *_ADDED)
 _FREE = ("view", "_unsafe_view", "reshape", "t", "transpose", "permute", "expand", "slice", "select", "split",
          "split_with_sizes", "unsqueeze", "squeeze", "detach", "alias", "as_strided", "unbind", "empty",
          "empty_like", "new_empty", "chunk", "unsafe_split", "unsafe_chunk", "lift_fresh")  # fmt: skip
@@ -42,9 +43,9 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        name = func.overloadpacket.__name__
+        name = func.overloadpacket.__name__.rstrip("_")  # in place or not
         if name in _PRODUCTS:
-            left = args[1] if name in ("addmm", "baddbmm") else args[0]
+            left = args[1] if name in _ADDED else args[0]
             self.multiply_adds += out.numel() * left.shape[-1]
         elif name not in _FREE:
             outs = out if isinstance(out, tuple | list) else (out,)
