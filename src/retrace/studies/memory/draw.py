@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from retrace.plot.curves import index_against_costs
+from retrace.plot.dots import cost_dots
 from retrace.plot.learning import learning_curves
 from retrace.plot.reads import memory_reads
 from retrace.plot.tradeoff import cost_and_quality
@@ -28,6 +29,9 @@ LABELS = {
     "dnc": "DNC",
     "sam": "SAM",
     "cpu_seconds": "CPU seconds of training",
+    "ms_step": "CPU ms of an optimiser step",
+    "mops_step": "million operations of a time step",
+    "kib_step": "KiB of activations of a time step",
     "errors": "share of errors, held out",
     "bits": "bits per character, held out",
     "repeat": "repeat copy",
@@ -40,6 +44,7 @@ LABELS = {
 READERS = ("armin_soft", "armin_hard", "awta", "tardis", "ntm", "dnc", "sam", "random_address")
 MAIN = ("lstm", "armin_soft", "armin_hard", "ntm", "dnc", "sam", "tardis", "awta", "random_address",
         "armin_small", "lstm_large")  # fmt: skip
+STEP_COSTS = ("mops_step", "ms_step", "kib_step")
 SHOWN = "_t50"  # of the text's networks this truncation stands in the figures of all tasks
 
 
@@ -55,6 +60,8 @@ def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[s
             labels=LABELS,
         ),
     }
+    first = points(table[table["cell"] == table["cell"].iloc[0]])
+    figures["step_costs"] = cost_dots(first, "condition", STEP_COSTS, labels=LABELS)
     cut = table[(table["type"] == "characters") & (table["family"] != "")]
     if not cut.empty:
         figures["truncation"] = index_against_costs(

@@ -59,6 +59,11 @@ STUDY = Study(
             "armin", "truncation", "Bits per character on held-out text against the length of truncation."
         ),
         Figure(
+            "armin",
+            "step_costs",
+            "Costs of a training step on the copy task: operations (counted), CPU time, activation memory.",
+        ),
+        Figure(
             "armin", "reads", "Weights of the memory reads over time, one test sequence of the first seed."
         ),
     ),

@@ -66,14 +66,16 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
                 "longer": float(np.mean(list(found["longer"].values()))) if found["longer"] else np.nan,
                 "log2_operations": float(np.log2(found["operations"] / found["time_steps"])),
                 "log2_activation": float(np.log2(found["activation_bytes"] / found["time_steps"])),
+                "mops_step": found["operations"] / found["time_steps"] / 1e6,
                 "kib_step": found["activation_bytes"] / found["time_steps"] / 1024,
             }
             rivals = row.evidence["prepare"].results.get("rivals", {})
             record |= {rival: rivals.get(rival, np.nan) for rival in RIVALS}
             seconds = train.timing["models"][name]["cpu_seconds"]
-            records.append(
-                record | _progress(row, trained, found, seconds) | _energy(seconds[-1], train.meter)
-            )
+            record |= _progress(row, trained, found, seconds) | _energy(seconds[-1], train.meter)
+            # CPU time of one time step of one sequence: a character, in a text
+            record["log2_rate"] = record["log2_ms"] - float(np.log2(record["batch"] * found["time_steps"]))
+            records.append(record)
     frame = _excess(pd.DataFrame.from_records(records))
     frame.attrs["pictures"] = pictures
     frame.attrs["estimated"] = sorted(estimated)
@@ -120,7 +122,7 @@ def _progress(
     columns |= dict(zip(("log2_steps", "log2_cpu", "log2_work"), map(float, means), strict=True))
     columns["solved"] = float(not columns["censored_strict"])
     columns["area"] = _area(steps, errors, cap)
-    columns |= {"cpu_seconds": seconds[-1], "log2_seconds": float(np.log2(seconds[-1]))}
+    columns["cpu_seconds"] = seconds[-1]
     return columns
 
 
