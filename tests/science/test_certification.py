@@ -11,12 +11,12 @@ from sklearn.datasets import load_digits
 
 from retrace.claims.load import load_claims
 from retrace.data.external import EXTERNAL
+from retrace.stage import Evidence, EvidenceRow, StageError
 from retrace.stats.mcnemar import mcnemar
 from retrace.studies.certification import draw, measure, prepare, train
 from retrace.studies.certification.params import Params
 from retrace.studies.certification.study import STUDY
 from retrace.studies.certification.table import table
-from retrace.study import Evidence, EvidenceRow, StageError
 from retrace.verbs.stage import Params as StageParams
 
 ROOT = Path(__file__).resolve().parents[2]

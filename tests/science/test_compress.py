@@ -17,7 +17,7 @@ from retrace.compress.physical import compressed
 from retrace.compress.pruner_names import check_pruner, check_share
 from retrace.nets.conv_block_names import SHAPES
 from retrace.nets.conv_blocks import conv_blocks, interval_aware, shape_of
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.robust.loop import apply_masks
 
 FRAME = (1, 8, 10)

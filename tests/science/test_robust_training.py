@@ -14,7 +14,7 @@ from retrace.compress.importance import magnitude
 from retrace.compress.masks import full_masks, keep_best
 from retrace.nets.conv_block_names import SHAPES
 from retrace.nets.conv_blocks import conv_blocks, interval_aware
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.robust.augment import augmented
 from retrace.training.robust.crown import crown_margins
 from retrace.training.robust.intervals import Bounds, margins, propagate

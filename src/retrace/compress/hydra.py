@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from retrace.compress.masks import Masks, prunable, refuse_empty
 from retrace.compress.pruner_names import check_share
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.optim import Optimiser, OptimiserSettings
 
 Loss = Callable[[dict[str, Tensor], Any], Tensor]  # (weights in place of the network's, a batch) -> loss

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from retrace.compress.pruner_names import check_share
-from retrace.study import StageError
+from retrace.stage import StageError
 
 Masks = dict[str, Tensor]  # name of a parameter -> True where it is kept, of its shape
 

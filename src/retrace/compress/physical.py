@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from retrace.compress.channels import cut
-from retrace.study import StageError
+from retrace.stage import StageError
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 
 from retrace.data.catalogue import CATALOGUE, COLUMNS, Entry, entries
 from retrace.data.images import Images, Labels, Pixels
+from retrace.data.sequences.reviews import from_source
 from retrace.errors import unknown
 from retrace.stage import StageError
 
@@ -97,6 +98,13 @@ def digits(_: Path) -> Images:
     return Images(x[..., None], bunch.target.astype(np.int64), 10)
 
 
+def reviews(folder: Path) -> Images:
+    """The movie-review sentences that vaderSentiment's source distribution holds (its wheel does not)."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+    _run("pip", [*pip, "vaderSentiment==3.3.2"], folder)
+    return from_source(_only(folder, "vader*.tar.gz").read_bytes())
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a data set is made and what the catalogue says of its origin."""
@@ -121,6 +129,13 @@ RECIPES = {
     ),
     "digits": Recipe(
         digits, "BSD-3-Clause", "PyPI scikit-learn", "1.9", "load_digits(); values 0..16 to round(v*255/16)"
+    ),
+    "reviews": Recipe(
+        reviews,
+        "MIT",
+        "PyPI vaderSentiment (source distribution)",
+        "3.3.2",
+        "all 10605 movie-review sentences; cp1252 bytes padded with 0; y is round(10(rating+4))",
     ),
 }
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from retrace.nets.conv_block_names import Shape
-from retrace.study import StageError
+from retrace.stage import StageError
 
 
 def conv_blocks(shape: Shape, in_channels: int, size: int, classes: int, seed: int) -> nn.Sequential:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from retrace.plot.style import INK, panels, styled
 from retrace.plot.table import label
-from retrace.study import Array
+from retrace.stage import Array
 
 
 @dataclass(frozen=True)

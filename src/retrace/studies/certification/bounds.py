@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from retrace.compress.physical import compressed
+from retrace.stage import Array
 from retrace.studies.certification.params import Verification
 from retrace.studies.certification.setup import Data
-from retrace.study import Array
 from retrace.verify import alpha, complete, crown, falsify, interval
 from retrace.verify.domain import ball
 from retrace.verify.fold import fold

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retrace.device import current
+from retrace.stage import Array, Inputs, Output
 from retrace.studies.certification.bounds import Setting, bound, decide, folded, validate
 from retrace.studies.certification.params import Method, Verification
 from retrace.studies.certification.setup import load_network, set_up
-from retrace.study import Array, Inputs, Output
 from retrace.training.robust.settings import RobustSettings
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from retrace.compress.pruner_names import DENSE, check_pruner, check_share
-from retrace.config import Strict
 from retrace.data import external
 from retrace.errors import unknown
 from retrace.nets.conv_block_names import SHAPES
+from retrace.strict import Strict
 from retrace.training.robust.settings import RobustSettings
 
 DATASETS = ("fashion", "mnist", "digits", *external.EXTERNAL)

@@ -8,7 +8,7 @@ import numpy as np
 
 from retrace.data.images import Labels
 from retrace.seeds import generator
-from retrace.study import Array, Inputs, Output, StageError
+from retrace.stage import Array, Inputs, Output, StageError
 
 if TYPE_CHECKING:
     from retrace.studies.certification.params import Params

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from retrace.nets.access import state_arrays
 from retrace.nets.conv_block_names import SHAPES
 from retrace.nets.conv_blocks import conv_blocks
-from retrace.study import Array, Inputs
+from retrace.stage import Array, Inputs
 
 
 @dataclass(frozen=True)

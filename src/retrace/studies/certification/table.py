@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retrace.stage import Array, EvidenceRow
 from retrace.stats.mcnemar import mcnemar
-from retrace.study import Array, EvidenceRow
 
 Key = tuple[int, str]  # seed and setting
 ALL = ("clean", "pgd", "ibp")  # measured of every test image

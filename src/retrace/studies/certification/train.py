@@ -9,10 +9,10 @@ from torch import nn
 from retrace.compress.masks import kept_share, prunable
 from retrace.device import current
 from retrace.nets.conv_block_names import SHAPES
+from retrace.stage import Array, Inputs, Output
 from retrace.studies.certification.chain import Bench, State, run_chain
 from retrace.studies.certification.params import Method, training_of
 from retrace.studies.certification.setup import arrays_of, set_up
-from retrace.study import Array, Inputs, Output
 from retrace.training.robust.settings import RobustSettings
 
 if TYPE_CHECKING:

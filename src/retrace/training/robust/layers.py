@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from retrace.study import StageError
+from retrace.stage import StageError
 
 
 @dataclass

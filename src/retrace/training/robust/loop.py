@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from retrace.study import StageError
+from retrace.stage import StageError
 from retrace.training.batches import epochs, steps_per_epoch
 from retrace.training.memory import keep_freed_memory
 from retrace.training.optim import Optimiser, OptimiserSettings

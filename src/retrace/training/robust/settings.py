@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from retrace.config import Strict
+from retrace.strict import Strict
 
 Mode = Literal["standard", "adversarial", "certified"]
 

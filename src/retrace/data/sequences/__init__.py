@@ -1,0 +1,1 @@
+"""Sequences: algorithmic tasks, images pixel by pixel, a text character by character."""

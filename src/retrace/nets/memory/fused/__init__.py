@@ -1,0 +1,1 @@
+"""The ARMIN cell as one scan over a whole sequence, with a backward pass written by hand."""

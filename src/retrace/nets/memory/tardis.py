@@ -1,0 +1,115 @@
+"""TARDIS, and the ablation "awta": ARMIN's cell behind TARDIS's address."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from retrace.nets.memory.address import TardisAddress, gumbel, hard, place, store
+from retrace.nets.memory.base import MemoryNet, State, orthogonal
+from retrace.nets.memory.cell import FORGET, ArminCell
+
+SHARPNESS = 10 / 3  # of the scalar gates
+
+
+class TardisState(NamedTuple):
+    """h and c (B, H), memory (B, N, R), usage and last read weights (B, N), steps done since the start."""
+
+    h: Tensor
+    c: Tensor
+    memory: Tensor
+    usage: Tensor
+    last: Tensor
+    steps: int
+
+
+class Addressed(MemoryNet):
+    """What both have: TARDIS's scores, a hard read by Gumbel noise, the usage count."""
+
+    fills: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        hidden: int,
+        slots: int,
+        width: int,
+        *,
+        key: int = 5,
+        overwrite: bool = True,
+    ) -> None:
+        super().__init__(inputs, outputs, hidden, slots, width, hidden + width, overwrite)
+        self.address = TardisAddress(inputs, hidden, slots, width, key)
+
+    def draw(self, x: Tensor) -> Tensor | None:
+        """Gumbel noise in training."""
+        return gumbel(x, x.shape[0], x.shape[1], self.slots) if self.training else None
+
+    def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, TardisState, Tensor]:
+        """Read, integrate, write to the slot of the fill phase or to the slot just read."""
+        h, c, memory, usage, last, steps = state
+        scores = self.address(x, c, memory, usage, last)
+        weights = hard(scores if noise is None else scores + noise, self.kappa)
+        r = torch.einsum("bn,bnr->br", weights, memory)
+        h, c, out, what = self.integrate(x, h, c, r)
+        memory = store(memory, place(steps, weights), what)
+        return out, TardisState(h, c, memory, usage + weights, weights, steps + 1), weights
+
+    def integrate(self, x: Tensor, h: Tensor, c: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Next h and c (B, H), output (B, H + R), write vector (B, R)."""
+        raise NotImplementedError
+
+
+class Tardis(Addressed):
+    """TARDIS (Gulcehre et al. 2017) as in the official code of ARMIN: an LSTM, h and read scaled by gates."""
+
+    def __init__(self, inputs: int, outputs: int, hidden: int, slots: int, width: int, **more: Any) -> None:
+        super().__init__(inputs, outputs, hidden, slots, width, **more)
+        total = inputs + hidden + width
+        self.gates = orthogonal(total, 3 * hidden)
+        self.scalars = orthogonal(total, 2)
+        self.candidate = orthogonal(total, hidden)
+        self.write = orthogonal(inputs + hidden, width)
+        self.h0, self.c0 = nn.Parameter(torch.zeros(hidden)), nn.Parameter(torch.zeros(hidden))
+        self.memory = nn.Parameter(torch.zeros(slots, width))
+
+    def start(self, batch: int) -> TardisState:
+        """Learned h, c and memory; nothing read yet."""
+        h, c = self.h0.tanh().expand(batch, -1), self.c0.tanh().expand(batch, -1)
+        none = self.memory.new_zeros(batch, self.slots)
+        return TardisState(h, c, self.memory.expand(batch, -1, -1), none, none, 0)
+
+    def integrate(self, x: Tensor, h: Tensor, c: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """LSTM step whose candidate sees h and r through two scalar gates, noisy in training."""
+        both = torch.cat([x, h, r], 1)
+        i, f, o = self.gates(both).chunk(3, dim=1)
+        logits = self.scalars(both)
+        if self.training:
+            logits = logits + gumbel(logits, 1, *logits.shape)[0]
+        alpha, beta = (SHARPNESS * logits).sigmoid().chunk(2, dim=1)
+        candidate = self.candidate(torch.cat([x, alpha * h, beta * r], 1)).tanh()
+        c = c * (f + FORGET).sigmoid() + i.sigmoid() * candidate
+        h = c.tanh() * o.sigmoid()
+        return h, c, torch.cat([h, r], 1), self.write(torch.cat([x, h], 1))
+
+
+class Awta(Addressed):
+    """ARMIN's cell with TARDIS's address ("awta", an ablation in the official code of ARMIN)."""
+
+    def __init__(self, inputs: int, outputs: int, hidden: int, slots: int, width: int, **more: Any) -> None:
+        super().__init__(inputs, outputs, hidden, slots, width, **more)
+        self.cell = ArminCell(inputs, hidden, slots, width)
+
+    def start(self, batch: int) -> TardisState:
+        """Learned h (held as c, too) and memory; nothing read yet."""
+        h, memory = self.cell.start(batch)
+        none = memory.new_zeros(batch, self.slots)
+        return TardisState(h, h, memory, none, none, 0)
+
+    def integrate(self, x: Tensor, h: Tensor, c: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """ARMIN's cell; its only state is c."""
+        c, out, what = self.cell(x, c, r)
+        return c, c, out, what

@@ -1,0 +1,1 @@
+"""Memory: does a memory addressed by the hidden state alone learn faster and cost less (ARMIN)?"""

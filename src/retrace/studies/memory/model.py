@@ -1,0 +1,39 @@
+"""What a sheet says of one network; free of torch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+
+from retrace.errors import unknown
+from retrace.strict import Strict
+
+FILLING = ("armin-soft", "armin-hard", "random-address", "awta", "tardis")  # these fill slot after slot
+NETWORKS = (*FILLING, "lstm", "ntm", "dnc", "sam")
+LEVELS = ("loose", "middle", "strict")  # of the share of errors
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
+
+
+class Net(Strict):
+    """One trained network: its size, and where it departs from the cell's way of training."""
+
+    network: str
+    hidden: int = Field(ge=1)
+    slots: int = Field(1, ge=1, description="rows of its memory")
+    width: int = Field(1, ge=1, description="length of a row")
+    overwrite: bool = Field(
+        False, description="may write over filled slots; else longer sequences are refused"
+    )
+    family: Name | None = Field(None, description="curve of the truncation figure it belongs to")
+    learning_rate: float | None = Field(None, gt=0)
+    batch: int | None = Field(None, ge=1)
+    truncation: int | None = Field(None, ge=1, description="characters only")
+    share: float = Field(1.0, gt=0, description="of the cell's training budget")
+
+    @field_validator("network")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in NETWORKS:
+            raise ValueError(unknown("memory network", name, NETWORKS))
+        return name

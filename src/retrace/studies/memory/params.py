@@ -1,0 +1,79 @@
+"""Parameters of the memory study's cells."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from retrace.data import external
+from retrace.data.sequences.tasks import Characters, Pixels, Task
+from retrace.errors import unknown
+from retrace.strict import Strict
+from retrace.studies.memory.model import FILLING, Name, Net
+
+IMAGES = ("digits", "mnist", "fashion", *external.EXTERNAL)
+TEXTS = ("reviews",)
+
+
+class Params(Strict):
+    """One cell: a task, the networks that learn it, and how they are trained."""
+
+    task: Task
+    dataset: str | None = Field(
+        None, description="images of pixels, text of characters; null: drawn at random"
+    )
+    models: dict[Name, Net] = Field(min_length=1, description="name -> network and its settings")
+    steps: int = Field(1, ge=1, description="optimiser steps of tasks drawn at random; a cap")
+    batch: int = Field(32, ge=1)
+    truncation: int | None = Field(None, ge=1, description="steps of back-propagation, characters only")
+    optimizer: Literal["adam", "rmsprop"] = "adam"
+    learning_rate: float = Field(2e-3, gt=0)
+    clip: Literal["norm", "value"] = "norm"
+    clip_at: float = Field(10.0, gt=0)
+    kappa: tuple[float, float, int, float] = Field(
+        (1.0, 1.0, 400, 50.0), description="first, growth, every so many steps, last"
+    )
+    window: int = Field(25, ge=1, description="steps of one record of the learning curve")
+    levels: tuple[float, float, float] = Field(description="shares of errors to reach: loose, middle, strict")
+    tests: int = Field(8, ge=1, description="test batches of tasks drawn at random")
+
+    @field_validator("kappa")
+    @classmethod
+    def _anneals(cls, kappa: tuple[float, float, int, float]) -> tuple[float, float, int, float]:
+        if kappa[0] <= 0 or kappa[1] < 0 or kappa[2] < 1 or kappa[3] < kappa[0]:
+            raise ValueError(f"kappa {list(kappa)}: first > 0, growth >= 0, every >= 1, last >= first")
+        return kappa
+
+    @model_validator(mode="after")
+    def _fits(self) -> Params:
+        if not 1 > self.levels[0] >= self.levels[1] >= self.levels[2] > 0:
+            raise ValueError(f"levels {list(self.levels)}: shares between 0 and 1, the easiest first")
+        self._check_data()
+        text = isinstance(self.task, Characters)
+        for name, net in self.models.items():
+            if text != bool(net.truncation or self.truncation):
+                need = "needs a truncation" if text else "takes no truncation"
+                raise ValueError(f"models.{name}: the task {self.task.kind} {need}")
+            self._check_memory(name, net)
+        return self
+
+    def _check_data(self) -> None:
+        sets = {"pixels": IMAGES, "characters": TEXTS}.get(self.task.kind)
+        if sets is None and self.dataset is not None:
+            raise ValueError(
+                f"dataset {self.dataset!r}: the task {self.task.kind} is drawn at random, say null"
+            )
+        if sets is not None and self.dataset not in sets:
+            raise ValueError(unknown(f"data set of {self.task.kind}", str(self.dataset), sets))
+
+    def _check_memory(self, name: str, net: Net) -> None:
+        if net.overwrite or net.network not in FILLING:
+            return
+        if isinstance(self.task, Characters):
+            raise ValueError(f"models.{name}: a text has no end, its memory must overwrite")
+        if not isinstance(self.task, Pixels) and self.task.steps() > net.slots:
+            raise ValueError(
+                f"models.{name}: sequences of up to {self.task.steps()} steps do not fit into {net.slots} "
+                "slots; give more slots, or overwrite: true"
+            )

@@ -1,0 +1,75 @@
+"""From a cell's task to the pieces that a network is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from retrace.data.sequences import text
+from retrace.data.sequences.tasks import BitTask, Characters, Pixels, Task
+from retrace.seeds import derive, generator
+from retrace.stage import Array, Evidence
+from retrace.training.batches import epochs
+from retrace.training.sequences import Loss, Piece
+
+
+def kind_of_loss(task: Task) -> Loss:
+    """What is predicted: bits of the answer, the class at the last step, or the next class at every step."""
+    return "last" if isinstance(task, Pixels) else "every" if isinstance(task, Characters) else "bits"
+
+
+def drawn(task: BitTask, batch: int, steps: int, seed: int, device: str) -> Iterator[Piece]:
+    """`steps` fresh batches; every network of a cell and seed sees the same ones."""
+    rng = generator(seed, "train")
+    for _ in range(steps):
+        bits = task.draw(rng, batch)
+        yield Piece(torch.from_numpy(bits.x).to(device), torch.from_numpy(bits.y).to(device))
+
+
+def pixels(data: dict[str, Array], batch: int, passes: int, seed: int, device: str) -> Iterator[Piece]:
+    """Whole images in random order, `passes` times."""
+    x, y = grey(data["train.x"], device), torch.from_numpy(data["train.y"]).to(device)
+    stream = epochs(x, y, batch, derive(seed, "order"))
+    for _ in range(passes):
+        for images, labels in next(stream):
+            yield Piece(images.T.unsqueeze(2).contiguous(), labels)
+
+
+def grey(x: Array, device: str) -> Tensor:
+    """Pixels (N,T) of 0..255 as float32 in [0,1]."""
+    return torch.from_numpy(x).to(device).float() / 255
+
+
+def characters(
+    codes: Array, size: int, batch: int, truncation: int, budget: int, device: str
+) -> Iterator[Piece]:
+    """One-hot characters with those that follow; the state is carried from piece to piece."""
+    for now, following, fresh in text.pieces(np.asarray(codes), batch, truncation, budget):
+        yield Piece(
+            F.one_hot(torch.from_numpy(now).to(device), size).float(),
+            torch.from_numpy(np.ascontiguousarray(following)).to(device),
+            fresh,
+        )
+
+
+def training(
+    task: Task,
+    prepared: Evidence,
+    batch: int,
+    truncation: int | None,
+    steps: int,
+    share: float,
+    seed: int,
+    device: str,
+) -> Iterator[Piece]:
+    """The pieces of a whole training, of a `share` of the cell's budget; ValueError for impossible sizes."""
+    if isinstance(task, Pixels):
+        return pixels(prepared.read_scratch(), batch, max(round(task.epochs * share), 1), seed, device)
+    if isinstance(task, Characters):
+        size, codes = int(prepared.results["channels"][0]), prepared.read_scratch()["train"]
+        return characters(codes, size, batch, truncation or 1, round(task.budget * share), device)
+    return drawn(task, batch, max(round(steps * share), 1), seed, device)

@@ -1,0 +1,70 @@
+"""The declaration of the memory study: its paper, stages and figures."""
+
+from __future__ import annotations
+
+from retrace.study import Figure, Stage, Study
+
+STUDY = Study(
+    name="memory",
+    title="Does a memory addressed by the hidden state alone learn faster and cost less?",
+    papers={"armin": "ARMIN: Auto-addressing and Recurrent Memory Integrating Network (arXiv 1906.12087)"},
+    stages=(
+        Stage(
+            "prepare",
+            uses=("task", "dataset", "batch", "tests"),
+            reads=("dataset",),
+            scratch=True,
+            torch=False,
+        ),
+        Stage(
+            "train",
+            uses=(
+                "task",
+                "models",
+                "steps",
+                "batch",
+                "truncation",
+                "optimizer",
+                "learning_rate",
+                "clip",
+                "clip_at",
+                "kappa",
+                "window",
+                "levels",
+            ),
+            needs=("prepare",),
+            scratch=True,
+        ),
+        Stage(
+            "measure",
+            uses=("task", "models", "batch", "truncation"),
+            needs=("prepare", "train"),
+            arrays=True,
+        ),
+    ),
+    figures=(
+        Figure(
+            "armin",
+            "learning_curves",
+            "Share of errors while learning: means and 95 % t intervals over seeds; dot: every seed reached "
+            "the strict level and stopped.",
+        ),
+        Figure(
+            "armin",
+            "cost_and_quality",
+            "CPU seconds of training against the error reached, means and 95 % t intervals over seeds; "
+            "hollow: some seed did not reach the strict level.",
+        ),
+        Figure(
+            "armin", "truncation", "Bits per character on held-out text against the length of truncation."
+        ),
+        Figure(
+            "armin",
+            "step_costs",
+            "Costs of a training step on the copy task: operations (counted), CPU time, activation memory.",
+        ),
+        Figure(
+            "armin", "reads", "Weights of the memory reads over time, one test sequence of the first seed."
+        ),
+    ),
+)

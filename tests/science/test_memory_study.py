@@ -1,0 +1,203 @@
+"""The memory study on a few steps: every stage, the table, all figures, censoring, bad input."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from sklearn.datasets import load_digits
+
+from retrace.claims.load import load_claims
+from retrace.data.sequences.reviews import pack
+from retrace.nets.memory.registry import BUILDERS
+from retrace.stage import Evidence, EvidenceRow, StageError
+from retrace.studies.memory import draw, measure, prepare, train
+from retrace.studies.memory.model import NETWORKS
+from retrace.studies.memory.params import Params
+from retrace.studies.memory.study import STUDY
+from retrace.studies.memory.table import reached, table
+from retrace.verbs.stage import Params as StageParams
+
+ROOT = Path(__file__).resolve().parents[2]
+SHEET = yaml.safe_load((ROOT / "config/studies/memory.yaml").read_text())
+SMALL = {"copy": {"steps": 4, "tests": 2, "window": 2}, "digits": {"batch": 600, "window": 2}, "text": {}}
+METER = {"method": "constant", "cpu_seconds": 1e4, "kwh": 1.0, "factor_kg_per_kwh": 0.5}
+
+
+def cell(name, **change):
+    own = SHEET["scales"]["smoke"]["cells"][name]
+    return {**SHEET["base"], **SHEET["scales"]["smoke"]["base"], **own, **SMALL[name], **change}
+
+
+def data(name):
+    if name == "digits":
+        bunch = load_digits()
+        x = np.rint(bunch.images * 255 / 16).astype(np.uint8)[..., None]
+        return Evidence({"classes": 10}, read_arrays=lambda: {"x": x, "y": bunch.target.astype(np.int64)})
+    rng = np.random.default_rng(0)
+    images = pack(["".join(rng.choice(list("abc de"), 40)) + "." for _ in range(300)], [0.0] * 300)
+    return Evidence({"classes": 81}, read_arrays=lambda: {"x": images.x, "y": images.y})
+
+
+def stages(name, seed=0, **change):
+    params = StageParams(Params.model_validate(cell(name, **change)).model_dump(mode="json"))
+    inputs = {"dataset": data(name)}
+    for verb, module in (("prepare", prepare), ("train", train), ("measure", measure)):
+        uses = StageParams({key: params[key] for key in STUDY.stage(verb).uses})
+        needs = {key: inputs[key] for key in (*STUDY.stage(verb).needs, "dataset")}
+        out = module.run(uses, needs, seed)
+        inputs[verb] = Evidence(
+            out.results, out.timing, lambda out=out: out.arrays, lambda out=out: out.scratch, METER
+        )
+    return EvidenceRow(name, seed, params, inputs)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    text = {"kind": "characters", "budget": 2000, "test": 1000}
+    return [stages("copy"), stages("digits"), stages("text", task=text)]
+
+
+def test_table_has_the_columns_of_every_claim(rows):
+    frame = table(rows)
+    assert not frame.duplicated(["seed", "cell", "condition"]).any()
+    for claim in load_claims(ROOT / "claims/armin.yaml").claims:
+        assert claim.evidence.columns() <= set(frame.columns), claim.id
+    assert frame["excess"].notna().sum() == 4
+    assert (frame.loc[frame["condition"] == "lstm_t50", "excess"] == 0).all()
+    assert frame.attrs["estimated"] == ["kwh", "log2_kwh"]
+
+
+def test_claims_speak_of_networks_and_cells_that_the_laptop_has():
+    cells = SHEET["scales"]["laptop"]["cells"]
+    for claim in load_claims(ROOT / "claims/armin.yaml").claims:
+        versus, control = claim.evidence.versus, claim.control
+        for where in (claim.evidence.where, versus.where, control.where):
+            assert set(claim.evidence.cells) <= set(cells), claim.id
+            if where is None or "condition" not in where:
+                continue
+            names = where["condition"] if isinstance(where["condition"], list) else [where["condition"]]
+            for name in names:
+                assert any(name in cells[c]["models"] for c in claim.evidence.cells), (claim.id, name)
+
+
+def test_the_paper_gets_the_figures_it_declares(rows):
+    assert set(draw.draw("armin", table(rows), {})) == {figure.name for figure in STUDY.figures}
+
+
+def test_same_seed_same_results_and_networks_do_not_disturb_each_other(rows):
+    models = cell("copy")["models"]
+    alone = stages("copy", models={"armin_hard": models["armin_hard"]})
+    for verb in ("train", "measure"):
+        both = [r.evidence[verb].results["models"]["armin_hard"] for r in (rows[0], alone)]
+        assert both[0] == both[1]
+    other = stages("copy", seed=1, models={"armin_hard": models["armin_hard"]})
+    assert other.evidence["train"].results != alone.evidence["train"].results
+
+
+def test_reads_are_shares_of_slots(rows):
+    reads = rows[0].evidence["measure"].read_arrays()
+    assert set(reads) == {"input", *(n for n in rows[0].params["models"] if n != "lstm")}
+    assert np.allclose(reads["armin_soft"].astype(float).sum(1), 1, atol=1e-2)
+    assert set(np.unique(reads["armin_hard"])) == {0, 1}
+
+
+def curve(errors, stopped, steps=30, levels=(0.2, 0.1, 0.01)):
+    """Table row of a network with this learning curve, a window of 10 steps and a second each."""
+    about = {"network": "lstm", "family": None, "truncation": None, "batch": None}
+    ends = [10 * (i + 1) for i in range(len(errors))]
+    trained = {
+        "parameters": 1,
+        "stopped": stopped,
+        "curve": {"steps": ends, "loss": errors, "errors": errors},
+    }
+    found = {"errors": 0.5, "bits": 1, "loss": 1, "longer": {}, "operations": 8, "time_steps": 2}
+    found |= {"activation_bytes": 4}
+    params = {"models": {"a": about}, "task": {"kind": "copy"}, "truncation": None, "batch": 2}
+    params |= {"steps": steps, "levels": levels}
+    seconds = {"models": {"a": {"cpu_seconds": [float(i + 1) for i in range(len(errors))]}}}
+    evidence = {
+        "prepare": Evidence({}),
+        "train": Evidence({"models": {"a": trained}}, seconds, meter=METER),
+        "measure": Evidence({"models": {"a": found}}),
+    }
+    return table([EvidenceRow("copy", 0, params, evidence)]).iloc[0]
+
+
+def test_a_run_that_never_arrives_is_censored_at_the_cap():
+    row = curve([0.3, 0.15, 0.15], stopped=False)
+    assert (row["steps_loose"], row["steps_middle"], row["steps_strict"]) == (20, 30, 30)
+    assert (row["censored_loose"], row["censored_middle"], row["censored_strict"]) == (False, True, True)
+    assert row["log2_steps"] == pytest.approx(np.mean(np.log2([20, 30, 30])))
+    assert row["cpu_strict"] == 3
+    assert row["solved"] == 0
+    assert row["area"] == pytest.approx(0.2)
+    assert row["log2_work"] == pytest.approx(np.mean(np.log2([160, 240, 240])))
+
+
+def test_a_run_that_stops_early_holds_its_last_error():
+    row = curve([0.3, 0.0], stopped=True)
+    assert (row["steps_strict"], row["solved"], row["cpu_strict"]) == (20, 1, 2)
+    assert row["area"] == pytest.approx(0.1)
+
+
+def test_a_longer_run_counts_as_censored_in_steps_but_not_in_seconds():
+    row = curve([0.3, 0.15, 0.15, 0.0], stopped=True)
+    assert (row["steps_strict"], row["censored_strict"], row["cpu_strict"]) == (30, True, 4)
+    assert row["area"] == pytest.approx(0.2)
+
+
+def test_level_is_reached_at_the_first_window_that_is_low_enough():
+    assert reached([0.3, 0.1, 0.2, 0.05], 0.1) == 1
+    assert reached([0.3], 0.1) is None
+
+
+def test_the_sheet_knows_every_network():
+    assert set(NETWORKS) == set(BUILDERS)
+
+
+NET = {"network": "armin-soft", "hidden": 8, "slots": 12, "width": 4}
+TEXT = {"kind": "characters", "budget": 1000}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"task": {"kind": "copi"}}, "copi"),
+        ({"models": {"a": {**NET, "network": "armin-sof"}}}, "did you mean 'armin-soft'"),
+        (
+            {"models": {"a": {**NET, "slots": 6}}},
+            "up to 10 steps do not fit into 6 slots; .* overwrite: true",
+        ),
+        ({"models": {"a": {**NET, "truncation": 5}}}, "takes no truncation"),
+        ({"batch": 0}, "greater than or equal to 1"),
+        ({"truncation": 0}, "greater than or equal to 1"),
+        ({"dataset": "digits"}, "drawn at random, say null"),
+        ({"task": {"kind": "pixels", "epochs": 1}, "dataset": "digit"}, "did you mean 'digits'"),
+        ({"task": TEXT, "dataset": "reviews"}, "needs a truncation"),
+        ({"task": TEXT, "dataset": "reviews", "truncation": 5, "models": {"a": NET}}, "must overwrite"),
+        ({"task": {"kind": "copy", "low": 4, "high": 2}}, "lengths 4 to 2"),
+        ({"task": {"kind": "sort", "items": 3, "answers": 4}}, "only 3 items"),
+        ({"levels": [0.1, 0.2, 0.01]}, "easiest first"),
+        ({"kappa": [0, 1, 1, 5]}, "first > 0"),
+    ],
+)
+def test_cells_that_cannot_work_are_refused_at_planning(change, says):
+    with pytest.raises(ValueError, match=says):
+        Params.model_validate(cell("copy", **change))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("digits", {"models": {"a": {**NET, "slots": 16}}}, "a: .*64 steps do not fit into 16 slots"),
+        ("copy", {"models": {"a": {**NET, "width": 16}}}, "width 16 is above hidden 8"),
+        ("copy", {"learning_rate": 1e30, "models": {"a": NET}, "clip_at": 1e30}, "^a: training.*lower"),
+        ("text", {"task": {**TEXT, "held_out": 0.001}}, "leaves a part empty"),
+        ("text", {"batch": 9000}, "batch 9000 times truncation 10"),
+    ],
+)
+def test_what_only_the_data_shows_is_one_line(name, change, says):
+    with pytest.raises(StageError, match=says) as caught:
+        stages(name, **change)
+    assert "\n" not in str(caught.value)
