@@ -68,7 +68,7 @@ def _through_relu(rows: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, T
 def _through_conv(rows: Tensor, module: nn.Conv2d, weight: Tensor, shape: tuple[int, ...]) -> Tensor:
     flat = rows.flatten(0, 1)
     size = (len(flat), *shape)
-    back = conv2d_input(
+    back = conv2d_input(  # type: ignore[no-untyped-call]
         size, weight, flat, module.stride, module.padding, module.dilation, module.groups
     )
     made: Tensor = back.view(*rows.shape[:2], *shape)
