@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from retrace.plot.style import MUTED, colour, marker, panels, styled
 from retrace.plot.table import frame, label, over_seeds, require
 
-APART = 1.03  # factor by which the marks of one method stand beside those of the last
+APART = 1.015  # factor by which the marks of one method stand beside those of the last
 
 
 def against_kept(
@@ -52,8 +52,10 @@ def against_kept(
             ax.xaxis.set_minor_locator(NullLocator())
             ax.invert_xaxis()
             known = inside[quantity].dropna()
-            ax.set_ylim(frame(known, ends[f"{quantity}_low"], ends[f"{quantity}_high"]))
-            ax.set(xlabel="share of convolution weights kept", ylabel=label(quantity, labels))
+            limits = frame(known, ends[f"{quantity}_low"], ends[f"{quantity}_high"])
+            if limits:
+                ax.set_ylim(max(limits[0], -0.03), min(limits[1], 1.03))
+            ax.set(xlabel="kept share of conv. weights", ylabel=label(quantity, labels))
             if len(cells) > 1:
                 ax.set_title(label(str(cell), labels))
         handles = [
