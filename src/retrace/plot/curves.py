@@ -76,7 +76,8 @@ def index_against_costs(
                 [], [], color=MUTED, marker="o", ls="", ms=5, mfc="white", label="at least (censored)"
             )
             handles.append(bound)
-        fig.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+        columns = 4 if len(axes) > 1 else 2
+        fig.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), columns))
         if title:
             fig.suptitle(title, x=0.01, ha="left")
     return fig
