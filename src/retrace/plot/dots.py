@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from retrace.plot.logaxis import plain_log
 from retrace.plot.style import WIDTH, colour, styled
 from retrace.plot.table import label, mean_interval, require
 
@@ -37,6 +38,7 @@ def cost_dots(
                 )
             ax.set_xscale("log")
             ax.margins(x=0.15)
+            plain_log(ax.xaxis)
             ax.set_xlabel(label(cost, labels))
         axes[0].set_yticks(range(len(names)), [label(str(name), labels) for name in names])
         axes[0].invert_yaxis()

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from retrace.plot.logaxis import plain_log
 from retrace.plot.style import colour, marker, panels, styled
 from retrace.plot.table import label, mean_interval, require
 
@@ -48,6 +49,7 @@ def cost_and_quality(
             top = float(spread.max())
             ax.set_ylim(min(-0.03 * top, 0.0), top * 1.15 + 1e-3)
             ax.set_xscale("log")
+            plain_log(ax.xaxis)
             ax.set(xlabel=label(cost, labels), ylabel=label(quality, labels), title=label(str(cell), labels))
         handles = [
             Line2D([], [], color=colour(i), marker=marker(i), ls="", label=label(n, labels))
