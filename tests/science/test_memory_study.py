@@ -14,8 +14,9 @@ from retrace.stage import Evidence, EvidenceRow, StageError
 from retrace.studies.memory import draw, measure, prepare, train
 from retrace.studies.memory.model import NETWORKS
 from retrace.studies.memory.params import Params
+from retrace.studies.memory.progress import Run, horizons, progress, reached
 from retrace.studies.memory.study import STUDY
-from retrace.studies.memory.table import reached, table
+from retrace.studies.memory.table import table
 from retrace.verbs.stage import Params as StageParams
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,49 +103,53 @@ def test_reads_are_shares_of_slots(rows):
     assert set(np.unique(reads["armin_hard"])) == {0, 1}
 
 
-def curve(errors, stopped, steps=30, levels=(0.2, 0.1, 0.01)):
-    """Table row of a network with this learning curve, a window of 10 steps and a second each."""
-    about = {"network": "lstm", "family": None, "truncation": None, "batch": None}
-    ends = [10 * (i + 1) for i in range(len(errors))]
-    trained = {
-        "parameters": 1,
-        "stopped": stopped,
-        "curve": {"steps": ends, "loss": errors, "errors": errors},
-    }
-    found = {"errors": 0.5, "bits": 1, "loss": 1, "longer": {}, "operations": 8, "time_steps": 2}
-    found |= {"activation_bytes": 4}
-    params = {"models": {"a": about}, "task": {"kind": "copy"}, "truncation": None, "batch": 2}
-    params |= {"steps": steps, "levels": levels}
-    seconds = {"models": {"a": {"cpu_seconds": [float(i + 1) for i in range(len(errors))]}}}
-    evidence = {
-        "prepare": Evidence({}),
-        "train": Evidence({"models": {"a": trained}}, seconds, meter=METER),
-        "measure": Evidence({"models": {"a": found}}),
-    }
-    return table([EvidenceRow("copy", 0, params, evidence)]).iloc[0]
+LEVELS = (0.2, 0.1, 0.01)
+
+
+def run(errors, ms=100, operations=4):
+    """A training with this learning curve, a window of 10 steps."""
+    steps = [10 * (i + 1) for i in range(len(errors))]
+    return Run(steps, errors, [n * ms / 1000 for n in steps], operations)
+
+
+def columns(own, *others):
+    return progress(own, LEVELS, 30, horizons([own, *others], LEVELS[-1]))
 
 
 def test_a_run_that_never_arrives_is_censored_at_the_cap():
-    row = curve([0.3, 0.15, 0.15], stopped=False)
+    row = columns(run([0.3, 0.15, 0.15]))
     assert (row["steps_loose"], row["steps_middle"], row["steps_strict"]) == (20, 30, 30)
     assert (row["censored_loose"], row["censored_middle"], row["censored_strict"]) == (False, True, True)
     assert row["log2_steps"] == pytest.approx(np.mean(np.log2([20, 30, 30])))
-    assert row["cpu_strict"] == 3
-    assert row["solved"] == 0
+    assert (row["cpu_loose"], row["cpu_strict"], row["solved"]) == (2, 3, 0)
     assert row["area"] == pytest.approx(0.2)
-    assert row["log2_work"] == pytest.approx(np.mean(np.log2([160, 240, 240])))
+    assert row["log2_work"] == pytest.approx(np.mean(np.log2([80, 120, 120])))
 
 
 def test_a_run_that_stops_early_holds_its_last_error():
-    row = curve([0.3, 0.0], stopped=True)
+    row = columns(run([0.3, 0.0]))
     assert (row["steps_strict"], row["solved"], row["cpu_strict"]) == (20, 1, 2)
     assert row["area"] == pytest.approx(0.1)
 
 
 def test_a_longer_run_counts_as_censored_in_steps_but_not_in_seconds():
-    row = curve([0.3, 0.15, 0.15, 0.0], stopped=True)
+    row = columns(run([0.3, 0.15, 0.15, 0.0]))
     assert (row["steps_strict"], row["censored_strict"], row["cpu_strict"]) == (30, True, 4)
     assert row["area"] == pytest.approx(0.2)
+
+
+def test_failing_cheaply_is_no_cheaper_than_failing_dearly():
+    cheap, dear = run([0.5, 0.5, 0.5], ms=1, operations=2), run([0.5, 0.5, 0.5])
+    assert horizons([cheap, dear, run([0.0])], 0.01) == (pytest.approx(0.03), 60)
+    first, second = columns(cheap, dear), columns(dear, cheap)
+    assert first["log2_cpu"] == second["log2_cpu"]
+    assert first["log2_work"] == second["log2_work"]
+    late = columns(run([0.5, 0.5, 0.0]), cheap)
+    assert late["cpu_strict"] == pytest.approx(0.03)
+
+
+def test_without_a_failure_there_is_no_horizon():
+    assert horizons([run([0.0])], 0.01) == (np.inf, np.inf)
 
 
 def test_level_is_reached_at_the_first_window_that_is_low_enough():

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from retrace.plot.style import WIDTH, colour, log_axis, styled
+from retrace.plot.logaxis import plain_log
+from retrace.plot.style import WIDTH, colour, styled
 from retrace.plot.table import label, mean_interval, require
 
 
@@ -35,8 +36,9 @@ def cost_dots(
                 ax.annotate(
                     f"{mean:.3g}", (mean, row), (0, 5), textcoords="offset points", fontsize=7, ha="center"
                 )
+            ax.set_xscale("log")
             ax.margins(x=0.15)
-            log_axis(ax)
+            plain_log(ax.xaxis)
             ax.set_xlabel(label(cost, labels))
         axes[0].set_yticks(range(len(names)), [label(str(name), labels) for name in names])
         axes[0].invert_yaxis()

@@ -19,18 +19,17 @@ def learning_curves(
 ) -> Figure:
     """One panel a cell, one line a `curve`: mean `errors` at each `step` and its t interval over `seed`s.
 
-    Where some seeds have stopped early their last value is held; a mark ends a line that all stopped at.
+    Where some seeds have stopped early their last value is held; a dot ends a line if all seeds `stopped`.
     """
-    require(curves, ["cell", "curve", "seed", "step", "errors"], "learning_curves")
+    require(curves, ["cell", "curve", "seed", "step", "errors", "stopped"], "learning_curves")
     cells = list(curves["cell"].drop_duplicates())
     names = list(curves["curve"].drop_duplicates())
     with styled():
         fig, axes = panels(len(cells), columns=2, height=2.9)
         for ax, cell in zip(axes, cells, strict=True):
             own = curves[curves["cell"] == cell]
-            longest = own["step"].max()
             for position, name in enumerate(names):
-                _line(ax, own[own["curve"] == name], position, longest, level)
+                _line(ax, own[own["curve"] == name], position, level)
             ax.set(xlabel="optimiser steps", ylabel="share of errors", title=label(str(cell), labels))
             ax.set_ylim(bottom=0)
         for position, name in enumerate(names):
@@ -40,7 +39,7 @@ def learning_curves(
     return fig
 
 
-def _line(ax: Axes, rows: pd.DataFrame, position: int, longest: int, level: float) -> None:
+def _line(ax: Axes, rows: pd.DataFrame, position: int, level: float) -> None:
     if rows.empty:
         return
     wide = rows.pivot_table(index="step", columns="seed", values="errors", sort=True).ffill()
@@ -54,11 +53,11 @@ def _line(ax: Axes, rows: pd.DataFrame, position: int, longest: int, level: floa
         means["errors_low"].clip(lower=0),
         means["errors_high"].clip(upper=1),
         color=hue,
-        alpha=0.13,
+        alpha=0.1,
         lw=0,
     )
     end = rows["step"].max()
-    if end < longest:
+    if rows["stopped"].all():
         ax.plot(
             end,
             means["errors"].iloc[-1],

@@ -16,7 +16,6 @@ from typing import Any
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from retrace.plot.words import VERDICTS
 
@@ -84,17 +83,6 @@ def panels(count: int, columns: int = 3, height: float = 3.0) -> tuple[Figure, l
     for unused in axes[count:]:
         unused.remove()
     return fig, axes[:count]
-
-
-def log_axis(ax: Axes) -> None:
-    """A logarithmic x axis whose few labels are plain numbers, as short ranges need."""
-    ax.set_xscale("log")
-    low, high = ax.get_xlim()
-    steps = (1.0, 2.0, 5.0) if high < 50 * low else (1.0,)
-    ax.xaxis.set_major_locator(LogLocator(subs=steps, numticks=8))
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def colour(position: int) -> str:

@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from retrace.plot.style import colour, log_axis, marker, panels, styled
+from retrace.plot.logaxis import plain_log
+from retrace.plot.style import colour, marker, panels, styled
 from retrace.plot.table import label, mean_interval, require
 
 
@@ -47,7 +48,8 @@ def cost_and_quality(
             spread = own.groupby("condition")[quality].mean()
             top = float(spread.max())
             ax.set_ylim(min(-0.03 * top, 0.0), top * 1.15 + 1e-3)
-            log_axis(ax)
+            ax.set_xscale("log")
+            plain_log(ax.xaxis)
             ax.set(xlabel=label(cost, labels), ylabel=label(quality, labels), title=label(str(cell), labels))
         handles = [
             Line2D([], [], color=colour(i), marker=marker(i), ls="", label=label(n, labels))

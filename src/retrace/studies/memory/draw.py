@@ -29,6 +29,7 @@ LABELS = {
     "dnc": "DNC",
     "sam": "SAM",
     "cpu_seconds": "CPU seconds of training",
+    "us_rate": "CPU microseconds a character",
     "ms_step": "CPU ms of an optimiser step",
     "mops_step": "million operations of a time step",
     "kib_step": "KiB of activations of a time step",
@@ -53,7 +54,7 @@ def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[s
     figures = {
         "learning_curves": learning_curves(curves(table), labels=LABELS),
         "cost_and_quality": cost_and_quality(
-            table[table["condition"].isin(MAIN)],
+            points(table),
             "cpu_seconds",
             "errors",
             hollow="censored_strict",
@@ -65,7 +66,13 @@ def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[s
     cut = table[(table["type"] == "characters") & (table["family"] != "")]
     if not cut.empty:
         figures["truncation"] = index_against_costs(
-            cut, "truncation", ["bits"], curve="family", order="truncation", censored=None, labels=LABELS
+            cut,
+            "truncation",
+            ["bits", "us_rate"],
+            curve="family",
+            order="truncation",
+            censored=None,
+            labels=LABELS,
         )
     shown = reads(table)
     if len(shown) > 1:
@@ -97,6 +104,7 @@ def curves(table: pd.DataFrame) -> pd.DataFrame:
                 "seed": seed,
                 "step": curve["steps"],
                 "errors": curve["errors"],
+                "stopped": curve["stopped"],
             }
         )
         for (seed, cell), found in pictures.curves.items()

@@ -56,7 +56,9 @@ STUDY = Study(
             "hollow: some seed did not reach the strict level.",
         ),
         Figure(
-            "armin", "truncation", "Bits per character on held-out text against the length of truncation."
+            "armin",
+            "truncation",
+            "Bits and CPU time per character against the length of truncation, at equal memory.",
         ),
         Figure(
             "armin",

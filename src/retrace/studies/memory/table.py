@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from retrace.meter import estimate_kwh
 from retrace.stage import Array, EvidenceRow
-from retrace.studies.memory.model import LEVELS
+from retrace.studies.memory.progress import Run, horizons, progress
 
 ESTIMATES = ("constant", "cpu_load", "rapl")  # no counter of a single job's energy
 RIVALS = ("logistic", "gram1", "gram2", "gram3", "gram5")  # of `prepare`, without a recurrent network
@@ -21,7 +21,7 @@ RIVALS = ("logistic", "gram1", "gram2", "gram3", "gram5")  # of `prepare`, witho
 class Pictures:
     """What figures need beside the table, by (seed, cell); read only, so copies share it."""
 
-    curves: dict[tuple[int, str], dict[str, dict[str, list[float]]]] = field(default_factory=dict)
+    curves: dict[tuple[int, str], dict[str, dict[str, Any]]] = field(default_factory=dict)
     reads: dict[tuple[int, str], dict[str, Array]] = field(default_factory=dict)
 
     def __deepcopy__(self, _: Any) -> Pictures:
@@ -32,10 +32,10 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
     """Quality, steps and costs of every network.
 
     `steps_<level>`, `cpu_<level>`: optimiser steps and CPU seconds until a window's share of errors is at
-    most that level. A run that never gets there is censored (`censored_<level>`) and has the cell's cap, or
-    its whole time: a lower bound, so that means over such runs are restricted means. `log2_steps`,
-    `log2_cpu`, `log2_work` (operations) average the logarithm over the three levels. `area`: mean share of
-    errors from the first step to the cap, the last one held after an early stop.
+    most that level. A run that does not get there is censored: it counts with the cell's cap of steps, and
+    with the horizon up to which every network of that cell and seed was watched (restricted means).
+    `log2_steps`, `log2_cpu`, `log2_work` (operations) average the logarithm over the three levels;
+    `log2_kwh` is `log2_cpu` at the job's energy a CPU second. `area`: mean share of errors up to the cap.
     """
     pictures = Pictures()
     records: list[dict[str, Any]] = []
@@ -45,8 +45,12 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
         if train.meter["method"] in ESTIMATES:
             estimated |= {"kwh", "log2_kwh"}
         key = (row.seed, row.cell)
-        pictures.curves[key] = {name: m["curve"] for name, m in train.results["models"].items()}
+        pictures.curves[key] = {
+            name: {**m["curve"], "stopped": m["stopped"]} for name, m in train.results["models"].items()
+        }
         pictures.reads[key] = measured.read_arrays()
+        runs = {name: _run(row, name) for name in row.params["models"]}
+        horizon = horizons(list(runs.values()), row.params["levels"][-1])
         for name, about in row.params["models"].items():
             trained, found = train.results["models"][name], measured.results["models"][name]
             record: dict[str, Any] = {
@@ -71,10 +75,12 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
             }
             rivals = row.evidence["prepare"].results.get("rivals", {})
             record |= {rival: rivals.get(rival, np.nan) for rival in RIVALS}
-            seconds = train.timing["models"][name]["cpu_seconds"]
-            record |= _progress(row, trained, found, seconds) | _energy(seconds[-1], train.meter)
+            cap = runs[name].steps[-1] if _endless(row) else row.params["steps"]
+            record |= progress(runs[name], row.params["levels"], cap, horizon)
+            record |= _energy(record, train.meter)
             # CPU time of one time step of one sequence: a character, in a text
             record["log2_rate"] = record["log2_ms"] - float(np.log2(record["batch"] * found["time_steps"]))
+            record["us_rate"] = 1000 * 2 ** record["log2_rate"]
             records.append(record)
     frame = _excess(pd.DataFrame.from_records(records))
     frame.attrs["pictures"] = pictures
@@ -92,47 +98,19 @@ def _excess(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(excess=frame["bits"].to_numpy() - best.reindex(keys).to_numpy())
 
 
-def reached(errors: Sequence[float], level: float) -> int | None:
-    """Position of the first window whose share of errors is at most `level`; None if there is none."""
-    return next((i for i, error in enumerate(errors) if error <= level), None)
+def _run(row: EvidenceRow, name: str) -> Run:
+    train = row.evidence["train"]
+    curve = train.results["models"][name]["curve"]
+    # counted on the longest training sequence: an upper bound for shorter ones, alike for all networks
+    operations = row.evidence["measure"].results["models"][name]["operations"]
+    return Run(curve["steps"], curve["errors"], train.timing["models"][name]["cpu_seconds"], operations)
 
 
-def _progress(
-    row: EvidenceRow, trained: dict[str, Any], found: dict[str, Any], seconds: list[float]
-) -> dict[str, Any]:
-    steps, errors = trained["curve"]["steps"], trained["curve"]["errors"]
-    endless = row.params["task"]["kind"] in ("pixels", "characters")
-    cap = steps[-1] if endless else row.params["steps"]
-    # the cost of a step was counted on the longest training sequence: an upper bound for shorter ones
-    work = found["operations"]
-    columns: dict[str, Any] = {"ms_step": 1000 * seconds[-1] / steps[-1]}
-    columns["log2_ms"] = float(np.log2(columns["ms_step"]))
-    logs = []
-    for name, level in zip(LEVELS, row.params["levels"], strict=True):
-        at = reached(errors, level)
-        # a run longer than the cap has not reached a level that it reaches later
-        late = at is None or steps[at] > cap
-        count = cap if late or at is None else steps[at]
-        cpu = seconds[-1] if at is None else seconds[at]
-        columns |= {f"steps_{name}": count, f"cpu_{name}": cpu, f"censored_{name}": late}
-        logs.append(
-            (np.log2(count), np.log2(cpu), np.log2(work * float(steps[-1] if at is None else steps[at])))
-        )
-    means = np.mean(logs, axis=0)
-    columns |= dict(zip(("log2_steps", "log2_cpu", "log2_work"), map(float, means), strict=True))
-    columns["solved"] = float(not columns["censored_strict"])
-    columns["area"] = _area(steps, errors, cap)
-    columns["cpu_seconds"] = seconds[-1]
-    return columns
+def _endless(row: EvidenceRow) -> bool:
+    return row.params["task"]["kind"] in ("pixels", "characters")
 
 
-def _area(steps: list[int], errors: list[float], cap: int) -> float:
-    before = [0, *steps[:-1]]
-    inside = [(error, min(b, cap) - min(a, cap)) for error, a, b in zip(errors, before, steps, strict=True)]
-    held = errors[-1] * max(cap - steps[-1], 0)
-    return (sum(error * width for error, width in inside) + held) / cap
-
-
-def _energy(cpu_seconds: float, meter: dict[str, Any]) -> dict[str, float]:
-    kwh = estimate_kwh(cpu_seconds, meter)
-    return {"kwh": kwh, "log2_kwh": float(np.log2(kwh)), "kg_co2e": kwh * meter["factor_kg_per_kwh"]}
+def _energy(record: Mapping[str, Any], meter: Mapping[str, Any]) -> dict[str, float]:
+    kwh = estimate_kwh(record["cpu_seconds"], meter)
+    rate = float(np.log2(kwh / record["cpu_seconds"]))
+    return {"kwh": kwh, "log2_kwh": record["log2_cpu"] + rate, "kg_co2e": kwh * meter["factor_kg_per_kwh"]}
