@@ -13,11 +13,13 @@ from retrace.data.sequences.tasks import Characters, Pixels, Task
 from retrace.device import current
 from retrace.metrics.sequence_costs import step_cost
 from retrace.nets.memory.base import MemoryNet
+from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.memory.model import Net
 from retrace.studies.memory.network import restore
 from retrace.studies.memory.pieces import characters, grey, kind_of_loss, training
 from retrace.training.sequences import Piece, losses
+from retrace.training.steps import seeded
 
 if TYPE_CHECKING:
     from retrace.studies.memory.params import Params
@@ -46,10 +48,11 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         one = next(training(task, inputs["prepare"], batch, truncation, 1, 1.0, seed, device))
         if "in0.x" in inputs["prepare"].read_scratch():
             one = _longest(inputs, device)
-        tested = _test(task, net, inputs, device)
-        results[name] = {**tested, **_cost(net, one, task)}
         arrays.setdefault("input", np.ascontiguousarray(one.x[:, 0].cpu().numpy().astype(np.float16)))
-        arrays |= _reads(name, net, one)
+        with seeded(derive(seed, "measure", name), one.x.device):  # a random address is drawn here, too
+            tested = _test(task, net, inputs, device)
+            results[name] = {**tested, **_cost(net, one, task)}
+            arrays |= _reads(name, net, one)
     return Output({"models": results}, arrays=arrays)
 
 
