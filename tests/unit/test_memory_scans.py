@@ -6,16 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrace.nets.memory.base import detach
+from retrace.nets.memory.dnc import Dnc
 from retrace.nets.memory.registry import build
 
-NAMES = ("ntm", "tardis", "awta")
+NAMES = ("ntm", "tardis", "awta", "dnc", "sam")
 
 
 def outcome(net, parts, noises, truncated):
     """Outputs, reads, last state and all gradients of a loss over several parts with a carried state."""
     net.zero_grad()
     parts = [part.clone().requires_grad_() for part in parts]
-    state, loss, kept = None, torch.zeros((), dtype=parts[0].dtype), []
+    state, loss, kept = begin(net, parts[0]), torch.zeros((), dtype=parts[0].dtype), []
     for part, noise in zip(parts, noises, strict=True):
         net.draw = lambda _, noise=noise: noise
         y, state, reads = net(part, state, reads=True)
@@ -31,10 +32,22 @@ def outcome(net, parts, noises, truncated):
     return [*kept, *(p.grad for p in parts), *(p.grad for p in net.parameters())]
 
 
+def begin(net, x):
+    """Fresh, but for the DNC: among equally used slots rounding would decide which is allocated."""
+    if not isinstance(net, Dnc):
+        return None
+    shape = x.shape[1], net.slots
+    usage = torch.rand(shape, dtype=x.dtype, generator=torch.Generator().manual_seed(0))
+    return net.start(x.shape[1])._replace(usage=usage)
+
+
 def of_state(state):
     """A term of the loss for each part of a state that has a gradient."""
     parts = [part for part in state if isinstance(part, torch.Tensor) and part.requires_grad]
-    return [(part * torch.linspace(1, 2, part.numel(), dtype=part.dtype).view(part.shape)).sin().sum() for part in parts]
+    return [
+        (part * torch.linspace(1, 2, part.numel(), dtype=part.dtype).view(part.shape)).sin().sum()
+        for part in parts
+    ]
 
 
 def gap(name, lengths, slots, batch, truncated, kappa, dtype, noisy, hidden=10, width=6):

@@ -15,7 +15,6 @@ from retrace.nets.memory.scans.awta import AwtaLoop
 from retrace.nets.memory.scans.node import Node
 from retrace.nets.memory.scans.tardis import SHARPNESS, TardisLoop
 
-
 Weights = tuple[Tensor, ...]
 
 
@@ -117,8 +116,8 @@ class Tardis(Addressed):
         layers = (self.gates, self.scalars, self.candidate, self.write)
         weights = [part for layer in layers for part in layer.parameters()]
         loop = TardisLoop(noise, self.kappa, steps)
-        out, *after, chosen = Node.apply(loop, x, *begin, *parts, *now, *weights)
-        return out, TardisState(*after, steps + x.shape[0]), chosen
+        out, h, c, memory, usage, last, chosen = Node.apply(loop, x, *begin, *parts, *now, *weights)
+        return out, TardisState(h, c, memory, usage, last, steps + x.shape[0]), chosen
 
     def integrate(
         self, x: Tensor, h: Tensor, c: Tensor, r: Tensor, noise: Tensor | None
@@ -157,8 +156,8 @@ class Awta(Addressed):
         layers = (self.cell.gate, self.cell.update, self.cell.write)
         weights = [part for layer in layers for part in layer.parameters()]
         loop = AwtaLoop(noise, self.kappa, steps)
-        out, h, *after, chosen = Node.apply(loop, x, *begin, *now, *parts, *weights)
-        return out, TardisState(h, h, *after, steps + x.shape[0]), chosen
+        out, h, memory, usage, last, chosen = Node.apply(loop, x, *begin, *now, *parts, *weights)
+        return out, TardisState(h, h, memory, usage, last, steps + x.shape[0]), chosen
 
     def integrate(
         self, x: Tensor, h: Tensor, c: Tensor, r: Tensor, noise: Tensor | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from retrace.nets.memory.fused import backward, forward
@@ -13,8 +12,8 @@ from retrace.nets.memory.scans.picking import Address, AddressBack, AddressTape,
 
 
 class AwtaLoop:
-    """Inputs: x (T, B, X); h, memory, usage, last; the address layer's part of [x; h] (I, X + H) and its bias;
-    `AddressWeights`; weights and biases of gate, update and write layers.
+    """Inputs: x (T, B, X); h, memory, usage, last; the address layer's part of [x; h] (I, X + H) and its
+    bias; `AddressWeights`; weights and biases of gate, update and write layers.
 
     Outputs: the cell's (T, B, H + R), the four parts of the state after the last step, reads (T, B, N).
     """
@@ -56,6 +55,6 @@ class AwtaLoop:
         return into.x, first, memory, usage, last, *into.weights[:2], *parts, *into.weights[2:]
 
     def _sizes(self, inputs: tuple[Tensor, ...]) -> Sizes:
-        x, h, memory = inputs[:3]
-        slots, width = memory.shape[1:]
-        return Sizes(*x.shape, h.shape[1], slots, width, inputs[6].shape[0], self.before)
+        steps, batch, size = inputs[0].shape
+        slots, width = inputs[2].shape[1:]
+        return Sizes(steps, batch, size, inputs[1].shape[1], slots, width, len(inputs[6]), self.before)

@@ -99,7 +99,7 @@ class ControllerBack:
             through_o.unbind(0),
             through_c.unbind(0),
         )
-        self.three = self.logits[..., : 3 * hidden].unflatten(2, (3, hidden)).unbind(0)
+        self.three = torch.unflatten(self.logits[..., : 3 * hidden], 2, (3, hidden)).unbind(0)
         self.fourth, self.whole = self.logits[..., 3 * hidden :].unbind(0), self.logits.unbind(0)
         self.both, self.f = self.seen.unbind(0), f.unbind(0)
         self.h, self.read = self.seen[..., :hidden].unbind(0), self.seen[..., hidden:].unbind(0)

@@ -44,6 +44,8 @@ class Node(torch.autograd.Function):
 
 def started(grad: Tensor | None, like: Tensor) -> Tensor:
     """A copy of a gradient to add to, zeros where there is none."""
-    return torch.zeros_like(like, memory_format=torch.contiguous_format) if grad is None else grad.clone(
-        memory_format=torch.contiguous_format
+    return (
+        torch.zeros_like(like, memory_format=torch.contiguous_format)
+        if grad is None
+        else grad.clone(memory_format=torch.contiguous_format)
     )

@@ -15,10 +15,9 @@ softmax_backward = torch._softmax_backward_data
 
 
 class Tape(NamedTuple):
-    """E = 3R + 12 numbers leave the heads, K = 2 heads. unit (T, B, H), length (T, B, 1) of c; said (T, B, E);
-    memory (T + 1, B, N, R); weights (T + 1, B, K, N); soft (T, B, K, 2): strength and sharpness; gate
-    (T, B, K, 1); shift (T, B, K, 3); content, moved, sharp (T, B, K, N); ring (T, B, K, N + 2); total
-    (T, B, K, 1).
+    """E = 3R + 12 numbers leave the heads, K = 2 heads. unit (T, B, H), length (T, B, 1) of c; said
+    (T, B, E); memory (T + 1, B, N, R); weights (T + 1, B, K, N); soft (T, B, K, 2): strength and sharpness;
+    gate, total (T, B, K, 1); shift (T, B, K, 3); content, moved, sharp (T, B, K, N); ring (T, B, K, N + 2).
     """
 
     unit: Tensor
@@ -69,7 +68,7 @@ class NtmLoop:
         tape.weights[0, :, 0], tape.weights[0, :, 1] = reading, writing
         heads, what = _heads(tape.said, width)
         cosine = Cosine(heads[..., :width], tape.soft[..., :1], slots)
-        unit, length, said, rows, weights, soft, gate, shift, content, ring, moved, sharp, total = (
+        unit, length, said, rows, weights, soft, gate, shift, content, _, moved, sharp, total = (
             part.unbind(0) for part in tape
         )
         pair, gates, shifts = (
@@ -78,7 +77,7 @@ class NtmLoop:
             heads[..., width + 2 : width + 5].unbind(0),
         )
         power = tape.soft[..., 1:].unbind(0)
-        turns = [part.unbind(0) for part in tape.shift.split(1, 3)]
+        turns = [part.unbind(0) for part in torch.split(tape.shift, 1, 3)]
         places = [tape.ring[..., k : k + slots].unbind(0) for k in range(3)]
         first, last = tape.ring[..., :1].unbind(0), tape.ring[..., -1:].unbind(0)
         start, end = tape.ring[..., 1:2].unbind(0), tape.ring[..., -2:-1].unbind(0)
@@ -138,7 +137,11 @@ class NtmLoop:
         chain = torch.ones_like(heads[..., width:])
         chain[..., ::5], chain[..., 1:2] = pair.sigmoid(), tape.gate * (1 - tape.gate)
         u = tape.weights[1:, :, 1]
-        left, tall, wide = (1 - u).unsqueeze(3).unbind(0), what.unsqueeze(2).unbind(0), u.unsqueeze(2).unbind(0)
+        left, tall, wide = (
+            (1 - u).unsqueeze(3).unbind(0),
+            what.unsqueeze(2).unbind(0),
+            u.unsqueeze(2).unbind(0),
+        )
         memory = started(into_memory, tape.memory[0])
         carry = torch.stack([started(reading, u[0]), started(writing, u[0])], 1)
         read_carry, write_carry = carry.unbind(1)
@@ -150,11 +153,11 @@ class NtmLoop:
         ring = x.new_empty(batch, 2, slots + 2)
         sides = [ring[..., k : k + slots] for k in range(3)]
         window = tape.ring.unfold(3, slots, 1).unbind(0)
-        turns = [part.unbind(0) for part in tape.shift.split(1, 3)]
+        turns = [part.unbind(0) for part in torch.split(tape.shift, 1, 3)]
         rows, weights, content, gate, shift, total, unit, length, whole, chained, spoken = (
             part.unbind(0)
-            for part in (tape.memory, tape.weights, tape.content, tape.gate, tape.shift, tape.total, tape.unit,
-                         tape.length, said, chain, into_what)
+            for part in (tape.memory, tape.weights, tape.content, tape.gate, tape.shift, tape.total,
+                         tape.unit, tape.length, said, chain, into_what)
         )  # fmt: skip
         read_weights = tape.weights[1:, :, 0].unsqueeze(3).unbind(0)
         for t in range(steps - 1, -1, -1):
@@ -206,7 +209,7 @@ class NtmLoop:
 def _heads(said: Tensor, width: int) -> tuple[Tensor, Tensor]:
     """Views of what both heads say (T, B, 2, R + 6) and of the vector to write (T, B, R)."""
     cut = 2 * (width + 6)
-    return said[..., :cut].unflatten(2, (2, width + 6)), said[..., cut:]
+    return torch.unflatten(said[..., :cut], 2, (2, width + 6)), said[..., cut:]
 
 
 def _order(width: int, device: torch.device) -> Tensor:

@@ -42,7 +42,12 @@ class Address:
     """Picks slots. A slot's part of the layer is kept and changed only where the memory is written."""
 
     def __init__(
-        self, weights: AddressWeights, memory: Tensor, state: tuple[Tensor, Tensor, int], noise: Tensor | None, steps: int
+        self,
+        weights: AddressWeights,
+        memory: Tensor,
+        state: tuple[Tensor, Tensor, int],
+        noise: Tensor | None,
+        steps: int,
     ) -> None:
         """memory (B, N, R); state: usage and last read (B, N), steps before; noise (T, B, N)."""
         (batch, slots, _), inner, new = memory.shape, weights.row.shape[0], memory.new_empty
@@ -53,7 +58,14 @@ class Address:
         counts, lasts = new(steps + 1, batch, slots), memory.new_zeros(steps + 1, batch, slots)
         counts[0], lasts[0] = usage, last
         self.tape = AddressTape(
-            new(*plain, inner), score, noisy, new(plain), new(steps, batch, 1), new(steps, batch, 1), counts, lasts
+            new(*plain, inner),
+            score,
+            noisy,
+            new(plain),
+            new(steps, batch, 1),
+            new(steps, batch, 1),
+            counts,
+            lasts,
         )
         self.inner, self.score, self.noisy, self.unit, self.length, self.used, self.usage, self.last = (
             part.unbind(0) for part in self.tape
@@ -116,7 +128,7 @@ class AddressBack:
         """ends: memory (B, N, R) before and after; flow: flat rows read (T, B), vectors read and written
         (B, R) of each step; grads: of the last memory, usage and read weights.
         """
-        (batch, slots, width), inner = ends[0].shape, weights.row.shape[0]
+        (batch, slots, _), inner = ends[0].shape, weights.row.shape[0]
         self.weights, self.tape, self.before, self.count = weights, tape, before, slots
         chosen, self.read, self.written = flow
         self.chosen = chosen.unbind(0)

@@ -104,9 +104,8 @@ class TardisLoop:
         )
         activated, both, scaled, inner, squashed, cells, what, chosen = (part.unbind(0) for part in tape)
         own, read = tape.seen[..., :hidden].unbind(0), tape.seen[..., hidden:].unbind(0)
-        scaled_h, scaled_r = tape.scaled.split([hidden, width], 2)
-        scaled_h, scaled_r = scaled_h.unbind(0), scaled_r.unbind(0)
-        i, f, o, alpha, beta = (part.unbind(0) for part in gates.split([*[hidden] * 3, 1, 1], 2))
+        scaled_h, scaled_r = (part.unbind(0) for part in torch.split(tape.scaled, [hidden, width], 2))
+        i, f, o, alpha, beta = (part.unbind(0) for part in torch.split(gates, [*[hidden] * 3, 1, 1], 2))
         said = logits.unbind(0)
         for t in range(steps):
             address.pick(t, said[t].addmm_(cells[t], by_address), chosen[t])
@@ -137,7 +136,7 @@ class TardisLoop:
         width = memory.shape[2]
         w, tape = TardisWeights(*inputs[10:]), Tape(*saved[1:9])
         grad, into_h, into_c, into_memory, usage, last = grads
-        own, read = (part.unbind(0) for part in tape.seen.split([hidden, width], 2))
+        own, read = (part.unbind(0) for part in torch.split(tape.seen, [hidden, width], 2))
         walk = AddressBack(
             AddressWeights(*inputs[6:10]),
             AddressTape(*saved[9:]),
@@ -160,19 +159,19 @@ class TardisLoop:
         slope = (scalar * (1 - scalar)).unbind(0)
         logits, inner = torch.empty_like(tape.gates), torch.empty_like(tape.candidate)
         written, said = torch.empty_like(tape.written), new(steps, batch, w.address.shape[0])
-        two = logits[..., : 2 * hidden].unflatten(2, (2, hidden)).unbind(0)
+        two = torch.unflatten(logits[..., : 2 * hidden], 2, (2, hidden)).unbind(0)
         third, pair = logits[..., 2 * hidden : 3 * hidden].unbind(0), logits[..., 3 * hidden :].unbind(0)
         whole, inners, what, common = (part.unbind(0) for part in (logits, inner, written, said))
         through_, by_o_, by_c_, by_inner_ = (part.unbind(0) for part in (through, by_o, by_c, by_inner))
-        alpha, beta = (part.unbind(0) for part in scalar.split(1, 2))
+        alpha, beta = (part.unbind(0) for part in torch.split(scalar, 1, 2))
         from_gates = _joined(w)
         to_both, to_scaled, to_h, to_c = (
             weight[:, size:].contiguous() for weight in (from_gates, w.candidate, w.write, w.address)
         )
         out = new(steps, batch, hidden + width).zero_() if grad is None else grad
-        out_h, out_r = (part.unbind(0) for part in out.split([hidden, width], 2))
+        out_h, out_r = (part.unbind(0) for part in torch.split(out, [hidden, width], 2))
         both, sums = new(batch, hidden + width), new(batch, 2)
-        both_h, both_r = both.split([hidden, width], 1)
+        both_h, both_r = torch.split(both, [hidden, width], 1)
         carry_h, carry_c = started(into_h, h), started(into_c, h)
         wide, forget = carry_c.unsqueeze(1), f.unbind(0)
         for t in range(steps - 1, -1, -1):
@@ -183,7 +182,7 @@ class TardisLoop:
             torch.mul(carry_h, by_o_[t], out=third[t])
             torch.mul(carry_c, by_inner_[t], out=inners[t])
             carry_c.mul_(forget[t])
-            scaled_h, scaled_r = (inners[t] @ to_scaled).split([hidden, width], 1)
+            scaled_h, scaled_r = torch.split(inners[t] @ to_scaled, [hidden, width], 1)
             torch.sum(scaled_h * own[t], 1, out=sums[:, 0])
             torch.sum(scaled_r * read[t], 1, out=sums[:, 1])
             torch.mul(sums, slope[t], out=pair[t])
