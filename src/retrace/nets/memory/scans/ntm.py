@@ -216,7 +216,12 @@ def _order(width: int, device: torch.device) -> Tensor:
     """Rows of both heads' layers with the three shifts reversed (its own inverse): a shift by k then reads
     the ring at k steps from its start.
     """
-    order = torch.arange(3 * width + 12)
-    for start in (width + 2, 2 * width + 8):
-        order[[start, start + 2]] = order[[start + 2, start]]
-    return order.to(device)
+    first, second, end = width + 2, 2 * width + 8, 3 * width + 12
+    parts = (
+        (0, first, 1),
+        (first + 2, first - 1, -1),
+        (first + 3, second, 1),
+        (second + 2, second - 1, -1),
+        (second + 3, end, 1),
+    )
+    return torch.cat([torch.arange(*part, device=device) for part in parts])
