@@ -4,19 +4,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from sklearn.datasets import load_digits
 
 from retrace.claims.load import load_claims
 from retrace.data.sequences.reviews import pack
+from retrace.metrics.sequence_costs import step_cost
 from retrace.nets.memory.registry import BUILDERS
 from retrace.stage import Evidence, EvidenceRow, StageError
 from retrace.studies.memory import draw, measure, prepare, train
-from retrace.studies.memory.model import NETWORKS
+from retrace.studies.memory.model import NETWORKS, Net
+from retrace.studies.memory.network import restore
 from retrace.studies.memory.params import Params
 from retrace.studies.memory.progress import Run, horizons, progress, reached
 from retrace.studies.memory.study import STUDY
 from retrace.studies.memory.table import table
+from retrace.training.sequences import losses
 from retrace.verbs.stage import Params as StageParams
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +101,21 @@ def test_same_seed_same_results_and_networks_do_not_disturb_each_other(rows, nam
     assert np.array_equal(*reads)
     other = stages("copy", seed=1, models=models)
     assert other.evidence["train"].results != alone.evidence["train"].results
+
+
+@pytest.mark.parametrize("name", ["armin_soft", "ntm", "awta"])
+def test_costs_are_those_of_plain_steps(rows, name):
+    """Whether a network's scan is fused must not change what is counted."""
+    evidence = rows[0].evidence
+    data, steps = evidence["prepare"].read_scratch(), evidence["prepare"].results["steps"]
+    longest = max((key for key in steps if key.startswith("in")), key=steps.get)
+    x, y = (torch.from_numpy(data[f"{longest}.{axis}"]) for axis in "xy")
+    net = restore(Net.model_validate(rows[0].params["models"][name]), evidence["prepare"], 0).train()
+    net.fused = False
+    cost = step_cost(lambda: losses(net(x)[0], y, "bits")[0], [*net.parameters(), x, y])
+    found = evidence["measure"].results["models"][name]
+    assert found["operations"] == cost.operations
+    assert found["activation_bytes"] == cost.activation_bytes
 
 
 def test_reads_are_shares_of_slots(rows):

@@ -33,7 +33,8 @@ class MemoryNet(nn.Module):
 
     x (T, B, inputs); y (T, B, outputs) are logits, the task's sigmoid or softmax is left to the loss; reads
     are the read weights (T, B, slots) when asked for, else None. Without a state every sequence starts
-    afresh. `kappa` is the inverse temperature of reads by Gumbel noise; other networks ignore it.
+    afresh. `kappa` is the inverse temperature of reads by Gumbel noise; other networks ignore it. `fused`
+    picks a network's scan with a backward pass of its own, else its plain steps: equal up to rounding.
     """
 
     fills: ClassVar[bool] = False  # writes slot 0, 1, ... first, and only then over what it has
@@ -48,7 +49,7 @@ class MemoryNet(nn.Module):
                 raise ValueError(f"{name} must be at least 1, not {size}")
         self.inputs, self.hidden, self.slots, self.width = inputs, hidden, slots, width
         self.overwrite = overwrite
-        self.kappa = 1.0
+        self.kappa, self.fused = 1.0, True
         self.head = orthogonal(features, outputs)
 
     def set_kappa(self, kappa: float) -> None:

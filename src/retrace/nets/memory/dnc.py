@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from retrace.nets.memory.base import MemoryNet, State
 from retrace.nets.memory.content import one_plus, similarity
+from retrace.nets.memory.scans.dnc import DncLoop
+from retrace.nets.memory.scans.node import Node
 
 
 class DncState(NamedTuple):
@@ -59,6 +61,16 @@ class Dnc(MemoryNet):
         h, read, none = zero(batch, self.hidden), zero(batch, self.width), zero(batch, self.slots)
         memory, links = zero(batch, self.slots, self.width), zero(batch, self.slots, self.slots)
         return DncState(h, h, memory, none, none, none, none, links, read)
+
+    def scan(
+        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
+    ) -> tuple[Tensor, State, Tensor | None]:
+        """The fused scan, or step by step when `fused` is off: equal outputs and gradients."""
+        if not self.fused:
+            return super().scan(x, state, noise, reads)
+        weights = (*self.controller.parameters(), *self.interface.parameters())
+        out, *after, chosen = Node.apply(DncLoop(), x, *state, *weights)
+        return out, DncState(*after), chosen if reads else None
 
     def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, DncState, Tensor]:
         """Controller, write, links, read."""

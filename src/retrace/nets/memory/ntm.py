@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from retrace.nets.memory.base import MemoryNet, State
 from retrace.nets.memory.content import one_plus, similarity
+from retrace.nets.memory.scans.node import Node
+from retrace.nets.memory.scans.ntm import NtmLoop
 
 GAIN = 1.4  # of the heads' initial weights (official code of ARMIN)
 
@@ -50,6 +52,17 @@ class Ntm(MemoryNet):
         none = self.memory.new_zeros(batch, self.slots)
         read = self.memory.new_zeros(batch, self.width)
         return NtmState(h, c, self.memory.sigmoid().expand(batch, -1, -1), none, none, read)
+
+    def scan(
+        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
+    ) -> tuple[Tensor, State, Tensor | None]:
+        """The fused scan, or step by step when `fused` is off: equal outputs and gradients."""
+        if not self.fused:
+            return super().scan(x, state, noise, reads)
+        layers = (self.controller, self.reader, self.writer)
+        weights = [part for layer in layers for part in layer.parameters()]
+        out, *after, chosen = Node.apply(NtmLoop(), x, *state, *weights)
+        return out, NtmState(*after), chosen if reads else None
 
     def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, NtmState, Tensor]:
         """Controller, read, write."""

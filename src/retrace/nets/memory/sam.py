@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from retrace.nets.memory.base import MemoryNet, State
 from retrace.nets.memory.content import one_plus, similarity
-
-ACCESS = 0.005  # a weight above it is an access (section 3.2)
+from retrace.nets.memory.scans.node import Node
+from retrace.nets.memory.scans.sam import ACCESS, SamLoop
 
 
 class SamState(NamedTuple):
@@ -55,6 +55,16 @@ class Sam(MemoryNet):
         h, read, none = zero(batch, self.hidden), zero(batch, self.width), zero(batch, self.slots)
         idle = torch.arange(self.slots, 0, -1, dtype=h.dtype, device=h.device).expand(batch, -1)
         return SamState(h, h, zero(batch, self.slots, self.width), none, idle, read)
+
+    def scan(
+        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
+    ) -> tuple[Tensor, State, Tensor | None]:
+        """The fused scan, or step by step when `fused` is off: equal outputs and gradients."""
+        if not self.fused:
+            return super().scan(x, state, noise, reads)
+        weights = (*self.controller.parameters(), *self.interface.parameters())
+        out, *after, chosen = Node.apply(SamLoop(self.kept), x, *state, *weights)
+        return out, SamState(*after), chosen if reads else None
 
     def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, SamState, Tensor]:
         """Controller, write, sparse read."""

@@ -6,12 +6,16 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from retrace.nets.memory.address import TardisAddress, gumbel, hard, place, store
 from retrace.nets.memory.base import MemoryNet, State, orthogonal
 from retrace.nets.memory.cell import FORGET, ArminCell
+from retrace.nets.memory.scans.awta import AwtaLoop
+from retrace.nets.memory.scans.node import Node
+from retrace.nets.memory.scans.tardis import SHARPNESS, TardisLoop
 
-SHARPNESS = 10 / 3  # of the scalar gates
+Weights = tuple[Tensor, ...]
 
 
 class TardisState(NamedTuple):
@@ -29,6 +33,7 @@ class Addressed(MemoryNet):
     """What both have: TARDIS's scores, a hard read by Gumbel noise, the usage count."""
 
     fills: ClassVar[bool] = True
+    gated: ClassVar[int] = 0  # scalar gates that get noise, too
 
     def __init__(
         self,
@@ -46,25 +51,46 @@ class Addressed(MemoryNet):
 
     def draw(self, x: Tensor) -> Tensor | None:
         """Gumbel noise in training."""
-        return gumbel(x, x.shape[0], x.shape[1], self.slots) if self.training else None
+        return gumbel(x, x.shape[0], x.shape[1], self.slots + self.gated) if self.training else None
+
+    def scan(
+        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
+    ) -> tuple[Tensor, State, Tensor | None]:
+        """The fused scan, or step by step when `fused` is off: equal outputs and gradients."""
+        if not self.fused:
+            return super().scan(x, state, noise, reads)
+        now, key, row, use = torch.split(self.address.mix.weight, self.address.sizes, dim=1)
+        parts = (F.linear(self.address.keys, key), row, use, self.address.vector)
+        out, state, chosen = self.run(x, state, noise, parts, (now, self.address.mix.bias))
+        return out, state, chosen if reads else None
+
+    def run(
+        self, x: Tensor, state: State, noise: Tensor | None, parts: Weights, now: Weights
+    ) -> tuple[Tensor, TardisState, Tensor]:
+        """The fused scan; `parts` and `now` are the address layer's, of slots and of input and state."""
+        raise NotImplementedError
 
     def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, TardisState, Tensor]:
         """Read, integrate, write to the slot of the fill phase or to the slot just read."""
         h, c, memory, usage, last, steps = state
         scores = self.address(x, c, memory, usage, last)
-        weights = hard(scores if noise is None else scores + noise, self.kappa)
+        weights = hard(scores if noise is None else scores + noise[:, : self.slots], self.kappa)
         r = torch.einsum("bn,bnr->br", weights, memory)
-        h, c, out, what = self.integrate(x, h, c, r)
+        h, c, out, what = self.integrate(x, h, c, r, None if noise is None else noise[:, self.slots :])
         memory = store(memory, place(steps, weights), what)
         return out, TardisState(h, c, memory, usage + weights, weights, steps + 1), weights
 
-    def integrate(self, x: Tensor, h: Tensor, c: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def integrate(
+        self, x: Tensor, h: Tensor, c: Tensor, r: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Next h and c (B, H), output (B, H + R), write vector (B, R)."""
         raise NotImplementedError
 
 
 class Tardis(Addressed):
     """TARDIS (Gulcehre et al. 2017) as in the official code of ARMIN: an LSTM, h and read scaled by gates."""
+
+    gated: ClassVar[int] = 2
 
     def __init__(self, inputs: int, outputs: int, hidden: int, slots: int, width: int, **more: Any) -> None:
         super().__init__(inputs, outputs, hidden, slots, width, **more)
@@ -82,13 +108,26 @@ class Tardis(Addressed):
         none = self.memory.new_zeros(batch, self.slots)
         return TardisState(h, c, self.memory.expand(batch, -1, -1), none, none, 0)
 
-    def integrate(self, x: Tensor, h: Tensor, c: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def run(
+        self, x: Tensor, state: State, noise: Tensor | None, parts: Weights, now: Weights
+    ) -> tuple[Tensor, TardisState, Tensor]:
+        """See `TardisLoop`."""
+        *begin, steps = state
+        layers = (self.gates, self.scalars, self.candidate, self.write)
+        weights = [part for layer in layers for part in layer.parameters()]
+        loop = TardisLoop(noise, self.kappa, steps)
+        out, h, c, memory, usage, last, chosen = Node.apply(loop, x, *begin, *parts, *now, *weights)
+        return out, TardisState(h, c, memory, usage, last, steps + x.shape[0]), chosen
+
+    def integrate(
+        self, x: Tensor, h: Tensor, c: Tensor, r: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """LSTM step whose candidate sees h and r through two scalar gates, noisy in training."""
         both = torch.cat([x, h, r], 1)
         i, f, o = self.gates(both).chunk(3, dim=1)
         logits = self.scalars(both)
-        if self.training:
-            logits = logits + gumbel(logits, 1, *logits.shape)[0]
+        if noise is not None:
+            logits = logits + noise
         alpha, beta = (SHARPNESS * logits).sigmoid().chunk(2, dim=1)
         candidate = self.candidate(torch.cat([x, alpha * h, beta * r], 1)).tanh()
         c = c * (f + FORGET).sigmoid() + i.sigmoid() * candidate
@@ -109,7 +148,20 @@ class Awta(Addressed):
         none = memory.new_zeros(batch, self.slots)
         return TardisState(h, h, memory, none, none, 0)
 
-    def integrate(self, x: Tensor, h: Tensor, c: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def run(
+        self, x: Tensor, state: State, noise: Tensor | None, parts: Weights, now: Weights
+    ) -> tuple[Tensor, TardisState, Tensor]:
+        """See `AwtaLoop`."""
+        _, *begin, steps = state
+        layers = (self.cell.gate, self.cell.update, self.cell.write)
+        weights = [part for layer in layers for part in layer.parameters()]
+        loop = AwtaLoop(noise, self.kappa, steps)
+        out, h, memory, usage, last, chosen = Node.apply(loop, x, *begin, *now, *parts, *weights)
+        return out, TardisState(h, h, memory, usage, last, steps + x.shape[0]), chosen
+
+    def integrate(
+        self, x: Tensor, h: Tensor, c: Tensor, r: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """ARMIN's cell; its only state is c."""
         c, out, what = self.cell(x, c, r)
         return c, c, out, what

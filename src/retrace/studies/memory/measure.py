@@ -32,8 +32,9 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     """Evaluation without noise; sequences longer than those trained on may overwrite the memory.
 
     Results of each network: `test`, name -> share of errors and loss of a sequence in bits; bits a
-    prediction; operations and activation bytes of one training step on the longest test sequence of
-    training length. Leaves reads `<network>` (T,N) of one sequence, and `input` (T,X) of the first network's.
+    prediction; operations and activation bytes of one training step, written step by step, on the longest
+    test sequence of training length. Leaves reads `<network>` (T,N) of one sequence, and `input` (T,X) of the
+    first network's.
     """
     task, device = TASK.validate_python(params.task), current()
     weights = inputs["train"].read_scratch()
@@ -106,6 +107,7 @@ def _longest(inputs: Inputs, device: str) -> Piece:
 
 def _cost(net: MemoryNet, piece: Piece, task: Task) -> dict[str, int]:
     net.train()
+    net.fused = False  # how cleverly a scan is written must not count
 
     def loss() -> Tensor:
         return losses(net(piece.x)[0], piece.y, kind_of_loss(task))[0]
@@ -113,6 +115,7 @@ def _cost(net: MemoryNet, piece: Piece, task: Task) -> dict[str, int]:
     cost = step_cost(loss, [*net.parameters(), piece.x, piece.y])
     net.zero_grad()
     net.eval()
+    net.fused = True
     return {
         "multiply_adds": cost.multiply_adds,
         "operations": cost.operations,

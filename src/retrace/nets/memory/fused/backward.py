@@ -7,7 +7,7 @@ from torch import Tensor
 
 from retrace.nets.memory.fused.gradients import Gradients
 from retrace.nets.memory.fused.tape import Sizes, Tape, Weights, rows
-from retrace.nets.memory.fused.undo import Undo
+from retrace.nets.memory.fused.undo import Walk
 
 ROWS = 512  # steps times sequences of a chunk: enough for a product, and its buffers stay in the cache
 
@@ -54,11 +54,10 @@ def run(
     s: Sizes,
     tape: Tape,
     weights: Weights,
-    undo: Undo,
+    undo: Walk,
     into: Gradients,
     grad: Tensor,
     grad_h: Tensor | None,
-    soft: bool,
 ) -> Tensor:
     """Gradient of the first h (B, H); fills `into`, and `undo` ends with the memory's.
 
@@ -85,7 +84,7 @@ def run(
     for end in range(s.T, 0, -chunk.length):
         begin = max(0, end - chunk.length)
         chunk.fill(tape, grad, begin, end)
-        soft_weights = _softmax(s, tape, undo, begin, end, soft)
+        undo.chunk(begin, end)
         for t in range(end - 1, begin - 1, -1):
             k = t - begin
             undo.write(t, written[k + 1])
@@ -96,18 +95,8 @@ def run(
             torch.mul(gated, gate[k], out=gates[k])
             dr = out_r[k].addcmul_(gated_r, g_r[t]).addmm_(gates[k], to_r)
             torch.mul(dh, f[t], out=carry).addcmul_(gated_h, g_h[t])
-            undo.reading(t, dr, None if soft_weights is None else soft_weights[k], address[k])
+            undo.reading(t, dr, address[k])
         n = end - begin
         into.add(chunk.early[: n + 1], chunk.late[:n], begin, end)
     chunk.early[0, :, cut:] = 0
     return carry.addmm_(row[0], to_h)
-
-
-def _softmax(s: Sizes, tape: Tape, undo: Undo, begin: int, end: int, soft: bool) -> tuple[Tensor, ...] | None:
-    """The softmax weights by which the address of a read gets its gradient, one (B, N) a step."""
-    if not s.A:
-        return None
-    if soft:
-        return tape.chosen[begin:end].unbind(0)
-    scores = tape.early[begin:end, :, : s.A]
-    return torch.softmax(undo.kappa * scores, 2).unbind(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,8 +16,25 @@ def span(s: Sizes) -> int:
     return max(1, math.isqrt(max(0, s.T - s.filling)))
 
 
+class Picker(Protocol):
+    """Chooses the slot that a step reads, in place of the largest address logit."""
+
+    def pick(self, t: int, logits: Tensor, out: Tensor) -> None:
+        """From logits (B, A), which it may change, to flat rows (B,) of the memory."""
+
+    def wrote(self, t: int, what: Tensor) -> None:
+        """Hear that step t wrote `what` (B, R)."""
+
+
 def run(
-    s: Sizes, x: Tensor, h: Tensor, memory: Tensor, weights: Weights, noise: Tensor | None, soft: bool
+    s: Sizes,
+    x: Tensor,
+    h: Tensor,
+    memory: Tensor,
+    weights: Weights,
+    noise: Tensor | None,
+    soft: bool,
+    picker: Picker | None = None,
 ) -> tuple[Tape, Tensor]:
     """All steps; returns the buffers and the memory after the last. Changes none of its inputs.
 
@@ -30,7 +48,7 @@ def run(
     seen[0, :, s.X : s.X + s.H] = h
     seen[-1, :, s.X + s.H :] = 0
     memory = memory.clone(memory_format=torch.contiguous_format)
-    chosen, kept = _loop(s, early, late, seen[..., s.X :], memory, weights, noise, soft)
+    chosen, kept = _loop(s, early, late, seen[..., s.X :], memory, weights, noise, soft, picker)
     return Tape(early, late, seen, chosen, kept), memory
 
 
@@ -43,6 +61,7 @@ def _loop(
     weights: Weights,
     noise: Tensor | None,
     soft: bool,
+    picker: Picker | None,
 ) -> tuple[Tensor, Tensor]:
     from_h = rows(s, weights, slice(s.X, s.X + s.H)).t().contiguous()
     from_r = weights.gate[:, s.X + s.H :].t().contiguous()
@@ -82,13 +101,17 @@ def _loop(
                 memory.lerp_(written[t].unsqueeze(1), tall[t - 1])
             else:
                 flat.index_copy_(0, pick[t - 1], written[t])
+            if picker is not None:
+                picker.wrote(t - 1, written[t])
         if t == s.T:
             break
         if soft:
             torch.softmax(scores[t], 1, out=pick[t])
             r[t].copy_(torch.bmm(wide[t], memory).squeeze(1))
         else:
-            if s.A:
+            if picker is not None:
+                picker.pick(t, scores[t], pick[t])
+            elif s.A:
                 torch.add(scores[t].argmax(1), first, out=pick[t])
             torch.index_select(flat, 0, pick[t], out=r[t])
         gates[t].addmm_(r[t], from_r).sigmoid_()

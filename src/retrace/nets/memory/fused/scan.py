@@ -58,5 +58,5 @@ class Scan(torch.autograd.Function):
             grad = tape.late.new_zeros(s.T, s.B, s.H + s.R)
         undo = Undo(s, tape, begin, end, grad_memory, ctx.soft, 1.0 if ctx.soft else ctx.kappa)
         into = Gradients(s, tape, weights, ctx.needs_input_grad[0])
-        into_h = backward.run(s, tape, weights, undo, into, grad, grad_h, ctx.soft)
+        into_h = backward.run(s, tape, weights, undo, into, grad, grad_h)
         return into.x, into_h, undo.grad, None, None, None, None, *into.weights

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,19 @@ from retrace.nets.memory.fused.tape import Sizes, Tape
 def turned(memory: Tensor) -> Tensor:
     """A copy of the memory (B, N, R) as (B, R, N); never a view, since it is going to change."""
     return memory.transpose(1, 2).clone(memory_format=torch.contiguous_format)
+
+
+class Walk(Protocol):
+    """A memory walked backwards while gradients pass by it."""
+
+    def chunk(self, begin: int, end: int) -> None:
+        """Get ready for the steps begin to end."""
+
+    def write(self, t: int, out: Tensor) -> None:
+        """Undo the write of step t; its vector's gradient (B, R) goes into `out`."""
+
+    def reading(self, t: int, r: Tensor, out: Tensor) -> None:
+        """Pass the gradient `r` (B, R) of what step t read on; the address logits' part goes into `out`."""
 
 
 class Undo:
@@ -37,7 +52,8 @@ class Undo:
         self.chosen = tape.chosen.unbind(0)
         self.written = tape.early[..., s.early - s.R :].unbind(0)
         self.again: Tensor | None = None
-        self.spanned = -1
+        self.spanned, self.from_step = -1, 0
+        self.softmax: tuple[Tensor, ...] = ()
 
     def write(self, t: int, out: Tensor) -> None:
         """Undo the write of step t; its vector's gradient (B, R) goes into `out`."""
@@ -62,11 +78,23 @@ class Undo:
                 slot_of = (self.chosen[t] % s.N).view(-1, 1, 1).expand(-1, s.R, 1)
                 self.memory.scatter_(2, slot_of, self.read[t].unsqueeze(2))
 
-    def reading(self, t: int, r: Tensor, soft: Tensor | None, out: Tensor | None) -> None:
+    def chunk(self, begin: int, end: int) -> None:
+        """The softmax weights by which the address of a read gets its gradient, one (B, N) a step."""
+        self.from_step = begin
+        if not self.s.A:
+            return
+        if self.soft:
+            self.softmax = self.tape.chosen[begin:end].unbind(0)
+        else:
+            scores = self.tape.early[begin:end, :, : self.s.A]
+            self.softmax = torch.softmax(self.kappa * scores, 2).unbind(0)
+
+    def reading(self, t: int, r: Tensor, out: Tensor) -> None:
         """Pass the gradient `r` (B, R) of what step t read on to the memory, and by way of the softmax
-        weights (B, N) to the address, into `out`.
+        weights to the address, into `out` (B, N).
         """
-        if soft is not None and out is not None:
+        if self.s.A:
+            soft = self.softmax[t - self.from_step]
             torch.baddbmm(self.scores, r.unsqueeze(1), self.memory, beta=0, alpha=self.kappa, out=self.scores)
             # Its out= form writes a wrong result into a view with gaps: copy instead.
             out.copy_(torch._softmax_backward_data(self.scores.squeeze(1), soft, 1, soft.dtype))

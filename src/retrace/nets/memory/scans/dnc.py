@@ -1,0 +1,256 @@
+"""The DNC's scan: weight gradients and what depends on x alone leave the loop."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from retrace.nets.memory.scans.controller import Controller, ControllerBack, LstmTape, LstmWeights
+from retrace.nets.memory.scans.cosine import Cosine, CosineBack, CosineTape
+from retrace.nets.memory.scans.node import Grads, started
+
+LEAST = 1e-6  # usage is moved into [LEAST, 1] for the allocation
+
+softmax_backward = torch._softmax_backward_data
+
+
+class Tape(NamedTuple):
+    """E = 4R + 8 numbers leave the interface. said (T, B, E); strengths (T, B, 2) of read and write key;
+    erase (T, B, R); gates (T, B, 3): free, allocate, write; modes (T, B, 3); keep, used, content of the
+    write, mixed, allocated, ordered usage, its products before, and order (T, B, N); choices (T, B, 3, N);
+    usage, writing, precedence, reading (T + 1, B, N); memory (T + 1, B, N, R); links (T + 1, B, N, N).
+    """
+
+    said: Tensor
+    strengths: Tensor
+    erase: Tensor
+    gates: Tensor
+    modes: Tensor
+    keep: Tensor
+    used: Tensor
+    content: Tensor
+    mixed: Tensor
+    allocated: Tensor
+    ordered: Tensor
+    before: Tensor
+    order: Tensor
+    choices: Tensor
+    usage: Tensor
+    writing: Tensor
+    precedence: Tensor
+    reading: Tensor
+    memory: Tensor
+    links: Tensor
+
+
+class Said(NamedTuple):
+    """What leaves the interface, part by part; keys (..., 1, R)."""
+
+    read_key: Tensor
+    write_key: Tensor
+    strengths: Tensor
+    erase: Tensor
+    what: Tensor
+    gates: Tensor
+    modes: Tensor
+
+
+def parts(said: Tensor) -> Said:
+    """Views of (T, B, E)."""
+    r = (said.shape[2] - 8) // 4
+    return Said(
+        said[..., :r].unsqueeze(2),
+        said[..., r + 1 : 2 * r + 1].unsqueeze(2),
+        said[..., r : 2 * r + 2 : r + 1],
+        said[..., 2 * r + 2 : 3 * r + 2],
+        said[..., 3 * r + 2 : 4 * r + 2],
+        said[..., -6:-3],
+        said[..., -3:],
+    )
+
+
+class DncLoop:
+    """Inputs: x (T, B, X), the state's nine parts, the LSTM's four weights, interface weight and bias.
+
+    Outputs: [h; read] (T, B, H + R), the state's parts after the last step, read weights (T, B, N).
+    """
+
+    def forward(self, *inputs: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """All steps."""
+        x, h, c, memory, *kept, links, read = inputs[:10]
+        steps, hidden, (slots, width) = x.shape[0], h.shape[1], memory.shape[1:]
+        lstm, weight = Controller(x, h, c, read, LstmWeights(*inputs[10:14])), inputs[14].t().contiguous()
+        tape, bias, one = _tape(x, slots, width), inputs[15], x.new_ones(())
+        for buffer, begin in zip(tape[14:], (*kept, memory, links), strict=True):
+            buffer[0] = begin
+        named = parts(tape.said)
+        strengths = tape.strengths.unsqueeze(3)
+        reader = Cosine(named.read_key, strengths[:, :, :1], slots)
+        writer = Cosine(named.write_key, strengths[:, :, 1:], slots)
+        (said, strength, erase, gates, modes, keep, used, content, mixed, allocated, ordered, before, order,
+         choices, usage, writing, precedence, reading, rows, link) = _each(tape)  # fmt: skip
+        raw_strength, raw_erase, raw_gates, raw_modes = (
+            part.unbind(0) for part in (named.strengths, named.erase, named.gates, named.modes)
+        )
+        what, tall_w = named.what.unsqueeze(2).unbind(0), tape.writing.unsqueeze(3).unbind(0)
+        wide_e, flat_modes = tape.erase.unsqueeze(2).unbind(0), tape.modes.unsqueeze(2).unbind(0)
+        free, share, gate = (part.unbind(0) for part in torch.split(tape.gates, 1, 2))
+        back, ahead = tape.choices[:, :, :1].unbind(0), tape.choices[:, :, 2].unbind(0)
+        found = tape.choices[:, :, 1:2].unbind(0)
+        products, diagonal = tape.before[..., 1:].unbind(0), tape.links.diagonal(0, 2, 3).unbind(0)
+        for t in range(steps):
+            lstm.step(t)
+            torch.addmm(bias, lstm.h[t + 1], weight, out=said[t])
+            torch.ops.aten.softplus.out(raw_strength[t], out=strength[t]).add_(1)
+            torch.sigmoid(raw_erase[t], out=erase[t])
+            torch.sigmoid(raw_gates[t], out=gates[t])
+            torch.softmax(raw_modes[t], 1, out=modes[t])
+            torch.addcmul(one, free[t], reading[t], value=-1, out=keep[t])
+            torch.lerp(usage[t], one, writing[t], out=used[t])
+            torch.mul(used[t], keep[t], out=usage[t + 1])
+            torch.softmax(writer.scores(t, rows[t]).squeeze(1), 1, out=content[t])
+            torch.sort(usage[t + 1], dim=1, out=(ordered[t], order[t]))
+            ordered[t].mul_(1 - LEAST).add_(LEAST)
+            torch.cumprod(ordered[t][:, :-1], 1, out=products[t])
+            allocated[t].scatter_(1, order[t], (1 - ordered[t]).mul_(before[t]))
+            torch.lerp(content[t], allocated[t], share[t], out=mixed[t])
+            w = torch.mul(mixed[t], gate[t], out=writing[t + 1])
+            change = torch.sub(what[t], rows[t] * wide_e[t])
+            torch.addcmul(rows[t], tall_w[t + 1], change, out=rows[t + 1])
+            either = tall_w[t + 1] + w.unsqueeze(1)
+            torch.addcmul(link[t], either, link[t], value=-1, out=link[t + 1])
+            link[t + 1].addcmul_(tall_w[t + 1], precedence[t].unsqueeze(1))
+            diagonal[t + 1].zero_()
+            torch.addcmul(w, 1 - w.sum(1, True), precedence[t], out=precedence[t + 1])
+            back[t].copy_(torch.bmm(reading[t].unsqueeze(1), link[t + 1]))
+            ahead[t].copy_(torch.bmm(link[t + 1], reading[t].unsqueeze(2)).squeeze(2))
+            found[t].copy_(torch.softmax(reader.scores(t, rows[t + 1]), 2))
+            torch.bmm(flat_modes[t], choices[t], out=reading[t + 1].unsqueeze(1))
+            lstm.read[t + 1].copy_(torch.bmm(reading[t + 1].unsqueeze(1), rows[t + 1]).squeeze(1))
+        seen = lstm.tape.seen
+        last = (tape.memory, tape.usage, tape.writing, tape.precedence, tape.reading, tape.links)
+        ends = (seen[-1, :, :hidden], lstm.tape.c[-1], *(part[-1] for part in last), seen[-1, :, hidden:])
+        outputs = tuple(part.clone() for part in (seen[1:], *ends, tape.reading[1:]))
+        return outputs, (*lstm.tape, *reader.tape, *writer.tape, *tape)
+
+    def backward(self, inputs: tuple[Tensor, ...], saved: tuple[Tensor, ...], grads: Grads) -> Grads:
+        """All steps backwards."""
+        x, tape = inputs[0], Tape(*saved[12:])
+        grad, into_h, into_c, into_memory, *into, into_links, into_read = grads
+        ends = (into_h, into_c, into_read)
+        lstm = ControllerBack(LstmTape(*saved[:4]), LstmWeights(*inputs[10:14]), x.shape[2], grad, ends)
+        named, said = parts(tape.said), torch.empty_like(tape.said)
+        strengths = tape.strengths.unsqueeze(3)
+        reader = CosineBack(CosineTape(*saved[4:8]), named.read_key, strengths[:, :, :1])
+        writer = CosineBack(CosineTape(*saved[8:12]), named.write_key, strengths[:, :, 1:])
+        memory, links = started(into_memory, tape.memory[0]), started(into_links, tape.links[0])
+        usage, w, precedence, reading = (started(g, tape.usage[0]) for g in into)
+        (_, _, erase, _, modes, keep, used, content, mixed, _, ordered, before, order,
+         choices, used_before, writing, precedes, reads, rows, link) = _each(tape)  # fmt: skip
+        out = parts(said)
+        read_key, write_key = out.read_key.unbind(0), out.write_key.unbind(0)
+        strength, out_erase, out_what, out_gates, out_modes = (part.unbind(0) for part in out[2:])
+        slope = torch.cat([named.strengths.sigmoid(), tape.gates * (1 - tape.gates)], 2).unbind(0)
+        apart, whole = (tape.allocated - tape.content).unbind(0), said.unbind(0)
+        what, tall_e = named.what.unsqueeze(3).unbind(0), tape.erase.unsqueeze(3).unbind(0)
+        free, share, gate = (part.unbind(0) for part in torch.split(tape.gates, 1, 2))
+        fade = (tape.erase * (tape.erase - 1)).unbind(0)
+        diagonal, weight = links.diagonal(0, 1, 2), inputs[14]
+        raw = x.new_empty(x.shape[1], 5)  # strengths of read and write key; free, allocate, write gate
+        behind = torch.zeros_like(usage)
+        for t in range(x.shape[0] - 1, -1, -1):
+            into_r, after, last = lstm.read[t + 1], rows[t + 1], reads[t]
+            reading.add_(torch.bmm(after, into_r.unsqueeze(2)).squeeze(2))
+            memory.baddbmm_(reads[t + 1].unsqueeze(2), into_r.unsqueeze(1))
+            mode = torch.bmm(choices[t], reading.unsqueeze(2)).squeeze(2)
+            out_modes[t].copy_(softmax_backward(mode, modes[t], 1, mode.dtype))
+            back, found, ahead = torch.split(modes[t].unsqueeze(2) * reading.unsqueeze(1), 1, 1)
+            score = softmax_backward(found, choices[t][:, 1:2], 2, found.dtype)
+            reader.step(t, score, after, memory, read_key[t], raw[:, :1])
+            links.baddbmm_(ahead.transpose(1, 2), last.unsqueeze(1)).baddbmm_(last.unsqueeze(2), back)
+            diagonal.zero_()
+            torch.bmm(ahead, link[t + 1], out=reading.unsqueeze(1))
+            reading.add_(torch.bmm(link[t + 1], back.transpose(1, 2)).squeeze(2))
+            # precedence, then links
+            now, prior = writing[t + 1], precedes[t]
+            w.add_(precedence).sub_((precedence * prior).sum(1, True))
+            precedence.mul_(1 - now.sum(1, True))
+            precedence.add_(torch.bmm(now.unsqueeze(1), links).squeeze(1))
+            through = links * link[t]
+            w.add_(torch.bmm(links, prior.unsqueeze(2)).squeeze(2)).sub_(through.sum(2)).sub_(through.sum(1))
+            links.addcmul_(now.unsqueeze(2) + now.unsqueeze(1), links, value=-1)
+            # the write
+            through = memory * rows[t]
+            torch.mul(torch.bmm(now.unsqueeze(1), through).squeeze(1), fade[t], out=out_erase[t])
+            out_what[t].copy_(torch.bmm(now.unsqueeze(1), memory).squeeze(1))
+            w.add_(torch.bmm(memory, what[t]).squeeze(2)).sub_(torch.bmm(through, tall_e[t]).squeeze(2))
+            memory.addcmul_(now.unsqueeze(2) * erase[t].unsqueeze(1), memory, value=-1)
+            torch.sum(w * mixed[t], 1, out=raw[:, 4])
+            mix = w * gate[t]
+            torch.sum(mix * apart[t], 1, out=raw[:, 3])
+            allocate = mix * share[t]
+            score = softmax_backward(mix.sub_(allocate), content[t], 1, mix.dtype).unsqueeze(1)
+            writer.step(t, score, rows[t], memory, write_key[t], raw[:, 1:2])
+            # allocation: a slot's usage counts for itself and for all that are used more
+            share_of = allocate.gather(1, order[t])
+            product = (1 - ordered[t]).mul_(before[t]).mul_(share_of)
+            behind[:, :-1] = product.flip(1).cumsum(1).flip(1)[:, 1:]
+            step = torch.div(behind, ordered[t]).addcmul_(share_of, before[t], value=-1).mul_(1 - LEAST)
+            usage.scatter_add_(1, order[t], step)
+            # usage
+            kept = usage * used[t]
+            torch.sum(kept * last, 1, out=raw[:, 2]).neg_()
+            reading.addcmul_(kept, free[t], value=-1)
+            usage.mul_(keep[t])
+            torch.mul(usage, 1 - used_before[t], out=w)
+            usage.addcmul_(usage, writing[t], value=-1)
+            raw.mul_(slope[t])
+            strength[t].copy_(raw[:, :2])
+            out_gates[t].copy_(raw[:, 2:])
+            lstm.h[t + 1].addmm_(whole[t], weight)
+            lstm.step(t)
+        into_x, lstm_grads = lstm.finish(x)
+        hidden, first = lstm.carry.shape[1], lstm.seen[0]
+        flat, h = said.view(-1, said.shape[2]), saved[1][1:, :, :hidden].reshape(-1, hidden)
+        begin = (
+            first[:, :hidden],
+            lstm.carry,
+            memory,
+            usage,
+            w,
+            precedence,
+            reading,
+            links,
+            first[:, hidden:],
+        )
+        return (into_x, *begin, *lstm_grads, flat.t() @ h, flat.sum(0))
+
+
+def _each(tape: Tape) -> tuple[tuple[Tensor, ...], ...]:
+    """Views of every step: one costs about as much as a small operation, so all are made at once."""
+    return tuple(part.unbind(0) for part in tape)
+
+
+def _tape(x: Tensor, slots: int, width: int) -> Tape:
+    steps, batch = x.shape[:2]
+
+    def new(*sizes: int, more: int = 0) -> Tensor:
+        return x.new_empty(steps + more, batch, *sizes)
+
+    buffers = [
+        new(4 * width + 8),
+        new(2),
+        new(width),
+        new(3),
+        new(3),
+        *(new(slots) for _ in range(6)),
+        x.new_ones(steps, batch, slots),
+        new(slots).long(),
+        new(3, slots),
+        *(new(slots, more=1) for _ in range(4)),
+        new(slots, width, more=1),
+        new(slots, slots, more=1),
+    ]
+    return Tape(*buffers)

@@ -1,0 +1,133 @@
+"""SAM's scan: weight gradients and what depends on x alone leave the loop."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from retrace.nets.memory.scans.controller import Controller, ControllerBack, LstmTape, LstmWeights
+from retrace.nets.memory.scans.cosine import Cosine, CosineBack, CosineTape
+from retrace.nets.memory.scans.node import Grads, started
+
+ACCESS = 0.005  # a weight above it is an access (section 3.2)
+
+
+class Tape(NamedTuple):
+    """said (T, B, 2R + 3): key, strength, write vector, gate, mix; strength (T, B, 1, 1); gates
+    (T, B, 2), the last two activated; memory (T + 1, B, N, R); reading (T + 1, B, N); unused
+    (one-hot), writing (T, B, N).
+    """
+
+    said: Tensor
+    strength: Tensor
+    gates: Tensor
+    memory: Tensor
+    reading: Tensor
+    unused: Tensor
+    writing: Tensor
+
+
+class SamLoop:
+    """Inputs: x (T, B, X), the state's six parts, the LSTM's four weights, interface weight and bias.
+
+    Outputs: [h; read] (T, B, H + R), the state's parts after the last step, read weights (T, B, N).
+    """
+
+    def __init__(self, kept: int) -> None:
+        self.kept = kept
+
+    def forward(self, *inputs: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """All steps."""
+        x, h, c, memory, reading, idle, read = inputs[:7]
+        (steps, batch, slots, width), hidden = (x.shape[0], *memory.shape), h.shape[1]
+        lstm, weight = Controller(x, h, c, read, LstmWeights(*inputs[7:11])), inputs[11].t().contiguous()
+        bias, new = inputs[12], x.new_empty
+        tape = Tape(
+            new(steps, batch, 2 * width + 3),
+            new(steps, batch, 1, 1),
+            new(steps, batch, 2),
+            new(steps + 1, batch, slots, width),
+            x.new_zeros(steps + 1, batch, slots),
+            x.new_zeros(steps, batch, slots),
+            new(steps, batch, slots),
+        )
+        tape.memory[0], tape.reading[0] = memory, reading
+        cosine = Cosine(tape.said[..., :width].unsqueeze(2), tape.strength, slots)
+        said, strength, gates, rows, reads, unused, writing = (part.unbind(0) for part in tape)
+        raw = tape.said[..., width : width + 1].unsqueeze(2).unbind(0)
+        what = tape.said[..., width + 1 : 2 * width + 1].unsqueeze(2).unbind(0)
+        ends = tape.said[..., -2:].unbind(0)
+        gate, mix = tape.gates[..., :1].unbind(0), tape.gates[..., 1:].unbind(0)
+        tall_unused, tall_writing = tape.unused.unsqueeze(3).unbind(0), tape.writing.unsqueeze(3).unbind(0)
+        for t in range(steps):
+            lstm.step(t)
+            torch.addmm(bias, lstm.h[t + 1], weight, out=said[t])
+            torch.ops.aten.softplus.out(raw[t], out=strength[t]).add_(1)
+            torch.sigmoid(ends[t], out=gates[t])
+            unused[t].scatter_(1, idle.argmax(1, keepdim=True), 1.0)
+            torch.lerp(unused[t], reads[t], mix[t], out=writing[t]).mul_(gate[t])
+            torch.addcmul(rows[t], tall_unused[t], rows[t], value=-1, out=rows[t + 1])
+            rows[t + 1].addcmul_(tall_writing[t], what[t])
+            top, at = cosine.scores(t, rows[t + 1]).squeeze(1).topk(self.kept, dim=1)
+            reads[t + 1].scatter_(1, at, top.softmax(1))
+            lstm.read[t + 1].copy_(torch.bmm(reads[t + 1].unsqueeze(1), rows[t + 1]).squeeze(1))
+            idle = (idle + 1) * ((reads[t + 1] + writing[t]) <= ACCESS)
+        seen, cells = lstm.tape.seen, lstm.tape.c
+        parts = (
+            seen[-1, :, :hidden],
+            cells[-1],
+            tape.memory[-1],
+            tape.reading[-1],
+            idle,
+            seen[-1, :, hidden:],
+        )
+        outputs = tuple(part.clone() for part in (seen[1:], *parts, tape.reading[1:]))
+        return outputs, (*lstm.tape, *cosine.tape, *tape)
+
+    def backward(self, inputs: tuple[Tensor, ...], saved: tuple[Tensor, ...], grads: Grads) -> Grads:
+        """All steps backwards."""
+        x, width = inputs[0], inputs[6].shape[1]
+        tape = Tape(*saved[8:])
+        grad, into_h, into_c, into_memory, into_reading, _, into_read = grads
+        ends = (into_h, into_c, into_read)
+        lstm = ControllerBack(LstmTape(*saved[:4]), LstmWeights(*inputs[7:11]), x.shape[2], grad, ends)
+        cosine = CosineBack(CosineTape(*saved[4:8]), tape.said[..., :width].unsqueeze(2), tape.strength)
+        memory, reading = started(into_memory, tape.memory[0]), started(into_reading, tape.reading[0])
+        rows, reads, weight = tape.memory.unbind(0), tape.reading.unbind(0), inputs[11]
+        gate, mix = tape.gates[..., :1].unbind(0), tape.gates[..., 1:].unbind(0)
+        apart = (tape.reading[:-1] - tape.unused).unbind(0)
+        chain = torch.cat([tape.said[..., width : width + 1].sigmoid(), 1 - tape.gates[..., :1],
+                           tape.gates[..., 1:] * (1 - tape.gates[..., 1:])], 2).unbind(0)  # fmt: skip
+        left, writing = (1 - tape.unused).unsqueeze(3).unbind(0), tape.writing.unbind(0)
+        said = torch.empty_like(tape.said)
+        key, what = said[..., :width].unsqueeze(2).unbind(0), said[..., width + 1 : -2].unsqueeze(2).unbind(0)
+        scalars = said[..., width :: width + 1].unbind(0)  # strength and gate ...
+        last, whole = said[..., -1:].unbind(0), said.unbind(0)  # ... and mix
+        vector = tape.said[..., width + 1 : -2].unsqueeze(3).unbind(0)
+        raw = x.new_empty(x.shape[1], 3)
+        for t in range(x.shape[0] - 1, -1, -1):
+            into_r, after = lstm.read[t + 1], rows[t + 1]
+            reading.add_(torch.bmm(after, into_r.unsqueeze(2)).squeeze(2))
+            memory.baddbmm_(reads[t + 1].unsqueeze(2), into_r.unsqueeze(1))
+            scores = torch._softmax_backward_data(reading, reads[t + 1], 1, raw.dtype).unsqueeze(1)
+            cosine.step(t, scores, after, memory, key[t], raw[:, :1])
+            into_w = torch.bmm(memory, vector[t]).squeeze(2)
+            what[t].copy_(torch.bmm(writing[t].unsqueeze(1), memory))
+            memory.mul_(left[t])
+            torch.sum(into_w * writing[t], 1, out=raw[:, 1])
+            into_w.mul_(gate[t])
+            torch.sum(into_w * apart[t], 1, out=raw[:, 2])
+            torch.mul(into_w, mix[t], out=reading)
+            raw.mul_(chain[t])
+            scalars[t].copy_(raw[:, :2])
+            last[t].copy_(raw[:, 2:])
+            lstm.h[t + 1].addmm_(whole[t], weight)
+            lstm.step(t)
+        into_x, lstm_grads = lstm.finish(x)
+        hidden = lstm.carry.shape[1]
+        flat, h = said.view(-1, said.shape[2]), saved[1][1:, :, :hidden].reshape(-1, hidden)
+        first = lstm.seen[0]
+        begin = (first[:, :hidden], lstm.carry, memory, reading, None, first[:, hidden:])
+        return (into_x, *begin, *lstm_grads, flat.t() @ h, flat.sum(0))
