@@ -24,8 +24,8 @@ from retrace.training.robust.losses import Example, fgsm, robust_loss
 from retrace.training.robust.ramp import Ramp
 from retrace.training.robust.settings import RobustSettings
 from retrace.training.robust.stability import stability_loss
-from retrace.verify import crown as engine_crown
-from retrace.verify import interval as engine_interval
+from retrace.verify.bounds import crown as engine_crown
+from retrace.verify.bounds import interval as engine_interval
 from retrace.verify.domain import ball
 from retrace.verify.fold import fold
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verify_nets import KINDS, direct_crown, draw, points, segments
 
-from retrace.verify import alpha, crown, exact, falsify, interval
-from retrace.verify.dual import Splits, clip, evaluate, flat
-from retrace.verify.relaxation import relax, unstable
+from retrace.verify import falsify
+from retrace.verify.bounds import alpha, crown, interval
+from retrace.verify.bounds.dual import Splits, clip, evaluate, flat
+from retrace.verify.bounds.relaxation import relax, unstable
 from retrace.verify.specification import margin_rows
 
 NEAR = 1e-9

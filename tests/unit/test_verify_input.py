@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from retrace.verify import crown, exact, interval
+from retrace.verify.search import exact
+from retrace.verify.bounds import crown, interval
 from retrace.verify.domain import Box, ball, box
 from retrace.verify.fold import fold
 from retrace.verify.network import Residual

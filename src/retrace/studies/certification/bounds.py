@@ -12,11 +12,13 @@ from retrace.compress.physical import compressed
 from retrace.stage import Array
 from retrace.studies.certification.params import Verification
 from retrace.studies.certification.setup import Data
-from retrace.verify import alpha, complete, crown, falsify, interval
+from retrace.verify import falsify
+from retrace.verify.bounds import alpha, crown, interval
 from retrace.verify.domain import ball
 from retrace.verify.fold import fold
 from retrace.verify.network import Network
 from retrace.verify.outcome import Limits
+from retrace.verify.search import complete
 
 STATUS = {"misclassified": 0, "falsified": 1, "unknown": 2, "verified": 3}
 

@@ -11,8 +11,8 @@ from retrace.verify import falsify
 from retrace.verify.domain import Box, ball
 from retrace.verify.network import Network
 from retrace.verify.outcome import Limits, Outcome
-from retrace.verify.queue import Queue
-from retrace.verify.search import Search
+from retrace.verify.search.bounding import Search
+from retrace.verify.search.queue import Queue
 
 
 def verify(

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from retrace.verify import alpha, branch, falsify, leaf
+from retrace.verify import falsify
+from retrace.verify.bounds import alpha
+from retrace.verify.bounds.dual import Splits, clip, cut, evaluate, flat
+from retrace.verify.bounds.relaxation import first_slope, relax, unstable
 from retrace.verify.domain import Box
-from retrace.verify.dual import Splits, clip, cut, evaluate, flat
 from retrace.verify.network import Network
 from retrace.verify.outcome import Limits
-from retrace.verify.queue import Domain
-from retrace.verify.relaxation import first_slope, relax, unstable
+from retrace.verify.search import branch, leaf
+from retrace.verify.search.queue import Domain
 from retrace.verify.specification import margin_rows
 
 ROUNDING = 1e-9  # what float64 sums of a few thousand terms may be off by, with room to spare

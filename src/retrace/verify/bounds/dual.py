@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from retrace.verify.backward import backward
+from retrace.verify.bounds.backward import backward
+from retrace.verify.bounds.interval import Bounds
+from retrace.verify.bounds.relaxation import Relaxation
 from retrace.verify.domain import Box
-from retrace.verify.interval import Bounds
 from retrace.verify.layers import Add, Relu
 from retrace.verify.network import Network
-from retrace.verify.relaxation import Relaxation
 
 
 @dataclass(frozen=True)

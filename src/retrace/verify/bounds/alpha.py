@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from retrace.verify import crown, interval
+from retrace.verify.bounds import crown, interval
+from retrace.verify.bounds.dual import Evaluation, Splits, evaluate, flat
+from retrace.verify.bounds.interval import Bounds
+from retrace.verify.bounds.patches import Rows
+from retrace.verify.bounds.relaxation import relax, unstable
 from retrace.verify.domain import Box
-from retrace.verify.dual import Evaluation, Splits, evaluate, flat
-from retrace.verify.interval import Bounds
 from retrace.verify.network import Network
-from retrace.verify.patches import Rows
-from retrace.verify.relaxation import relax, unstable
 from retrace.verify.specification import margin_rows
 
 DECAY, FIRST, SECOND, TINY = 0.98, 0.9, 0.999, 1e-8  # of the step, and Adam's own constants

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retrace.verify import interval
-from retrace.verify.backward import backward
+from retrace.verify.bounds import interval
+from retrace.verify.bounds.backward import backward
+from retrace.verify.bounds.interval import Bounds
+from retrace.verify.bounds.patches import BLOCK, Bounder, Rows, patches
+from retrace.verify.bounds.relaxation import relax, unstable
 from retrace.verify.domain import Box
-from retrace.verify.interval import Bounds
 from retrace.verify.layers import Add, Relu
 from retrace.verify.network import Network
-from retrace.verify.patches import BLOCK, Bounder, Rows, patches
-from retrace.verify.relaxation import relax, unstable
 from retrace.verify.specification import margin_rows
 
 Intermediate = Literal["crown", "interval"]
