@@ -125,8 +125,12 @@ def margins(
             preactivations(net, region) if intermediate == "crown" else interval.preactivations(net, region)
         )
     rows = margin_rows(labels, net.classes).to(region.lower.dtype)
-    bound = bound_rows(net, net.output, known, region)(rows)
-    return torch.maximum(bound, interval.margins(net, region, labels))
+    together = max(1, BLOCK // (_largest(net) * rows.shape[1]))
+    parts = []
+    for some in torch.split(torch.arange(len(region), device=rows.device), together):
+        near = [(low[some], high[some]) for low, high in known]
+        parts.append(bound_rows(net, net.output, near, region.take(some))(rows[some]))
+    return torch.maximum(torch.cat(parts), interval.margins(net, region, labels))
 
 
 def mixed_margins(net: Network, region: Box, labels: Tensor, kappa: float) -> Tensor:

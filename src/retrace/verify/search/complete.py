@@ -70,8 +70,9 @@ def _prove(net: Network, region: Box, labels: Tensor, limits: Limits) -> list[Ou
     start = time.process_time()
     search = Search(net, region, labels, limits)
     queue = Queue(len(region), limits)
-    for batch in search.roots():
-        for domain, example in search.bound(batch, limits.first):
+    for proved, batch in search.roots():
+        queue.prove(proved)
+        for domain, example in search.bound(batch, limits.first) if batch else ():
             queue.settle(domain, example)
     queue.begin(time.process_time() - start)
     while domains := queue.pop():
