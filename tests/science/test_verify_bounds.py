@@ -143,3 +143,31 @@ def test_split_bounds_hold_where_the_splits_do():
                 held += 1
                 assert falsify.gaps(values[-1], labels)[0, 0] >= found.bound[0, 0] - NEAR
     assert held > 100
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_leaving_boxes_early_changes_no_bound_that_is_still_open(kind):
+    early = 0
+    for seed in range(6):
+        _, net, region, labels = draw(kind, seed, images=12, radius=0.1)
+        low, high = flat(crown.preactivations(net, region))
+        rows = margin_rows(labels, net.classes).double()[:, :1]
+        full = alpha.optimise(net, net.output, rows, low, high, region, iterations=8)
+        short = alpha.optimise(net, net.output, rows, low, high, region, iterations=8, until=0.0)
+        left = short.bound[:, 0] <= 0
+        early += int((~left).sum())
+        assert torch.allclose(short.bound[left], full.bound[left], atol=1e-9)
+        assert bool((full.bound[~left] >= short.bound[~left] - 1e-9).all())
+        assert short.last.example.shape == full.last.example.shape
+    assert early > 0
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_gradient_pulled_through_the_first_layer_is_autograds(kind):
+    _, net, region, _ = draw(kind, 1, images=4)
+    x = region.centre.requires_grad_(True)
+    (expected,) = torch.autograd.grad(net(x)[:, 0].sum(), x)
+    value, back = net.opened(x)
+    value.requires_grad_(True)
+    (slope,) = torch.autograd.grad(net.onward(value)[:, 0].sum(), value)
+    assert torch.allclose(back(slope), expected, atol=1e-9)
