@@ -21,12 +21,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from retrace.data.sets import load
-from retrace.verify import alpha, complete, crown, interval
+from retrace.verify.bounds import alpha, crown, interval
 from retrace.verify.domain import Box, ball
 from retrace.verify.fold import fold
 from retrace.verify.layers import Convolution, Dense, Relu
 from retrace.verify.network import Network
 from retrace.verify.outcome import Limits
+from retrace.verify.search import complete
 from retrace.verify.specification import margin_rows
 
 EPSILON, ROWS = 0.1, 256

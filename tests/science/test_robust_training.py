@@ -20,12 +20,12 @@ from retrace.training.robust.crown import crown_margins
 from retrace.training.robust.intervals import Bounds, margins, propagate
 from retrace.training.robust.layers import Layers
 from retrace.training.robust.loop import train_robust
-from retrace.training.robust.losses import Example, fgsm, robust_loss
+from retrace.training.robust.losses import Example, fgsm, input_gradient, robust_loss
 from retrace.training.robust.ramp import Ramp
 from retrace.training.robust.settings import RobustSettings
 from retrace.training.robust.stability import stability_loss
-from retrace.verify import crown as engine_crown
-from retrace.verify import interval as engine_interval
+from retrace.verify.bounds import crown as engine_crown
+from retrace.verify.bounds import interval as engine_interval
 from retrace.verify.domain import ball
 from retrace.verify.fold import fold
 
@@ -147,6 +147,21 @@ def test_the_gradient_point_defect_changes_the_attack_and_only_then():
         return float(robust_loss(layers, example, settings).detach())
 
     assert loss() > loss(gradient_point="doubled") > loss(mode="standard")
+
+
+@pytest.mark.parametrize("differentiable", [False, True])
+def test_the_image_gradient_is_autograds_and_so_are_its_own_gradients(differentiable):
+    net, (x, y) = network(), data(12)
+    at = x.clone().requires_grad_(True)
+    plain = F.cross_entropy(net(at), y, reduction="sum")
+    (expected,) = torch.autograd.grad(plain, at, create_graph=True)
+    found = input_gradient(Layers(net), x, y, differentiable)
+    assert torch.allclose(found, expected, atol=1e-5)
+    if differentiable:
+        named = dict(net.named_parameters())
+        params = [named[name] for name in ("0.weight", "3.weight", "7.weight", "1.weight")]
+        one, other = (torch.autograd.grad(g.square().sum(), params) for g in (found, expected))
+        assert all(torch.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip(one, other, strict=True))
 
 
 def test_grad_align_vanishes_where_the_network_is_linear():

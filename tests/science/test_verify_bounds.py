@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verify_nets import KINDS, direct_crown, draw, points, segments
 
-from retrace.verify import alpha, crown, exact, falsify, interval
-from retrace.verify.dual import Splits, clip, evaluate, flat
-from retrace.verify.relaxation import relax, unstable
+from retrace.verify import falsify
+from retrace.verify.bounds import alpha, crown, interval
+from retrace.verify.bounds.dual import Splits, clip, evaluate, flat
+from retrace.verify.bounds.relaxation import relax, unstable
+from retrace.verify.search import exact
 from retrace.verify.specification import margin_rows
 
 NEAR = 1e-9
@@ -27,7 +29,7 @@ def inside(value, low, high):
     st.sampled_from(sorted(KINDS)), st.integers(0, 2**31 - 40), st.sampled_from([0.0, 0.02, 0.1, 0.3, 1.0])
 )
 def test_no_sampled_point_leaves_the_bounds(kind, seed, radius):
-    for k in range(20):  # 1000 networks in all
+    for k in range(42):  # 2,100 networks and 100,800 points in all
         _, net, region, labels = draw(kind, seed + k, images=3, radius=radius)
         plain, known = interval.preactivations(net, region), crown.preactivations(net, region)
         lower = crown.margins(net, region, labels, known=known)
@@ -141,3 +143,31 @@ def test_split_bounds_hold_where_the_splits_do():
                 held += 1
                 assert falsify.gaps(values[-1], labels)[0, 0] >= found.bound[0, 0] - NEAR
     assert held > 100
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_leaving_boxes_early_changes_no_bound_that_is_still_open(kind):
+    early = 0
+    for seed in range(6):
+        _, net, region, labels = draw(kind, seed, images=12, radius=0.1)
+        low, high = flat(crown.preactivations(net, region))
+        rows = margin_rows(labels, net.classes).double()[:, :1]
+        full = alpha.optimise(net, net.output, rows, low, high, region, iterations=8)
+        short = alpha.optimise(net, net.output, rows, low, high, region, iterations=8, until=0.0)
+        left = short.bound[:, 0] <= 0
+        early += int((~left).sum())
+        assert torch.allclose(short.bound[left], full.bound[left], atol=1e-9)
+        assert bool((full.bound[~left] >= short.bound[~left] - 1e-9).all())
+        assert short.last.example.shape == full.last.example.shape
+    assert early > 0
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_gradient_pulled_through_the_first_layer_is_autograds(kind):
+    _, net, region, _ = draw(kind, 1, images=4)
+    x = region.centre.requires_grad_(True)
+    (expected,) = torch.autograd.grad(net(x)[:, 0].sum(), x)
+    value, back = net.opened(x)
+    value.requires_grad_(True)
+    (slope,) = torch.autograd.grad(net.onward(value)[:, 0].sum(), value)
+    assert torch.allclose(back(slope), expected, atol=1e-9)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from verify_nets import draw
 
-from retrace.verify import complete, exact, falsify
+from retrace.verify import falsify
 from retrace.verify.domain import ball
 from retrace.verify.outcome import Limits
-from retrace.verify.queue import Domain, Queue
+from retrace.verify.search import complete, exact
+from retrace.verify.search.queue import Domain, Queue
 
 PROOF_ONLY = Limits(steps=0, restarts=0, first=0, iterations=3, refine=0, batch=16)
 

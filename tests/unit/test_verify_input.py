@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from retrace.verify import crown, exact, interval
+from retrace.verify.bounds import crown, interval
 from retrace.verify.domain import Box, ball, box
 from retrace.verify.fold import fold
 from retrace.verify.network import Residual
 from retrace.verify.outcome import Limits
+from retrace.verify.search import exact
 from retrace.verify.specification import rivals
 
 IMAGE = torch.full((1, 2), 0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from retrace.verify.network import Network
 from retrace.verify.specification import rivals
 
 STEP, DECAY = 0.25, 0.99  # first step as a share of epsilon, and its decay
+BLOCK = 400_000  # entries of the largest map of the images attacked together, near a processor's cache
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def pgd(
         clean = gaps(net(images), labels)
     found = clean.amin(1) <= 0
     closest = clean.argsort(1)
+    together = max(1, BLOCK // max(math.prod(net.shape(k)) for k in range(net.output + 1)))
     for start in range(restarts):
         left = (~found).nonzero()[:, 0]
         if not len(left):
@@ -63,8 +66,11 @@ def pgd(
         noise = torch.rand(len(left), *images.shape[1:], generator=generator, dtype=images.dtype)
         inside = region.take(left)
         x = inside.lower + noise * (inside.upper - inside.lower)
-        x, hit = _descend(net, x, labels[left], target, inside, epsilon, steps)
-        examples[left], found[left] = x, hit
+        for some in torch.split(torch.arange(len(left), device=left.device), together):
+            aim = None if target is None else target[some]
+            box = inside.take(some)
+            x[some], found[left[some]] = _descend(net, x[some], labels[left[some]], aim, box, epsilon, steps)
+        examples[left] = x
     return Attack(examples, found)
 
 
@@ -82,14 +88,15 @@ def _descend(
         active = (~hit).nonzero()[:, 0]
         if not len(active):
             break
-        point = x[active].requires_grad_(step < steps)
-        gap = gaps(net(point), labels[active])
+        value, back = net.opened(x[active])
+        value.requires_grad_(step < steps)
+        gap = gaps(net.onward(value), labels[active])
         hit[active] = gap.detach().amin(1) <= 0
         if step == steps:
             break
         loss = gap.amin(1) if target is None else gap.gather(1, target[active, None])[:, 0]
-        (slope,) = torch.autograd.grad(loss.sum(), point)
-        moved = point.detach() - STEP * epsilon * DECAY**step * slope.sign()
+        slope = back(torch.autograd.grad(loss.sum(), value)[0])
+        moved = x[active] - STEP * epsilon * DECAY**step * slope.sign()
         moved = torch.minimum(torch.maximum(moved, inside.lower[active]), inside.upper[active])
         x[active] = torch.where(hit[active].reshape(-1, *[1] * (x.ndim - 1)), x[active], moved)
     return x, hit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -92,6 +92,33 @@ class Network:
         for node in self.nodes:
             kept.append(self._value(node, [kept[k] for k in node.inputs]))
         return kept
+
+    def opened(self, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Where to start a gradient: the first layer's detached value, and its way back to the input.
+
+        A convolution's gradient with respect to few channels is slow on a CPU; `pull` is not. The input
+        itself where the first layer is not alone in reading it, or not affine.
+        """
+        first = self.nodes[0].operation
+        if isinstance(first, Relu | Add) or not self._one_door:
+            return x.detach(), lambda slope: slope
+        with torch.no_grad():
+            value = first.apply(x)
+        return value, lambda slope: first.pull(slope, self.input_shape)
+
+    def onward(self, value: Tensor) -> Tensor:
+        """The logits (n, classes) from what `opened` gave."""
+        first = self.nodes[0].operation
+        if isinstance(first, Relu | Add) or not self._one_door:
+            return self(value)
+        kept = [value[:0], value]
+        for node in self.nodes[1:]:
+            kept.append(self._value(node, [kept[k] for k in node.inputs]))
+        return kept[-1]
+
+    @property
+    def _one_door(self) -> bool:
+        return not any(0 in node.inputs for node in self.nodes[1:])
 
     def _value(self, node: Node, given: Sequence[Tensor]) -> Tensor:
         if isinstance(node.operation, Relu):

@@ -12,11 +12,14 @@ from retrace.compress.physical import compressed
 from retrace.stage import Array
 from retrace.studies.certification.params import Verification
 from retrace.studies.certification.setup import Data
-from retrace.verify import alpha, complete, crown, falsify, interval
+from retrace.verify import falsify
+from retrace.verify.bounds import alpha, crown, interval
+from retrace.verify.bounds.interval import Bounds
 from retrace.verify.domain import ball
 from retrace.verify.fold import fold
 from retrace.verify.network import Network
 from retrace.verify.outcome import Limits
+from retrace.verify.search import complete
 
 STATUS = {"misclassified": 0, "falsified": 1, "unknown": 2, "verified": 3}
 
@@ -35,6 +38,7 @@ class Found:
 
     images: dict[str, Array]
     unstable: list[float]
+    hidden: list[Bounds]  # CROWN's, of the inputs of all ReLUs
 
 
 @dataclass(frozen=True)
@@ -93,14 +97,16 @@ def bound(network: Network, data: Data, setting: Setting) -> Found:
         "instability": torch.stack(products).sum(0).float(),
         "looseness": ((reached - worst) / clean.std().clamp(min=1e-12)).float(),
     }
-    return Found({name: _array(v) for name, v in images.items()}, [float(u.mean()) for u in unstable])
+    return Found({name: _array(v) for name, v in images.items()}, [float(u.mean()) for u in unstable], before)
 
 
-def decide(network: Network, data: Data, setting: Setting) -> Decided:
-    """Optimised slopes, and complete verification, of the first test images."""
+def decide(network: Network, data: Data, setting: Setting, hidden: list[Bounds]) -> Decided:
+    """Optimised slopes, on CROWN's hidden bounds, and complete verification, of the first test images."""
     effort = setting.effort
-    x, y = (part["test"][: effort.complete_images] for part in (data.x, data.y))
-    tight = alpha.margins(network, ball(x, setting.epsilon), y, iterations=effort.alpha_iterations)
+    count = effort.complete_images
+    x, y = (part["test"][:count] for part in (data.x, data.y))
+    region, known = ball(x, setting.epsilon), [(low[:count], high[:count]) for low, high in hidden]
+    tight = alpha.margins(network, region, y, iterations=effort.alpha_iterations, known=known)
     limits = Limits(
         domains=effort.domains,
         seconds=effort.seconds,

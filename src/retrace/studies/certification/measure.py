@@ -37,9 +37,10 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         method = Method.model_validate(raw)
         own = trained[name]["own"]
         networks = {n: folded(load_network(weights, f"{name}/{n}", params.network, data), data) for n in own}
-        states = []
+        states, hidden = [], {}
         for number, network in networks.items():
             found = bound(network, data, setting)
+            hidden[number] = found.hidden
             arrays |= {f"{name}/{number}/{quantity}": values for quantity, values in found.images.items()}
             # a dense network is no candidate beside pruned ones, and one candidate needs no choice
             several = sum(_candidate(n, method) for n in own) > 1
@@ -48,7 +49,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         chosen = _chosen(states, method)
         results[name] = {"chosen": chosen, "states": states}
         if method.complete:
-            outcome = decide(networks[chosen], data, setting)
+            outcome = decide(networks[chosen], data, setting, hidden[chosen])
             arrays |= {f"{name}/{chosen}/{quantity}": v for quantity, v in outcome.images.items()}
             timing[f"{name}/{chosen}"] = outcome.seconds
     return Output({"methods": results}, timing, arrays)

@@ -33,7 +33,10 @@ def crown_margins(layers: Layers, interval: Interval, x: Tensor, y: Tensor, epsi
                 total = total + rows.flatten(3).sum(3) @ part.bias
             rows = _through_conv(rows, part.module, part.weight, shapes[part.place])
         else:
-            rows = rows.reshape(*rows.shape[:2], *shapes[part.place])
+            shape = shapes[part.place]
+            if part.channels:
+                rows = rows.reshape(*rows.shape[:2], -1, part.channels).transpose(2, 3)
+            rows = rows.reshape(*rows.shape[:2], *shape)
     low, high = (x - epsilon).clamp(0, 1), (x + epsilon).clamp(0, 1)
     centre, radius = ((high + low) / 2).unsqueeze(1), ((high - low) / 2).unsqueeze(1)
     return total + (rows * centre - rows.abs() * radius).flatten(2).sum(2)

@@ -29,10 +29,22 @@ class Layers:
 
     def weight(self, place: int) -> Tensor:
         """The weight that the layer at this place computes with."""
-        name = f"{place}.weight"
         module = self.net[place]
         assert isinstance(module.weight, Tensor)
-        return self.weights.get(name, module.weight)
+        weight = self.weights.get(f"{place}.weight", module.weight)
+        channels = self.channels(place - 1)
+        if channels:
+            weight = weight.view(len(weight), channels, -1).transpose(1, 2).flatten(1)
+        return weight
+
+    def channels(self, place: int) -> int:
+        """Channels of the maps that the layer at this place flattens, 0 if it is no such layer.
+
+        Maps are channels-last in memory, so flattening keeps that order and the linear layer's columns move.
+        """
+        if place < 0 or not isinstance(self.net[place], nn.Flatten):
+            return 0
+        return next((m.out_channels for m in list(self.net)[place::-1] if isinstance(m, nn.Conv2d)), 0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes) of images (N, C, H, W); with `batch`, running statistics move."""
@@ -50,7 +62,7 @@ class Layers:
             elif isinstance(module, nn.Conv2d | nn.Linear):
                 x = affine(module, x, self.weight(place), module.bias)
             else:
-                x = _known(place, module)(x)
+                x = Part(place, _known(place, module), channels=self.channels(place))(x)
         return x
 
     def still(self, x: Tensor) -> Tensor:
@@ -73,7 +85,7 @@ class Layers:
             elif isinstance(module, nn.Conv2d | nn.Linear):
                 parts.append(Part(place, module, self.weight(place), module.bias))
             else:
-                parts.append(Part(place, _known(place, module)))
+                parts.append(Part(place, _known(place, module), channels=self.channels(place)))
         return parts
 
     def scale_shift(self, place: int) -> tuple[Tensor, Tensor]:
@@ -94,7 +106,7 @@ class Layers:
 class Part:
     """A layer as a bound computation sees it: a product with weight and bias, or a module without either.
 
-    `norm` is the place of the batch norm that was folded in, if any.
+    `norm` is the place of the batch norm that was folded in, if any; `channels` see `Layers.channels`.
     """
 
     place: int
@@ -102,11 +114,14 @@ class Part:
     weight: Tensor = field(default_factory=lambda: torch.empty(0))
     bias: Tensor | None = None
     norm: int | None = None
+    channels: int = 0
 
     def __call__(self, x: Tensor) -> Tensor:
         """The layer's output."""
         if isinstance(self.module, nn.Conv2d | nn.Linear):
             return affine(self.module, x, self.weight, self.bias)
+        if self.channels:
+            return x.permute(0, 2, 3, 1).flatten(1)
         made: Tensor = self.module(x)
         return made
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from retrace.training.robust.crown import crown_margins
 from retrace.training.robust.intervals import Interval, margins, propagate
-from retrace.training.robust.layers import Layers
+from retrace.training.robust.layers import Layers, Part
 from retrace.training.robust.settings import RobustSettings
 from retrace.training.robust.stability import stability_loss
 
@@ -41,7 +41,7 @@ def robust_loss(layers: Layers, batch: Example, settings: RobustSettings) -> Ten
         interval = propagate(still, _part(batch.x, settings), settings.epsilon)
         loss = loss + settings.stability_weight * _stability(still, interval, settings)
     if settings.sparsity:
-        scales = [m.weight.abs() for m in layers.net if isinstance(m, torch.nn.BatchNorm2d)]
+        scales = [m.weight.abs() for m in layers.net if isinstance(m, nn.BatchNorm2d)]
         loss = loss + settings.sparsity * torch.cat(scales).mean()
     return loss
 
@@ -83,14 +83,14 @@ def _adversarial(layers: Layers, batch: Example, settings: RobustSettings) -> Te
     then does not depend on its batch, and norms fold into the convolutions.
     """
     point = 2 * batch.x if settings.gradient_point == "doubled" else batch.x
-    first = _input_gradient(layers, point, batch.y, differentiable=False)
+    first = input_gradient(layers, point, batch.y, differentiable=False)
     adversarial = fgsm(batch.x, first, batch.epsilon)
     loss = F.cross_entropy(layers.forward(adversarial), batch.y)
     if not settings.alignment:
         return loss
     some = _part(point, settings)
     noise = torch.rand(some.shape, generator=batch.generator).to(some) * 2 - 1
-    second = _input_gradient(layers, some + batch.epsilon * noise, batch.y[: len(some)], differentiable=True)
+    second = input_gradient(layers, some + batch.epsilon * noise, batch.y[: len(some)], differentiable=True)
     cosine = F.cosine_similarity(first[: len(some)].flatten(1), second.flatten(1), dim=1)
     return loss + settings.alignment * (1 - cosine.mean())
 
@@ -101,7 +101,32 @@ def fgsm(x: Tensor, gradient: Tensor, epsilon: float) -> Tensor:
     return (x + step).clamp(0, 1).detach()
 
 
-def _input_gradient(layers: Layers, point: Tensor, y: Tensor, differentiable: bool) -> Tensor:
-    at = point.detach().clone().requires_grad_(True)
-    loss = F.cross_entropy(Layers(layers.net, layers.weights).still(at), y, reduction="sum")
-    return torch.autograd.grad(loss, at, create_graph=differentiable)[0]
+def input_gradient(layers: Layers, point: Tensor, y: Tensor, differentiable: bool) -> Tensor:
+    """Gradient of the summed cross-entropy with respect to images, running statistics; shape of `point`.
+
+    Stops at what the first layer gives; the way back through that layer is written out, since a convolution's
+    gradient with respect to one to three channels is slow on a CPU.
+    """
+    first, *rest = Layers(layers.net, layers.weights).folded()
+    with torch.set_grad_enabled(differentiable):
+        value = first(point)
+    if not value.requires_grad:
+        value.requires_grad_(True)
+    logits = value
+    for part in rest:
+        logits = part(logits)
+    loss = F.cross_entropy(logits, y, reduction="sum")
+    (slope,) = torch.autograd.grad(loss, value, create_graph=differentiable)
+    return pulled_back(first, slope, point)
+
+
+def pulled_back(first: Part, slope: Tensor, point: Tensor) -> Tensor:
+    """A gradient with respect to the layer's output as one with respect to its input, shaped as `point`."""
+    if not isinstance(first.module, nn.Conv2d):
+        flat = slope @ first.weight if isinstance(first.module, nn.Linear) else slope
+        return flat.reshape(point.shape)
+    columns = slope.permute(0, 2, 3, 1).flatten(1, 2) @ first.weight.flatten(1)
+    size, module = (int(point.shape[2]), int(point.shape[3])), first.module
+    padding = (int(module.padding[0]), int(module.padding[1]))
+    kernel = (module.kernel_size[0], module.kernel_size[1])
+    return F.fold(columns.transpose(1, 2), size, kernel, padding=padding, stride=module.stride)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from retrace.verify.backward import backward
+from retrace.verify.bounds.backward import backward
+from retrace.verify.bounds.interval import Bounds
+from retrace.verify.bounds.relaxation import Relaxation
 from retrace.verify.domain import Box
-from retrace.verify.interval import Bounds
 from retrace.verify.layers import Add, Relu
 from retrace.verify.network import Network
-from retrace.verify.relaxation import Relaxation
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class Splits:
 
     neuron: Tensor
     sign: Tensor
+
+    def take(self, index: Tensor) -> Splits:
+        """Of the boxes numbered in `index`."""
+        return Splits(self.neuron[index], self.sign[index])
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ class Evaluation:
     coefficients: Tensor  # (n, rows, hidden): of each ReLU's output in the bound
     values: Tensor  # (n, rows, hidden): each ReLU's input at the minimiser of the relaxed network
     example: Tensor  # (n, rows, *input_shape): that minimiser
+
+    def take(self, index: Tensor) -> Evaluation:
+        """Of the boxes numbered in `index`."""
+        return Evaluation(
+            self.bound[index], self.coefficients[index], self.values[index], self.example[index]
+        )
 
 
 def hidden_sizes(net: Network, node: int) -> list[int]:
@@ -84,13 +94,8 @@ def evaluate(
 
     `beta` (n, depth) >= 0 are the multipliers of `splits`; then there is one row per box.
     """
-    lines = cut(net, node, line)
-    multipliers = None
-    if splits is not None and beta is not None:
-        extra = torch.zeros_like(line.high)
-        extra[:, 0].scatter_add_(1, splits.neuron, -splits.sign.to(beta.dtype) * beta)
-        multipliers = dict(enumerate(_parts(net, node, extra)))
-    kept: dict[int, Tensor] = {}
+    lines, kept = cut(net, node, line), dict[int, Tensor]()
+    multipliers = _multipliers(net, node, line, splits, beta)
     bound = backward(net, node, rows, lines, region, multipliers=multipliers, kept=kept)
     example = region.centre[:, None] - region.radius[:, None] * kept[0].sign()
     relus = [relu for relu in net.relus if relu <= node]
@@ -101,6 +106,30 @@ def evaluate(
         values[net.source(relu)].expand(*bound.shape, *net.shape(relu)).reshape(shape) for relu in relus
     ]
     return Evaluation(bound, torch.cat(hidden, 2), torch.cat(inputs, 2), example)
+
+
+def value(
+    net: Network,
+    node: int,
+    rows: Tensor,
+    line: Relaxation,
+    region: Box,
+    splits: Splits | None = None,
+    beta: Tensor | None = None,
+) -> Tensor:
+    """The bound (n, rows) of `evaluate` alone: no pass forwards."""
+    multipliers = _multipliers(net, node, line, splits, beta)
+    return backward(net, node, rows, cut(net, node, line), region, multipliers=multipliers)
+
+
+def _multipliers(
+    net: Network, node: int, line: Relaxation, splits: Splits | None, beta: Tensor | None
+) -> dict[int, Tensor] | None:
+    if splits is None or beta is None or not splits.neuron.shape[1]:
+        return None
+    extra = torch.zeros_like(line.high)
+    extra[:, 0].scatter_add_(1, splits.neuron, -splits.sign.to(beta.dtype) * beta)
+    return dict(enumerate(_parts(net, node, extra)))
 
 
 def _forward(

@@ -7,11 +7,11 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor
 
-from retrace.verify.backward import backward
+from retrace.verify.bounds.backward import backward
+from retrace.verify.bounds.dual import Splits, hidden_sizes
+from retrace.verify.bounds.relaxation import Relaxation
 from retrace.verify.domain import Box
-from retrace.verify.dual import Splits, hidden_sizes
 from retrace.verify.network import Network
-from retrace.verify.relaxation import Relaxation
 
 
 def solve(

@@ -16,6 +16,10 @@ class Relaxation:
     high: Tensor
     intercept: Tensor
 
+    def take(self, index: Tensor) -> Relaxation:
+        """Of the boxes numbered in `index`, where there is one line a box."""
+        return Relaxation(self.low[index], self.high[index], self.intercept[index])
+
 
 def unstable(lower: Tensor, upper: Tensor) -> Tensor:
     """Which neurons may take both signs."""

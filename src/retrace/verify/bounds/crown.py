@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retrace.verify import interval
-from retrace.verify.backward import backward
+from retrace.verify.bounds import interval
+from retrace.verify.bounds.backward import backward
+from retrace.verify.bounds.interval import Bounds
+from retrace.verify.bounds.patches import BLOCK, Bounder, Rows, patches
+from retrace.verify.bounds.relaxation import relax, unstable
 from retrace.verify.domain import Box
-from retrace.verify.interval import Bounds
 from retrace.verify.layers import Add, Relu
 from retrace.verify.network import Network
-from retrace.verify.patches import BLOCK, Bounder, Rows, patches
-from retrace.verify.relaxation import relax, unstable
 from retrace.verify.specification import margin_rows
 
 Intermediate = Literal["crown", "interval"]
@@ -125,8 +125,12 @@ def margins(
             preactivations(net, region) if intermediate == "crown" else interval.preactivations(net, region)
         )
     rows = margin_rows(labels, net.classes).to(region.lower.dtype)
-    bound = bound_rows(net, net.output, known, region)(rows)
-    return torch.maximum(bound, interval.margins(net, region, labels))
+    together = max(1, BLOCK // (_largest(net) * rows.shape[1]))
+    parts = []
+    for some in torch.split(torch.arange(len(region), device=rows.device), together):
+        near = [(low[some], high[some]) for low, high in known]
+        parts.append(bound_rows(net, net.output, near, region.take(some))(rows[some]))
+    return torch.maximum(torch.cat(parts), interval.margins(net, region, labels))
 
 
 def mixed_margins(net: Network, region: Box, labels: Tensor, kappa: float) -> Tensor:

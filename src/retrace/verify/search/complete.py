@@ -11,8 +11,8 @@ from retrace.verify import falsify
 from retrace.verify.domain import Box, ball
 from retrace.verify.network import Network
 from retrace.verify.outcome import Limits, Outcome
-from retrace.verify.queue import Queue
-from retrace.verify.search import Search
+from retrace.verify.search.bounding import Search
+from retrace.verify.search.queue import Queue
 
 
 def verify(
@@ -70,8 +70,9 @@ def _prove(net: Network, region: Box, labels: Tensor, limits: Limits) -> list[Ou
     start = time.process_time()
     search = Search(net, region, labels, limits)
     queue = Queue(len(region), limits)
-    for batch in search.roots():
-        for domain, example in search.bound(batch, limits.first):
+    for proved, batch in search.roots():
+        queue.prove(proved)
+        for domain, example in search.bound(batch, limits.first) if batch else ():
             queue.settle(domain, example)
     queue.begin(time.process_time() - start)
     while domains := queue.pop():

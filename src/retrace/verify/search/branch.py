@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from retrace.verify.dual import Evaluation
-from retrace.verify.relaxation import Relaxation
+from retrace.verify.bounds.dual import Evaluation
+from retrace.verify.bounds.relaxation import Relaxation
 
 
 def candidates(found: Evaluation, line: Relaxation, open_: Tensor, count: int) -> Tensor:
@@ -15,7 +15,7 @@ def candidates(found: Evaluation, line: Relaxation, open_: Tensor, count: int) -
     Half by the gap at the minimiser, |a| x the distance of relu(z) from the line the bound uses there; half
     by the largest gap of the upper line, -min(a, 0) x intercept, the second term of BaBSR (Bunel et al. 2020,
     arXiv 1909.06588). `open_` (n, hidden) marks unstable neurons. Which of them to split, a look at both
-    children decides (`search.Search.children`).
+    children decides (`bounding.Search.children`).
     """
     a, z = found.coefficients[:, 0], found.values[:, 0]
     low, high, intercept = line.low[:, 0], line.high[:, 0], line.intercept[:, 0]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from retrace.verify import alpha, branch, falsify, leaf
+from retrace.verify import falsify
+from retrace.verify.bounds import alpha
+from retrace.verify.bounds.dual import Splits, clip, cut, flat, value
+from retrace.verify.bounds.relaxation import first_slope, relax, unstable
 from retrace.verify.domain import Box
-from retrace.verify.dual import Splits, clip, cut, evaluate, flat
 from retrace.verify.network import Network
 from retrace.verify.outcome import Limits
-from retrace.verify.queue import Domain
-from retrace.verify.relaxation import first_slope, relax, unstable
+from retrace.verify.search import branch, leaf
+from retrace.verify.search.queue import Domain
 from retrace.verify.specification import margin_rows
 
 ROUNDING = 1e-9  # what float64 sums of a few thousand terms may be off by, with room to spare
@@ -31,8 +34,8 @@ class Batch:
 
     def take(self, index: Tensor) -> Batch:
         """The domains numbered in `index`."""
-        splits = Splits(self.splits.neuron[index], self.splits.sign[index])
-        return Batch(self.image[index], self.rival[index], self.alpha[index], splits, self.beta[index])
+        splits, beta = self.splits.take(index), self.beta[index]
+        return Batch(self.image[index], self.rival[index], self.alpha[index], splits, beta)
 
 
 def gather(domains: list[Domain]) -> Batch:
@@ -68,8 +71,11 @@ class Search:
         low, high = flat(known)
         self.known = {dtype: (low.to(dtype), high.to(dtype)) for dtype in self.nets}
 
-    def roots(self) -> list[Batch]:
-        """Every image against every rival, unsplit, in batches."""
+    def roots(self) -> Iterator[tuple[dict[int, float], Batch | None]]:
+        """Every image against every rival, unsplit, in batches.
+
+        Of each: what plain CROWN proves, image -> its smallest bound, and the domains that it leaves open.
+        """
         images, rivals = self.rows[torch.float32].shape[:2]
         image = torch.arange(images).repeat_interleave(rivals)
         low, high = self.known[torch.float32]
@@ -77,8 +83,15 @@ class Search:
         splits = Splits(nothing.long(), nothing.long())
         slopes = first_slope(low, high)[image]
         every = Batch(image, torch.arange(rivals).repeat(images), slopes, splits, nothing)
-        some = torch.arange(len(image)).tensor_split(max(1, len(image) // (2 * self.limits.batch)))
-        return [every.take(index) for index in some]
+        for index in torch.arange(len(image)).tensor_split(max(1, len(image) // (2 * self.limits.batch))):
+            batch = every.take(index)
+            plain = self._evaluate(batch, torch.float64) - ROUNDING
+            proved: dict[int, float] = {}
+            for k in (plain > 0).nonzero()[:, 0].tolist():
+                number = int(batch.image[k])
+                proved[number] = min(proved.get(number, torch.inf), float(plain[k]))
+            left = (plain <= 0).nonzero()[:, 0]
+            yield proved, batch.take(left) if len(left) else None
 
     def children(self, domains: list[Domain]) -> Batch:
         """Both children of every domain, split at the candidate whose worse child has the best bound."""
@@ -155,9 +168,8 @@ class Search:
         line = relax(*self._ends(batch, dtype), batch.alpha[:, None].to(dtype))
         region, net = self.regions[dtype].take(batch.image), self.nets[dtype]
         beta = batch.beta.to(dtype)
-        return evaluate(net, net.output, self._rows(batch, dtype), line, region, batch.splits, beta).bound[
-            :, 0
-        ]
+        rows = self._rows(batch, dtype)
+        return value(net, net.output, rows, line, region, batch.splits, beta)[:, 0]
 
     def _broken(self, image: Tensor, points: Tensor) -> dict[int, Tensor]:
         """Which inputs (n, *input_shape) are counter-examples for their images, by number: run in float64."""

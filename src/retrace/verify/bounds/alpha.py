@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
-from retrace.verify import crown, interval
+from retrace.verify.bounds import crown, interval
+from retrace.verify.bounds.dual import Evaluation, Splits, evaluate, flat, value
+from retrace.verify.bounds.interval import Bounds
+from retrace.verify.bounds.patches import Rows
+from retrace.verify.bounds.relaxation import relax, unstable
 from retrace.verify.domain import Box
-from retrace.verify.dual import Evaluation, Splits, evaluate, flat
-from retrace.verify.interval import Bounds
 from retrace.verify.network import Network
-from retrace.verify.patches import Rows
-from retrace.verify.relaxation import relax, unstable
 from retrace.verify.specification import margin_rows
 
 DECAY, FIRST, SECOND, TINY = 0.98, 0.9, 0.999, 1e-8  # of the step, and Adam's own constants
@@ -27,6 +27,11 @@ class Solution:
     alpha: Tensor
     beta: Tensor | None
     last: Evaluation
+
+    def take(self, index: Tensor) -> Solution:
+        """Of the boxes numbered in `index`."""
+        beta = None if self.beta is None else self.beta[index]
+        return Solution(self.bound[index], self.alpha[index], beta, self.last.take(index))
 
 
 class _Adam:
@@ -43,6 +48,11 @@ class _Adam:
         size = self.rate * DECAY ** (self.count - 1) / (1 - FIRST**self.count)
         root = (self.second / (1 - SECOND**self.count)).sqrt_().add_(TINY)
         return torch.addcdiv(value, self.first, root, value=size).clamp_(0, high)
+
+    def take(self, index: Tensor) -> None:
+        """Go on with these boxes only."""
+        if self.count:
+            self.first, self.second = self.first[index], self.second[index]
 
 
 def optimise(
@@ -63,8 +73,8 @@ def optimise(
     """Raise the lower bound of rows . value(node) by `iterations` steps on slopes and multipliers.
 
     `rows` (n or 1, rows, *shape); `low` and `high` (n, hidden) bound the ReLU inputs, splits clipped in;
-    `alpha` (n, rows, hidden) and `beta` (n, depth) warm-start it. Stops once every bound exceeds `until`;
-    the result is never below the bound at the start.
+    `alpha` (n, rows, hidden) and `beta` (n, depth) warm-start it. A box is left alone once all its bounds
+    exceed `until`; the result is never below the bound at the start.
     """
     base = relax(low, high)
     open_ = unstable(low, high)[:, None]
@@ -75,18 +85,30 @@ def optimise(
         beta = torch.zeros_like(splits.sign, dtype=low.dtype)
     slopes, weights = _Adam(rates[0]), _Adam(rates[1])
     best: Solution | None = None
+    here, done = torch.arange(len(low)), list[tuple[Tensor, Solution]]()
     for turn in range(iterations + 1):
         found = evaluate(net, node, rows, replace(base, low=alpha), region, splits, beta)
         best = _better(best, Solution(found.bound, alpha, beta, found))
-        if turn == iterations or bool((best.bound > until).all()):
+        over = (best.bound > until).all(1)
+        if turn == iterations or bool(over.all()):
             break
+        if 4 * int(over.sum()) >= len(over):  # worth the copies
+            out, left = over.nonzero()[:, 0], (~over).nonzero()[:, 0]
+            done.append((here[out], best.take(out)))
+            here, best, found, region = here[left], best.take(left), found.take(left), region.take(left)
+            rows = rows if len(rows) == 1 else rows[left]
+            base, open_, alpha = base.take(left), open_[left], alpha[left]
+            splits = None if splits is None else splits.take(left)
+            beta = None if beta is None else beta[left]
+            slopes.take(left)
+            weights.take(left)
         slope = found.coefficients.clamp(min=0) * found.values * open_
         alpha = torch.where(open_, slopes.step(alpha, slope, 1.0), base.low)
         if splits is not None and beta is not None:
             pull = -splits.sign.to(beta.dtype) * found.values[:, 0].gather(1, splits.neuron)
             beta = weights.step(beta, pull, None)
     assert best is not None
-    return best
+    return _joined([*done, (here, best)])
 
 
 def _better(best: Solution | None, new: Solution) -> Solution:
@@ -98,6 +120,19 @@ def _better(best: Solution | None, new: Solution) -> Solution:
     if new.beta is not None and best.beta is not None:
         beta = torch.where(gain, new.beta, best.beta)  # one row per box: gain is (n, 1)
     return Solution(torch.maximum(best.bound, new.bound), alpha, beta, new.last)
+
+
+def _joined(parts: list[tuple[Tensor, Solution]]) -> Solution:
+    """Solutions of some boxes each as one of all boxes, in order."""
+    if len(parts) == 1:
+        return parts[0][1]
+    order = torch.cat([index for index, _ in parts]).argsort()
+    every = [s for _, s in parts]
+    betas = [s.beta for s in every if s.beta is not None]
+    last = [torch.cat([getattr(s.last, f.name) for s in every]) for f in fields(Evaluation)]
+    bound, alpha = torch.cat([s.bound for s in every]), torch.cat([s.alpha for s in every])
+    joined = Solution(bound, alpha, torch.cat(betas) if betas else None, Evaluation(*last))
+    return joined.take(order)
 
 
 def preactivations(net: Network, region: Box, iterations: int) -> list[Bounds]:
@@ -114,7 +149,7 @@ def preactivations(net: Network, region: Box, iterations: int) -> list[Bounds]:
         def bound(rows: Tensor) -> Tensor:
             found = optimise(quick, node, rows.to(single), *ends, inside, iterations=iterations)
             line = relax(low, high, found.alpha.to(low.dtype))
-            return torch.maximum(evaluate(net, node, rows, line, region).bound, plain(rows))
+            return torch.maximum(value(net, node, rows, line, region), plain(rows))
 
         return bound
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from retrace.verify.bounds.interval import Bounds
 from retrace.verify.domain import Box
-from retrace.verify.interval import Bounds
 from retrace.verify.layers import Convolution, Operation, Relu, Shape
 from retrace.verify.network import Network, Node
 

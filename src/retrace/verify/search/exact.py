@@ -11,7 +11,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
-from retrace.verify import interval
+from retrace.verify.bounds import interval
 from retrace.verify.domain import Box
 from retrace.verify.layers import Add, Affine, Relu
 from retrace.verify.network import Network

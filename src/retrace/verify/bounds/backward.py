@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from retrace.verify.bounds.relaxation import Relaxation
 from retrace.verify.domain import Box
 from retrace.verify.layers import Add, Relu
 from retrace.verify.network import Network
-from retrace.verify.relaxation import Relaxation
 
 
 def backward(

@@ -57,6 +57,11 @@ class Queue:
             self.open[image][number] = domain.bound
             heapq.heappush(self.heap, (domain.bound, number, domain))
 
+    def prove(self, bounds: dict[int, float]) -> None:
+        """Take in bounds above 0 of margins that need no search, by image."""
+        for image, bound in bounds.items():
+            self.proved[image] = min(self.proved[image], bound)
+
     def begin(self, seconds: float) -> None:
         """Share out what the first bounds of all images cost."""
         self.seconds = [s + seconds / len(self.seconds) for s in self.seconds]

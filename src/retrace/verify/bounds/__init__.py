@@ -1,0 +1,1 @@
+"""Bounds of a network's values over boxes: intervals, CROWN, optimised slopes."""
