@@ -5,6 +5,7 @@ Free of torch, so the table reads scores by the same rules as the stages that pr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -93,13 +94,14 @@ def _standardised(block: Scores) -> Scores:
 class Scored:
     """What groups and orders are made of: scores (N,) that can be compared, and the modules to rank within.
 
-    `halves` (2,N): scores on two halves of the rows mixed at random, for orders that know no safety.
+    `halves` (2,N): scores on two halves of the rows mixed at random, for orders that know no safety; None
+    for a network that was scored again.
     """
 
     units: Layout
     safety: Scores
     utility: Scores
-    halves: Scores
+    halves: Scores | None
     within: Rows | None
 
     def groups(self, shares: Shares) -> Rows:
@@ -114,19 +116,26 @@ class Scored:
         `sized_difference`; "shuffled": ESU of scores on rows mixed irrespective of kind.
         """
         count = round(share * self.units.count)
+        if not count:
+            raise StageError(f"a share of {share:g} is less than one of {self.units.count} units: raise it")
         if order == "random":
             return generator(seed, "safety", "random units").permutation(self.units.count)[:count]
         if order == "difference":
             return sized_difference(self.safety, self.utility, count)
         if order == "shuffled":
+            if self.halves is None:
+                raise StageError(
+                    "this network has no scores on mixed rows: rank those of released or aligned"
+                )
             return ranked(*self.halves, "esu", share, self.within)
         return ranked(self.safety, self.utility, order, share, self.within)
 
 
-def scored(arrays: dict[str, Array], whose: str, units: Layout, scope: str) -> Scored:
-    """The scores that `train` left of "released" or "aligned", scoped for comparison."""
+def scored(arrays: Mapping[str, Array], whose: str, units: Layout, scope: str) -> Scored:
+    """The scores that a stage left of network `whose`, scoped for comparison."""
     s, u = (scoped(arrays[f"{whose}/{kind}"], units, scope) for kind in ("safety", "utility"))
-    halves = np.stack([scoped(half, units, scope) for half in arrays[f"{whose}/shuffled"]])
+    mixed = arrays.get(f"{whose}/shuffled")
+    halves = None if mixed is None else np.stack([scoped(half, units, scope) for half in mixed])
     return Scored(units, s, u, halves, units.module if scope == "per_module" else None)
 
 
@@ -139,6 +148,17 @@ def masks(units: Layout, rows: Rows, all_heads: int) -> tuple[Flags, Flags]:
     if units.heads:
         heads[:] = chosen[cut:].reshape(units.layers, units.heads)
     return chosen[:cut].reshape(units.layers, units.neurons), heads
+
+
+def matched(units: Layout, rows: Rows, start: int, seed: int) -> Rows:
+    """Random units of the layers from `start` on: of each kind as many as `rows` has there."""
+    rng, neurons = generator(seed, "safety", "matched units"), units.layers * units.neurons
+    numbers, upper = np.arange(units.count), units.layer >= start
+    drawn = []
+    for kind in (numbers < neurons, numbers >= neurons):
+        among = numbers[kind & upper]
+        drawn.append(rng.choice(among, np.isin(rows, among).sum(), replace=False))
+    return np.sort(np.concatenate(drawn)).astype(np.int64)
 
 
 def composition(groups: Rows) -> dict[str, float]:
