@@ -42,24 +42,33 @@ STUDY = Study(
         Figure(
             "ssah",
             "pruning_curves",
-            "Refusing margin and answer likelihood against the share of units pruned, by group of units; "
-            "bars: 95 % intervals.",
+            "What is left of the aligned model when units are pruned, by order. Broken answers count apart: "
+            "they are neither refused nor met. Bars: 95 % t intervals over seeds; a value in words lies "
+            "beyond the edge.",
+        ),
+        Figure(
+            "ssah",
+            "answers",
+            "Answers refused, met and broken, by network; means over seeds. A network with many broken "
+            "answers was damaged, not persuaded.",
         ),
         Figure(
             "ssah",
             "composition",
-            "Groups of units before and after fine-tuning, and the flows between them.",
+            "Groups of units before and after, with the flows between them, by the aligned network's bounds; "
+            "means over seeds.",
         ),
         Figure(
             "ssah",
             "direction",
-            "Distance of hidden states after a refusing and a complying opening to those of the bare "
-            "request, over tokens and layers, by model.",
+            "Distance of the bare request's hidden states to those after a refusing and after a complying "
+            "opening. The nearer side is where the model is heading. Bands: 95 % t intervals over seeds.",
         ),
         Figure(
             "ssah",
             "plane",
-            "Safety against utility of every network: pruned, attacked, defended.",
+            "Safety upwards, loss of utility to the right; pruned networks of one order are joined, from few "
+            "units to many. Bars: 95 % t intervals over seeds.",
         ),
     ),
 )
