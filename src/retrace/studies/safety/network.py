@@ -14,14 +14,14 @@ from retrace.device import current
 from retrace.llm.kernels.prefix import lower
 from retrace.llm.load import DTYPES, LanguageModel, load
 from retrace.llm.rows import Row
+from retrace.llm.training.sliced import tune_slices
 from retrace.llm.training.steps import Settings
-from retrace.llm.training.tune import tune
 from retrace.stage import Array, Inputs, StageError
 
 if TYPE_CHECKING:
     from retrace.studies.safety.params import Params
 
-BUDGET = 4096  # tokens computed at once
+BUDGET = 1024  # tokens computed at once: on a CPU larger batches leave its cache
 
 
 def released(params: Params) -> LanguageModel:
@@ -71,9 +71,8 @@ def fit(
 ) -> list[float]:
     """Fine-tune a float32 model in place from the rows' `kept` states; the loss of every step.
 
-    `trainable` as in `retrace.llm.training.tune`; products of matrices have the cell's precision.
+    `trainable` marks whole rows or columns; products of matrices have the cell's precision, weights do not.
+    Errors as in `retrace.llm.training.sliced.tune_slices`.
     """
-    mixed = params.precision != "float32"
-    # without a cache: it would keep the weights as they were before the step
-    with torch.autocast(model.device.type, DTYPES["bfloat16"], enabled=mixed, cache_enabled=False):
-        return tune(model.net, rows, settings, trainable, seed, states, params.start)
+    compute = DTYPES[params.precision]
+    return tune_slices(model.net, rows, settings, trainable, seed, states, params.start, compute)
