@@ -46,6 +46,9 @@ def against_pruned(
             own = pruned[pruned["cell"] == cell].dropna(subset=[quantity])
             levels = _across(ax, networks[networks["cell"] == cell], across, quantity)
             curves = [_means(own[own["order"] == o], quantity, level) for o in orders]
+            if quantity in shares:  # a t interval knows no bounds
+                ends = [f"{quantity}_low", f"{quantity}_high"]
+                curves = [means.assign(**means[ends].clip(0, 1)) for means in curves]
             limits = (-0.04, 1.04) if quantity in shares else _limits(curves, levels, quantity)
             for position, means in enumerate(curves):
                 _curve(ax, means, quantity, position, limits)
