@@ -47,8 +47,10 @@ def test_bars_have_the_totals_and_ribbons_the_flows():
     assert sorted(bars) == sorted([(False, 0.03), (False, 0.97), (True, 0.09), (True, 0.91)])
     ribbons = [p.get_path().vertices for p in ax.patches if not hasattr(p, "get_height")]
     assert sorted(round(abs(v[7, 1] - v[0, 1]), 9) for v in ribbons) == sorted(SHARES.ravel().tolist())
-    lowest = min(ribbons, key=lambda v: v[0, 1] + v[3, 1])
-    assert (lowest[0, 1], lowest[3, 1]) == (0, 0)
+    bands = {round(abs(v[7, 1] - v[0, 1]), 9): (v[0, 1], v[3, 1]) for v in ribbons}
+    assert bands[0.02] == (0, 0)
+    assert bands[0.01] == pytest.approx((0.02, 0.09))  # from the lower part into the upper one
+    assert bands[0.07] == pytest.approx((0.03, 0.02))
 
 
 def test_a_curve_joins_the_shares_of_an_order_and_far_marks_stand_at_the_edge():
