@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from retrace.llm.kernels.nll import answer_nll
+from retrace.llm.kernels.nll import answer_states
 from retrace.llm.rows import Row
 from retrace.llm.training.steps import Settings, orders, rate_at
+
+BLOCK = 64  # rows of logits held at once: larger blocks leave the allocator's heap and cost page faults
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,15 @@ def tune_slices(
     plan = orders(len(rows), settings, seed)
     losses = []
     dtype = compute or net.model.embed_tokens.weight.dtype
+    head = net.lm_head.weight.detach().to(dtype)
     with _stood_in(net, start, slices, leaves, dtype) as stand_ins:
         for step, batch in enumerate(plan):
             for group in optimizer.param_groups:
                 group["lr"] = rate_at(step, len(plan), settings)
             chosen = [rows[i] for i in batch]
             some = None if kept is None else [kept[i] for i in batch]
-            loss = answer_nll(net, chosen, some, start).sum() / sum(len(row.answer) for row in chosen)
+            states, _, targets = answer_states(net, chosen, some, start)
+            loss = _Surprise.apply(net.model.norm(states), head, targets)  # type: ignore[no-untyped-call]
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -105,18 +109,18 @@ def tune_slices(
 
 
 class _Product(torch.autograd.Function):
-    """x W' with the gradient of the leaf's rows or columns of W only."""
+    """x W', in the dtype of W, with the gradient of the leaf's rows or columns of W only."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, leaf: Tensor | None, matrix: Tensor, part: Slice) -> Tensor:
         narrow = x.to(matrix.dtype)
         ctx.matrix, ctx.part, ctx.dtypes = matrix, part, (x.dtype, None if leaf is None else leaf.dtype)
         ctx.save_for_backward(narrow if leaf is not None else None)
-        return linear(narrow, matrix).to(x.dtype)
+        return linear(narrow, matrix)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        narrow = gradients[0].to(ctx.matrix.dtype)
+        narrow = gradients[0]
         below = (narrow @ ctx.matrix).to(ctx.dtypes[0]) if ctx.needs_input_grad[0] else None
         own = None
         if ctx.needs_input_grad[1]:
@@ -127,17 +131,49 @@ class _Product(torch.autograd.Function):
         return below, own, None, None
 
 
-class _StandIn(nn.Module):
-    """A linear layer whose matrix has the dtype of computing and follows its leaf."""
+class _Surprise(torch.autograd.Function):
+    """Mean NLL of `targets` (K,) by a frozen head, from states (K,D) after the last norm.
 
-    def __init__(self, layer: nn.Linear, part: Slice, leaf: Tensor | None, dtype: torch.dtype) -> None:
+    The gradient (softmax - target) W is taken while the logits are there: none of them is kept.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+        total, slopes = 0.0, []
+        for block, wanted in zip(states.split(BLOCK), targets.split(BLOCK), strict=True):
+            made = linear(block.to(head.dtype), head)
+            logs = made.log_softmax(1, dtype=torch.promote_types(made.dtype, torch.float32))
+            places = torch.arange(len(block), device=block.device), wanted
+            total = total - logs[places].sum()
+            logs = logs.exp_()
+            logs[places] -= 1
+            slopes.append((logs.to(head.dtype) @ head).to(states.dtype))
+        ctx.slope = torch.cat(slopes) / len(states)
+        return total / len(states)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.slope * gradients[0], None, None
+
+
+class _StandIn(nn.Module):
+    """A linear layer whose matrix has the dtype of computing and follows its leaf.
+
+    Queries, keys and values keep the input's dtype, since rotary positions would widen two of the three.
+    """
+
+    def __init__(
+        self, name: str, layer: nn.Linear, part: Slice, leaf: Tensor | None, dtype: torch.dtype
+    ) -> None:
         super().__init__()
+        self._widens = name.endswith(("q_proj", "k_proj", "v_proj"))
         self._matrix = layer.weight.detach().to(dtype, copy=leaf is not None)
         self._bias, self._part, self._leaf = layer.bias, part, leaf
 
     def forward(self, x: Tensor) -> Tensor:
         made: Tensor = _Product.apply(x, self._leaf, self._matrix, self._part)  # type: ignore[no-untyped-call]
-        return made if self._bias is None else made + self._bias
+        made = made if self._bias is None else made + self._bias.to(made.dtype)
+        return made.to(x.dtype) if self._widens else made
 
     @torch.no_grad()
     def refresh(self) -> None:
@@ -149,17 +185,17 @@ class _StandIn(nn.Module):
 def _stood_in(
     net: Any, start: int, slices: Mapping[str, Slice], leaves: Mapping[str, Tensor], dtype: torch.dtype
 ) -> Iterator[list[_StandIn]]:
-    """Stand-ins for the head and the linear layers from `start` on, for the time of a block."""
+    """Stand-ins for the linear layers from `start` on, for the time of a block."""
     before = {
         name: part
         for name, part in net.named_modules()
-        if isinstance(part, nn.Linear) and _layer(f"{name}.weight") >= start
+        if isinstance(part, nn.Linear) and start <= _layer(f"{name}.weight") < len(net.model.layers)
     }
     made = []
     try:
         for name, layer in before.items():
             weight = f"{name}.weight"
-            made.append(_StandIn(layer, slices.get(weight, Slice()), leaves.get(weight), dtype))
+            made.append(_StandIn(name, layer, slices.get(weight, Slice()), leaves.get(weight), dtype))
             net.set_submodule(name, made[-1])
         yield made
     finally:
