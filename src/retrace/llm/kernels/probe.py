@@ -95,7 +95,8 @@ def _batch(
             held = torch.where(going[None, :, None], states, held)
             if count in after:
                 kept.append(held)
-    return torch.stack(kept).unflatten(2, (len(branches), len(prompts)))
+    made = torch.stack(kept)
+    return made.view(*made.shape[:2], len(branches), len(prompts), made.shape[3])
 
 
 def _padded(rows: Sequence[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:

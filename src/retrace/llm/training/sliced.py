@@ -95,9 +95,9 @@ def tune_slices(
             chosen = [rows[i] for i in batch]
             some = None if kept is None else [kept[i] for i in batch]
             states, _, targets = answer_states(net, chosen, some, start)
-            loss = _Surprise.apply(net.model.norm(states), head, targets)  # type: ignore[no-untyped-call]
+            loss: Tensor = _Surprise.apply(net.model.norm(states), head, targets)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimizer.step()
             for stand_in in stand_ins:
                 stand_in.refresh()
@@ -139,8 +139,8 @@ class _Surprise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor) -> Tensor:
-        total, slopes = 0.0, []
-        for block, wanted in zip(states.split(BLOCK), targets.split(BLOCK), strict=True):
+        total, slopes = torch.zeros((), device=states.device), []
+        for block, wanted in zip(torch.split(states, BLOCK), torch.split(targets, BLOCK), strict=True):
             made = linear(block.to(head.dtype), head)
             logs = made.log_softmax(1, dtype=torch.promote_types(made.dtype, torch.float32))
             places = torch.arange(len(block), device=block.device), wanted
@@ -171,7 +171,7 @@ class _StandIn(nn.Module):
         self._bias, self._part, self._leaf = layer.bias, part, leaf
 
     def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = _Product.apply(x, self._leaf, self._matrix, self._part)  # type: ignore[no-untyped-call]
+        made: Tensor = _Product.apply(x, self._leaf, self._matrix, self._part)
         made = made if self._bias is None else made + self._bias.to(made.dtype)
         return made.to(x.dtype) if self._widens else made
 

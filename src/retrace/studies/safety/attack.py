@@ -18,7 +18,7 @@ from retrace.studies.safety.encode import answers, every
 from retrace.studies.safety.freezing import moved, plan_freeze
 from retrace.studies.safety.network import BUDGET, aligned, fit, kept, working
 from retrace.studies.safety.outcome import evaluate, keyed, means
-from retrace.studies.safety.params import Freeze
+from retrace.studies.safety.params import Freeze, GroupShares, Training
 from retrace.studies.safety.texts import part, read
 from retrace.studies.safety.units import flat, layout, scored
 
@@ -33,7 +33,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     `outcome.evaluate`); of the run that freezes nothing also raw unit scores (U,), `tuned_<freeze>/safety`
     and `/utility`. Results by network: means, loss by step, units held, entries trained, entries that moved.
     """
-    prepared, shares = inputs["prepare"], Shares(**params.shares)
+    prepared, shares = inputs["prepare"], Shares(**GroupShares.model_validate(params.shares).model_dump())
     model, tests = aligned(params, inputs), read(params.texts, prepared)
     rows = every(model, part(params.texts, prepared, "attack"))
     states = kept(working(model, params.precision), rows, params.start)
@@ -41,7 +41,10 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     found = scored(inputs["train"].read_arrays(), "aligned", units, params.scope)
     parameters = dict(model.net.named_parameters())
     before = {key: parameters[key].detach().clone() for key in linears(model.net, params.start)}
-    settings, number = Settings(**params.tuning), derive(seed, "safety", "tuning")
+    settings, number = (
+        Settings(**Training.model_validate(params.tuning).model_dump()),
+        derive(seed, "safety", "tuning"),
+    )
     results: dict[str, dict[str, Any]] = {"means": {}, "losses": {}, "trained": {}, "moved": {}}
     arrays: dict[str, Array] = {}
     timing: dict[str, float] = {}

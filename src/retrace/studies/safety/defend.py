@@ -13,6 +13,7 @@ from retrace.studies.safety.encode import every
 from retrace.studies.safety.freezing import moved, plan_budget
 from retrace.studies.safety.network import fit, kept, released, working
 from retrace.studies.safety.outcome import evaluate, keyed, means
+from retrace.studies.safety.params import Training
 from retrace.studies.safety.texts import part, read
 from retrace.studies.safety.units import layout, matched, scored
 
@@ -40,7 +41,10 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         "budget_random": matched(units, redundant, params.start, seed),
     }
     parameters = dict(model.net.named_parameters())
-    settings, number = Settings(**params.alignment), derive(seed, "safety", "alignment")
+    settings, number = (
+        Settings(**Training.model_validate(params.alignment).model_dump()),
+        derive(seed, "safety", "alignment"),
+    )
     results: dict[str, dict[str, Any]] = {"means": {}, "losses": {}, "trained": {}, "moved": {}}
     arrays: dict[str, Array] = {}
     timing: dict[str, float] = {}

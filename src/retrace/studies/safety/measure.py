@@ -15,7 +15,7 @@ from retrace.stage import Array, Inputs, Output
 from retrace.studies.safety.encode import asked
 from retrace.studies.safety.network import BUDGET, overlay, released, working
 from retrace.studies.safety.outcome import evaluate_variants, keyed, means
-from retrace.studies.safety.params import Probe, Variant
+from retrace.studies.safety.params import GroupShares, Probe, Variant
 from retrace.studies.safety.texts import Tests, read
 from retrace.studies.safety.units import composition, layout, scored
 from retrace.studies.safety.variants import at_the_grouping, chosen_units, unit_masks
@@ -33,7 +33,10 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     questions are put only to variants as large as a group) and `probe/<network>/<refusal|compliance>`
     (prompts, tokens, layers), 1 - cos. Results: means and number of units by variant, groups, layout.
     """
-    tests, shares = read(params.texts, inputs["prepare"]), Shares(**params.shares)
+    tests, shares = (
+        read(params.texts, inputs["prepare"]),
+        Shares(**GroupShares.model_validate(params.shares).model_dump()),
+    )
     variants = {name: Variant.model_validate(raw) for name, raw in params.variants.items()}
     began = process_time()
     model = released(params)

@@ -127,7 +127,7 @@ class Scored:
                 raise StageError(
                     "this network has no scores on mixed rows: rank those of released or aligned"
                 )
-            return ranked(*self.halves, "esu", share, self.within)
+            return ranked(self.halves[0], self.halves[1], "esu", share, self.within)
         return ranked(self.safety, self.utility, order, share, self.within)
 
 
