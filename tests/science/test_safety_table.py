@@ -11,6 +11,7 @@ from retrace.claims.load import load_claims
 from retrace.metrics.unit_groups import GROUPS, Shares
 from retrace.studies.safety.composition import bounds, regroup
 from retrace.studies.safety.draw import draw
+from retrace.studies.safety.pictures import edge, networks
 from retrace.studies.safety.study import STUDY
 from retrace.studies.safety.table import roles, table
 from retrace.studies.safety.units import Layout, Scored
@@ -167,3 +168,12 @@ def test_a_source_that_is_not_there_leaves_only_its_claim_unjudged():
     rows = [row(seed, "tiny-policy", ("policy",)) for seed in (0, 1)]
     found = {record["id"]: record["verdict"] for record in judge(CLAIMS, table(rows), 0, replicates=50)}
     assert [name for name, verdict in found.items() if verdict == "not run"] == ["held-out-source"]
+
+
+def test_networks_of_an_order_stand_from_few_units_to_many(frame):
+    shown = networks(frame.sample(frac=1, random_state=0))
+    for _, rows in shown[shown["order"] != ""].groupby(["seed", "order"]):
+        assert rows["share"].is_monotonic_increasing
+    families = shown["family"].drop_duplicates().tolist()
+    assert families == ["whole", "tuned", "budget", "esu", "euu", "ru", "random", "rivals"]
+    assert edge(frame) == pytest.approx(frame.loc[frame["network"] == "released", "nll"].max() + 0.5)

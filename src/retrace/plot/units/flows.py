@@ -47,7 +47,7 @@ def flows(charts: Sequence[Flow], parts: Sequence[str], labels: Mapping[str, str
         handles = [
             Rectangle((0, 0), 1, 1, color=colour(n), label=label(p, labels)) for n, p in enumerate(parts)
         ]
-        fig.legend(handles=handles, loc="outside lower center", ncols=len(parts))
+        fig.legend(handles=handles, loc="outside lower center", ncols=len(parts) if len(charts) > 1 else 2)
     return fig
 
 

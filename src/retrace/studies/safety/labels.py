@@ -50,4 +50,4 @@ ANSWERS = {
     "lookalike": ("lookalike_refused", "lookalike_met", "lookalike_broken"),
 }
 OUTCOMES = ("answer_refused", "answer_met", "answer_broken")
-CROWD = 1.5  # nats a token above the aligned network from which a network stands at the plane's edge
+CROWD = 0.5  # nats a token above the whole networks from which a network stands at the plane's edge

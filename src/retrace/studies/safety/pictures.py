@@ -8,7 +8,7 @@ import pandas as pd
 from retrace.metrics.unit_groups import GROUPS
 from retrace.plot.table import label
 from retrace.plot.units.flows import Flow
-from retrace.studies.safety.labels import CROWD, LABELS, ORDERS
+from retrace.studies.safety.labels import CROWD, LABELS, MODELS, ORDERS
 
 GROUPED = ORDERS[:4]  # groups and random units: the orders with curves
 FAMILIES = ("whole", "tuned", "budget", *GROUPED, "rivals")
@@ -26,7 +26,7 @@ def networks(table: pd.DataFrame) -> pd.DataFrame:
         for f, (_, o) in zip(family, _named(rows), strict=True)
     ]
     placed = rows.assign(family=family, _place=[100 * f + o for f, o in places])
-    return placed.sort_values(["cell", "_place"], kind="stable").drop(columns="_place")
+    return placed.sort_values(["cell", "_place", "share"], kind="stable").drop(columns="_place")
 
 
 def _family(name: str, order: str) -> str:
@@ -57,7 +57,7 @@ def _words(rows: pd.DataFrame) -> list[str]:
 
 def edge(table: pd.DataFrame) -> float:
     """The likelihood beyond which a network stands at the plane's edge."""
-    rows = table[(table["type"] == "network") & (table["network"] == "aligned")]
+    rows = table[(table["type"] == "network") & table["network"].isin(MODELS)]
     return float(rows["nll"].max()) + CROWD
 
 
