@@ -176,4 +176,6 @@ def test_networks_of_an_order_stand_from_few_units_to_many(frame):
         assert rows["share"].is_monotonic_increasing
     families = shown["family"].drop_duplicates().tolist()
     assert families == ["whole", "tuned", "budget", "esu", "euu", "ru", "random", "rivals"]
+    first = shown[shown["seed"] == 0]["network"].tolist()
+    assert first[:4] == ["released", "aligned", "tuned_free", "tuned_safety"]
     assert edge(frame) == pytest.approx(frame.loc[frame["network"] == "released", "nll"].max() + 0.5)

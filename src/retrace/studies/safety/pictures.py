@@ -17,15 +17,17 @@ FAMILIES = ("whole", "tuned", "budget", *GROUPED, "rivals")
 def networks(table: pd.DataFrame) -> pd.DataFrame:
     """Means by network, cell by cell: whole ones, fine-tuned, by budget, then pruned ones; with `family`.
 
-    A pruned network's family is its order, or "rivals" for rivals of the safety units.
+    A pruned network's family is its order, or "rivals" for rivals of the safety units. Within a family the
+    order is that of `LABELS`, then by share.
     """
     rows = table[table["type"] == "network"].dropna(axis="columns", how="all")
     family = [_family(str(name), str(order)) for name, order in _named(rows)]
+    words = list(LABELS)
     places = [
-        (FAMILIES.index(f), ORDERS.index(o) if o else 0)
-        for f, (_, o) in zip(family, _named(rows), strict=True)
+        (FAMILIES.index(f), words.index(order or name) if (order or name) in words else len(words))
+        for f, (name, order) in zip(family, _named(rows), strict=True)
     ]
-    placed = rows.assign(family=family, _place=[100 * f + o for f, o in places])
+    placed = rows.assign(family=family, _place=[(len(words) + 1) * f + n for f, n in places])
     return placed.sort_values(["cell", "_place", "share"], kind="stable").drop(columns="_place")
 
 
