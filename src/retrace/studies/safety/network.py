@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from retrace.device import current
 from retrace.llm.kernels.prefix import lower
@@ -46,11 +46,12 @@ def overlay(model: LanguageModel, arrays: Mapping[str, Array]) -> None:
 
 def working(model: LanguageModel, precision: str) -> LanguageModel:
     """A copy whose weights have the precision; to compute without gradients."""
-    net = deepcopy(model.net).requires_grad_(False)
-    for parameter in net.parameters():
-        # parameters alone: the frequencies of rotary embeddings, a buffer, must stay exact
-        parameter.data = parameter.data.to(DTYPES[precision])
-    return replace(model, net=net)
+    # parameters alone: the frequencies of rotary embeddings, a buffer, must stay exact
+    made: dict[int, object] = {
+        id(p): nn.Parameter(p.detach().to(DTYPES[precision], copy=True), requires_grad=False)
+        for p in model.net.parameters()
+    }
+    return replace(model, net=deepcopy(model.net, made))
 
 
 def kept(model: LanguageModel, rows: Sequence[Row], start: int) -> list[Tensor]:
