@@ -26,6 +26,7 @@ QUANTITIES = {
 }
 EVALUATED = ("train", "measure", "attack", "defend")  # stages that leave evaluated networks
 RIVALS = ("safety", "difference", "shuffled")  # orders that stand beside the safety units, as many of each
+DUE = 0.15  # of the rise of attack success, the least that freezing prevents in the paper's Table 2 (keyword)
 Found = dict[str, dict[str, Array]]  # quantity -> network -> values
 
 
@@ -36,12 +37,12 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
     `budget_<units>`; `roles` adds names that are the same whatever the shares. `answered` marks prompts
     whose answers were judged; keyword columns are nan elsewhere. Harmful prompts have `source`, `gain`
     (aligned less released margin), `lost_<network>` (aligned less this margin), `gained_<network>`
-    (this less released) and `kept_<freeze>` (margin tuned with it less tuned freely); benign ones
-    `rise_<network>`, NLL above the aligned network's, `thrice_rise_<network>` and
-    `half_rise_<network>`. Probe rows are those of `probes.prompts`, distances those of
-    `probes.distances`; a flow row is that of `composition.summary` with `loss_<network>`, the training
-    loss at the end; a network row has the means of one network and, if pruned, its `order`, `share` and
-    `role`.
+    (this less released) and `kept_<freeze>` (margin tuned with it less tuned freely), `due` (15 % of
+    `lost_tuned_free`); benign ones `rise_<network>`, NLL above the aligned network's,
+    `thrice_rise_<network>` and `half_rise_<network>`. Probe rows are those of `probes.prompts`,
+    distances those of `probes.distances`; a flow row is that of `composition.summary` with
+    `loss_<network>`, the training loss at the end; a network row has the means of one network and, if
+    pruned, its `order`, `share` and `role`.
     """
     records: list[dict[str, Any]] = []
     for row in rows:
@@ -120,6 +121,8 @@ def _derived(kind: str, found: Found) -> dict[str, Array]:
             out |= {f"lost_{name}": aligned - values, f"gained_{name}": values - released}
             if name.startswith("tuned_") and "tuned_free" in margin:
                 out[f"kept_{name.removeprefix('tuned_')}"] = values - margin["tuned_free"]
+        if "tuned_free" in margin:
+            out["due"] = DUE * out["lost_tuned_free"]
     if kind == "benign":
         for name, values in found["nll"].items():
             rise = values - found["nll"]["aligned"]
