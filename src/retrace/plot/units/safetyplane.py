@@ -93,7 +93,7 @@ def _point(
     ax.vlines(at, point[f"{y}_low"], point[f"{y}_high"], color=hue, lw=0.8, alpha=0.4)
     if at == point[x]:
         ax.hlines(point[y], point[f"{x}_low"], point[f"{x}_high"], color=hue, lw=0.8, alpha=0.4)
-    ax.plot(at, point[y], marker(place), color=hue, mfc="white" if hollow else hue, ms=6, mew=1.1, zorder=3)
+    ax.plot(at, point[y], marker(place), color=hue, mfc="white" if hollow else hue, ms=6, mew=1.1, zorder=6)
     more = [] if at == point[x] else [f"at {short(point[x])}"]
     more += [f"{100 * point[broken]:.0f} % broken"] if hollow else []
     name = label(str(point["network"]), labels)
