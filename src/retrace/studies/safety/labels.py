@@ -17,6 +17,7 @@ LABELS = {
     "cu": "complex units (CU)",
     "ru": "redundant units (RU)",
     "random": "random units",
+    "matched": "random, heads as RU",
     "safety": "by safety score alone",
     "difference": "Wei set difference",
     "shuffled": "ESU of shuffled rows",
@@ -41,7 +42,7 @@ LABELS = {
 }
 CURVES = ("margin", "nll", "refused", "broken", "met", "benign_refused")
 KEYWORDS = ("refused", "broken", "met", "benign_refused")  # shares of answers
-ORDERS = ("esu", "euu", "ru", "random", "safety", "difference", "shuffled")
+ORDERS = ("esu", "euu", "ru", "random", "matched", "safety", "difference", "shuffled")
 ACROSS = ("aligned", "released")  # lines across the pruning curves
 MODELS = ("released", "aligned")  # probed
 ANSWERS = {

@@ -14,7 +14,7 @@ from retrace.strict import Strict
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 Share = Annotated[float, Field(gt=0, le=1)]
 LONGEST = 16  # tokens of an answer; the judge, which loads torch, has the same bound
-Order = Literal["esu", "euu", "ru", "random", "safety", "difference", "shuffled"]
+Order = Literal["esu", "euu", "ru", "random", "matched", "safety", "difference", "shuffled"]
 
 
 class RowCounts(Strict):

@@ -10,7 +10,7 @@ from retrace.plot.table import label
 from retrace.plot.units.flows import Flow
 from retrace.studies.safety.labels import CROWD, LABELS, MODELS, ORDERS
 
-GROUPED = ORDERS[:4]  # groups and random units: the orders with curves
+GROUPED = ORDERS[:5]  # groups and random units: the orders with curves
 FAMILIES = ("whole", "tuned", "budget", *GROUPED, "rivals")
 
 

@@ -13,7 +13,7 @@ from retrace.data.texts.read import Choice, Prompt, choices, prompts
 from retrace.llm.judges.refusal import is_refusal
 from retrace.stage import Evidence
 
-QUESTIONS = ("openbookqa", "commonsenseqa", "piqa")
+QUESTIONS = ("piqa",)  # of the three sets here the only one in which the laptop's model beats chance
 LONGEST_PROMPT, LONGEST_OPTIONS = 160, 200  # characters; longer ones cost more than they tell
 POLICY_ROWS = 72  # requests of each kind that the policy has in either half
 

@@ -16,6 +16,7 @@ from retrace.stage import Array, Inputs, Output
 from retrace.studies.safety.encode import answers, every
 from retrace.studies.safety.network import BUDGET, fit, kept, released, working
 from retrace.studies.safety.outcome import evaluate, keyed, means
+from retrace.studies.safety.params import Training
 from retrace.studies.safety.texts import part, read
 from retrace.studies.safety.units import flat
 
@@ -41,7 +42,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     arrays = _scores("released", quick, safety, utility, params.kinds, seed)
     before = evaluate(model, tests, params)
     trainable = linears(model.net, params.start)
-    settings = Settings(**params.alignment)
+    settings = Settings(**Training.model_validate(params.alignment).model_dump())
     losses = fit(model, rows, states, settings, trainable, params, derive(seed, "safety", "alignment"))
     arrays |= _scores("aligned", working(model, params.precision), safety, utility, params.kinds, seed)
     after = evaluate(model, tests, params)
