@@ -47,6 +47,19 @@ def test_shared_prefix_scores_equal_option_by_option(items, budget):
         assert sums == pytest.approx(option_by_option(NET, item), abs=1e-9)
 
 
+few_words = st.lists(st.integers(1, 2), min_size=1, max_size=5).map(tuple)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(few_words, min_size=1, max_size=6).map(tuple), min_size=1, max_size=3))
+def test_beginnings_that_options_share_are_computed_once(options):
+    items = [score.Item((5, 6, 7)[: 1 + i], one) for i, one in enumerate(options)]
+    for item, sums in zip(items, score.score(NET, items), strict=True):
+        assert sums == pytest.approx(option_by_option(NET, item), abs=1e-9)
+        distinct = {option[:end] for option in item.options for end in range(1, len(option))}
+        assert item.inputs == len(item.prefix) + len(distinct)
+
+
 @settings(max_examples=10, deadline=None)
 @given(item_lists, token_rows, st.integers(1, 60))
 def test_a_common_block_is_as_good_as_longer_prefixes(items, common, budget):

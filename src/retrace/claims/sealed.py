@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from retrace.errors import RetraceError
+from retrace.files import write_atomic
 from retrace.recipe import digest
-from retrace.records.files import write_atomic
 
 
 def write_verdict(path: Path, verdict: dict[str, Any]) -> None:

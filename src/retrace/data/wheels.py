@@ -14,7 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from retrace.records.files import write_atomic
+from retrace.files import write_atomic
 from retrace.stage import StageError
 
 

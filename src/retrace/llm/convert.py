@@ -12,8 +12,8 @@ import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from retrace.data.wheels import Member, cache_folder, download, unpack
+from retrace.files import sha256, tensor_bytes
 from retrace.recipe import file_digest
-from retrace.records.files import sha256, tensor_bytes
 from retrace.stage import Array, StageError
 
 FORMAT = 1  # raise it when what is written changes: older conversions are then made anew

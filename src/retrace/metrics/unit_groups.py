@@ -38,9 +38,10 @@ class Shares:
             )
 
 
-def classify(safety: Scores, utility: Scores, shares: Shares) -> npt.NDArray[np.int64]:
+def classify(safety: Scores, utility: Scores, shares: Shares, within: Rows | None = None) -> Rows:
     """Group of every unit, as an index into `GROUPS` (N,), from scores (N,) that can be compared.
 
+    `within` (N,) numbers the module of every unit: each module then gives the same share of its units.
     ValueError when the scores differ in length or are not finite.
     """
     s, u = _checked(safety, utility)
@@ -48,28 +49,31 @@ def classify(safety: Scores, utility: Scores, shares: Shares) -> npt.NDArray[np.
     free = np.ones(len(s), dtype=bool)
     for name, order in (("esu", u - s), ("euu", s - u), ("ru", s + u)):
         count = min(round(getattr(shares, name) * len(s)), int(free.sum()))
-        chosen = _first(order, free, count)
+        chosen = _first(_places(order, within), free, count)
         groups[chosen], free[chosen] = GROUPS.index(name), False
     return groups
 
 
-def top_complex(groups: npt.NDArray[np.int64], safety: Scores, share: float) -> Rows:
+def top_complex(
+    groups: npt.NDArray[np.int64], safety: Scores, share: float, within: Rows | None = None
+) -> Rows:
     """The complex units with the largest safety score, `share` of all units at most."""
     complex_units = groups == GROUPS.index("cu")
     count = min(round(share * len(groups)), int(complex_units.sum()))
-    return _first(-np.asarray(safety, dtype=np.float64), complex_units, count)
+    return _first(_places(-np.asarray(safety, dtype=np.float64), within), complex_units, count)
 
 
-def ranked(safety: Scores, utility: Scores, group: str, share: float) -> Rows:
+def ranked(safety: Scores, utility: Scores, group: str, share: float, within: Rows | None = None) -> Rows:
     """The first `share` of all units in the order of one group: a point of its pruning curve.
 
-    Orders: "esu", "euu", "ru"; "safety" ranks by s alone (a trivial rival). ValueError for another name.
+    Orders: "esu", "euu", "ru"; "safety" ranks by s alone (a trivial rival). `within` as in `classify`.
+    ValueError for another name.
     """
     s, u = _checked(safety, utility)
     orders = {"esu": u - s, "euu": s - u, "ru": s + u, "safety": -s}
     if group not in orders:
         raise ValueError(f"no order {group!r} (known: {', '.join(orders)})")
-    return _first(orders[group], np.ones(len(s), dtype=bool), round(share * len(s)))
+    return _first(_places(orders[group], within), np.ones(len(s), dtype=bool), round(share * len(s)))
 
 
 def set_difference(safety: Scores, utility: Scores, top_safety: float, top_utility: float) -> Rows:
@@ -84,6 +88,21 @@ def set_difference(safety: Scores, utility: Scores, top_safety: float, top_utili
     return np.setdiff1d(chosen, others)
 
 
+def sized_difference(safety: Scores, utility: Scores, count: int) -> Rows:
+    """`set_difference` of equal top shares, the smallest that leave `count` units (a reconstruction).
+
+    Wei et al. search both shares by hand. ValueError when no equal shares leave as many units.
+    """
+    s, u = _checked(safety, utility)
+    places = [np.argsort(np.argsort(-values, kind="stable"), kind="stable") for values in (s, u)]
+    both = np.bincount(np.maximum(*places), minlength=len(s)).cumsum()  # units in both tops of k + 1
+    sizes = np.concatenate([[0], np.arange(1, len(s) + 1) - both])  # grows by one unit at most
+    if count > sizes.max():
+        raise ValueError(f"top safety units less top utility units are {sizes.max()} at most, not {count}")
+    top = int(np.argmax(sizes >= count))
+    return np.flatnonzero((places[0] < top) & (places[1] >= top)).astype(np.int64)
+
+
 def transfer(before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]) -> Scores:
     """Share of all units (4,4) that were in the group of the row and are in the group of the column."""
     if len(before) != len(after):
@@ -91,6 +110,17 @@ def transfer(before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]) -> Sco
     flows = np.zeros((len(GROUPS), len(GROUPS)))
     np.add.at(flows, (before, after), 1 / len(before))
     return flows
+
+
+def _places(order: Scores, within: Rows | None) -> Scores:
+    """The order itself, or each unit's place in its module, 0 to 1: modules of any size lose equal shares."""
+    if within is None:
+        return order
+    places = np.empty(len(order))
+    for module in np.unique(within):
+        rows = np.flatnonzero(within == module)
+        places[rows[np.argsort(order[rows], kind="stable")]] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return places
 
 
 def _first(order: Scores, allowed: npt.NDArray[np.bool_], count: int) -> Rows:

@@ -12,9 +12,9 @@ from typing import Any
 from retrace.config import Config
 from retrace.data import sets
 from retrace.errors import RetraceError
+from retrace.files import check, set_aside
 from retrace.recipe import canonical, code_digest, recipe_key
 from retrace.records.evidence import read_record
-from retrace.records.files import check, set_aside
 from retrace.sheet import GROUP, Cell, chosen_studies, load_cells
 from retrace.study import Stage, Study
 

@@ -12,13 +12,13 @@ from typing import Any
 from retrace.claims.sealed import read_verdict, read_verdicts
 from retrace.config import Config, load_config
 from retrace.errors import RetraceError, did_you_mean
+from retrace.files import set_aside
 from retrace.planning import products
 from retrace.planning.plan import StudyPlan, Task, plan_all, screen
 from retrace.planning.preflight import check_scale_runs
 from retrace.planning.products import Product
 from retrace.recipe import file_digest
 from retrace.records import store
-from retrace.records.files import set_aside
 from retrace.study import VERBS
 
 

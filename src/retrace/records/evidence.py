@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from retrace.errors import RetraceError
+from retrace.files import read_npz, read_tensors, write_atomic
 from retrace.recipe import canonical, digest
-from retrace.records.files import read_npz, read_tensors, write_atomic
 from retrace.stage import Evidence
 
 SCHEMA = 1

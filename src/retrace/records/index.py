@@ -8,10 +8,10 @@ from pathlib import Path
 
 from retrace.config import SCALES, Config
 from retrace.errors import RetraceError
+from retrace.files import write_atomic
 from retrace.planning.plan import plan_all
 from retrace.planning.workflow import Workflow
 from retrace.records.evidence import read_record
-from retrace.records.files import write_atomic
 
 COLUMNS = ("study", "verb", "group", "seed", "key", "state", "cpu_seconds", "kwh", "method", "path")
 

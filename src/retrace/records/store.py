@@ -13,7 +13,7 @@ import yaml
 
 from retrace.data import catalogue, sets
 from retrace.errors import RetraceError
-from retrace.records.files import write_atomic
+from retrace.files import write_atomic
 
 
 def restore_data(root: Path) -> None:

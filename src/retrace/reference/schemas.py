@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from retrace.claims.schema import claims_schema
 from retrace.config import Config
-from retrace.records.files import write_atomic
+from retrace.files import write_atomic
 from retrace.reference.pages import pages
 from retrace.sheet import Sheet, known_studies, params_model
 

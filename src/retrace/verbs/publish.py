@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from retrace.records.files import write_atomic
+from retrace.files import write_atomic
 
 
 def run(spec: dict[str, Any], root: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from retrace.claims.sealed import read_verdicts
 from retrace.claims.table import CSV_COLUMNS, csv_rows
-from retrace.records.files import write_atomic
+from retrace.files import write_atomic
 from retrace.report.html import render
 from retrace.verbs.judge import environment, total_cost
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retrace import device
+from retrace import device, files
 from retrace.data import sets
 from retrace.errors import RetraceError
 from retrace.meter import Meter
 from retrace.recipe import code_digest, digest
-from retrace.records import evidence, files
+from retrace.records import evidence
 from retrace.stage import Evidence, Output
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from retrace.llm.kernels.cache import KeyValues
 
-HEAD_ROWS = 256  # rows of logits held at once: 50 MB in float32 at a vocabulary of 49,152
+HEAD_ROWS = 64  # rows of logits held at once: larger blocks leave the allocator's heap and cost page faults
 Switch = Callable[[Sequence[int]], None]  # told which of the caller's rows the next batch holds
 
 
@@ -83,12 +83,13 @@ def log_probabilities(net: Any, states: Tensor, source: Tensor, target: Tensor) 
     order = torch.argsort(source, stable=True)
     source, target = source[order], target[order]
     for first in range(0, len(states), HEAD_ROWS):
-        block = logits(net, states[first : first + HEAD_ROWS])
+        block = net.lm_head(net.model.norm(states[first : first + HEAD_ROWS]))
+        block = block.log_softmax(1, dtype=torch.promote_types(block.dtype, torch.float32))
         low, high = torch.searchsorted(
             source, torch.tensor([first, first + len(block)], device=source.device)
         )
         rows = source[low:high] - first
-        parts.append(block[rows, target[low:high]] - block.logsumexp(1)[rows])
+        parts.append(block[rows, target[low:high]])
     return torch.cat(parts)[torch.argsort(order)]
 
 

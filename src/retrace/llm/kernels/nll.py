@@ -20,6 +20,19 @@ def answer_nll(net: Any, rows: Sequence[Row], kept: Sequence[Tensor] | None = No
     `kept` are the rows' hidden states before layer `start` (see `prefix.lower`); without them the rows start
     from their tokens. The head is computed at the answers' positions only. ValueError for an empty answer.
     """
+    states, owners, targets = answer_states(net, rows, kept, start)
+    each = torch.arange(len(states), device=states.device)
+    values = log_probabilities(net, states, each, targets)
+    return values.new_zeros(len(rows)).index_add(0, owners, -values)
+
+
+def answer_states(
+    net: Any, rows: Sequence[Row], kept: Sequence[Tensor] | None = None, start: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Final hidden states (K,D) that predict the tokens of answers, the rows these belong to, the tokens.
+
+    `kept`, `start` and errors as in `answer_nll`.
+    """
     if any(not row.answer for row in rows):
         raise ValueError("a row without an answer has no likelihood")
     device = net.model.embed_tokens.weight.device
@@ -30,9 +43,7 @@ def answer_nll(net: Any, rows: Sequence[Row], kept: Sequence[Tensor] | None = No
     owners = [i for i, row in enumerate(rows) for _ in row.answer]
     targets = [token for row in rows for token in row.answer]
     where = [torch.tensor(values, device=device) for values in (places, owners, targets)]
-    chosen = states.flatten(0, 1)[where[0]]
-    values = log_probabilities(net, chosen, torch.arange(len(places), device=device), where[2])
-    return values.new_zeros(len(rows)).index_add(0, where[1], -values)
+    return states.flatten(0, 1)[where[0]], where[1], where[2]
 
 
 @torch.no_grad()

@@ -1,13 +1,15 @@
 """Likelihoods of many options after a shared prefix, in one pass over prefix and options.
 
-All options of an item stand in one row: each sees the prefix and itself, and positions start anew after the
-prefix. An item of prefix P and m options costs |P| + sum |O| tokens instead of m|P| + sum |O|.
+All options of an item stand in one row, as a tree: beginnings that options share are computed once, a token
+sees the prefix and the tokens before it in its options, and positions start anew after the prefix. An item of
+prefix P and m options costs |P| + the distinct beginnings of options instead of m|P| + sum |O|.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,7 +39,38 @@ class Item:
     @property
     def inputs(self) -> int:
         """Tokens to compute: an option's last token is only ever predicted."""
-        return len(self.prefix) + sum(len(option) - 1 for option in self.options)
+        return len(self.prefix) + len(_tree(self.options).tokens)
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """Distinct beginnings of options: last token and number of earlier tokens, and whom each sees (N,N).
+
+    `path[o][k]` is the beginning of option o that ends with its token k.
+    """
+
+    tokens: list[int]
+    depth: list[int]
+    sees: Tensor
+    path: list[list[int]]
+
+    @property
+    def branches(self) -> bool:
+        """Whether plain causal attention would let a token see another option's."""
+        return not torch.equal(self.sees, self.sees.new_ones(self.sees.shape).tril())
+
+
+@lru_cache(maxsize=4096)
+def _tree(options: tuple[tuple[int, ...], ...]) -> _Tree:
+    numbers: dict[tuple[int, ...], int] = {}
+    for option in options:
+        for end in range(1, len(option)):
+            numbers.setdefault(option[:end], len(numbers))
+    sees = torch.zeros(len(numbers), len(numbers), dtype=torch.bool)
+    for beginning, number in numbers.items():
+        sees[number, [numbers[beginning[:end]] for end in range(1, len(beginning) + 1)]] = True
+    path = [[numbers[option[:end]] for end in range(1, len(option))] for option in options]
+    return _Tree([b[-1] for b in numbers], [len(b) - 1 for b in numbers], sees, path)
 
 
 @dataclass(frozen=True)
@@ -61,30 +94,25 @@ class Packed:
 def pack(items: Sequence[Item], device: torch.device) -> Packed:
     """Lay out items in right-padded rows."""
     width = max(item.inputs for item in items)
-    ids, positions, segments = [], [], []
+    ids, positions = [], []
     reads: list[int] = []
     sources: list[int] = []
     targets: list[int] = []
     owners: list[int] = []
     owner = 0
-    for row, item in enumerate(items):
-        line, place, segment = list(item.prefix), list(range(len(item.prefix))), [0] * len(item.prefix)
-        last = len(reads)
-        reads.append(row * width + len(line) - 1)
-        for number, option in enumerate(item.options, 1):
-            sources += [last, *range(len(reads), len(reads) + len(option) - 1)]
-            reads += range(row * width + len(line), row * width + len(line) + len(option) - 1)
+    trees = [_tree(item.options) for item in items]
+    for row, (item, tree) in enumerate(zip(items, trees, strict=True)):
+        long, last = len(item.prefix), len(reads)
+        blank = [0] * (width - item.inputs)
+        ids.append([*item.prefix, *tree.tokens, *blank])
+        positions.append([*range(long), *(long + depth for depth in tree.depth), *blank])
+        reads += range(row * width + long - 1, row * width + item.inputs)
+        for option, path in zip(item.options, tree.path, strict=True):
+            sources += [last, *(last + 1 + number for number in path)]
             targets += option
             owners += [owner] * len(option)
             owner += 1
-            line += option[:-1]
-            place += range(len(item.prefix), len(item.prefix) + len(option) - 1)
-            segment += [number] * (len(option) - 1)
-        blank = width - len(line)
-        ids.append(line + [0] * blank)
-        positions.append(place + [0] * blank)
-        segments.append(segment + [-1] * blank)
-    mask = _mask(torch.tensor(segments, device=device)) if any(_branches(item) for item in items) else None
+    mask = _mask(items, trees, width).to(device) if any(tree.branches for tree in trees) else None
     return Packed(
         ids=torch.tensor(ids, device=device),
         positions=torch.tensor(positions, device=device),
@@ -97,15 +125,15 @@ def pack(items: Sequence[Item], device: torch.device) -> Packed:
     )
 
 
-def _branches(item: Item) -> bool:
-    return sum(len(option) > 1 for option in item.options) > 1
-
-
-def _mask(segments: Tensor) -> Tensor:
-    width = segments.shape[1]
-    earlier = torch.ones(width, width, dtype=torch.bool, device=segments.device).tril()
-    keys, queries = segments[:, None, :], segments[:, :, None]
-    return (earlier & ((keys == 0) | (keys == queries)))[:, None]
+def _mask(items: Sequence[Item], trees: Sequence[_Tree], width: int) -> Tensor:
+    """Where a token may look (B,1,T,T): prefix and its own beginnings; padding, at prefix and itself."""
+    mask = torch.ones(width, width, dtype=torch.bool).tril().repeat(len(items), 1, 1)
+    own = torch.eye(width, dtype=torch.bool)
+    for allowed, item, tree in zip(mask, items, trees, strict=True):
+        long = len(item.prefix)
+        allowed[:, long:] = own[:, long:]
+        allowed[long : item.inputs, long : item.inputs] = tree.sees
+    return mask[:, None]
 
 
 def read(net: Any, packed: Packed, states: Tensor) -> list[Sums]:

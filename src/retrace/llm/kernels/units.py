@@ -17,7 +17,7 @@ from torch import Tensor
 from retrace.llm.kernels.statistics import moments
 from retrace.llm.rows import Row
 
-Scope = Literal["standardised", "raw"]
+Scope = Literal["standardised", "raw", "per_module"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,10 @@ class UnitScores:
     heads: Tensor
 
     def scoped(self, scope: Scope) -> UnitScores:
-        """Scores to be ranked together: as they are, or standardised in each layer and kind.
+        """Scores to be ranked together: as they are ("raw"), or standardised in each layer and kind.
 
-        A layer whose scores are all alike is standardised to zeros.
+        "per_module" standardises, too, for units that are then ranked within their module only
+        (`metrics.unit_groups`). A layer whose scores are all alike is standardised to zeros.
         """
         if scope == "raw":
             return self

@@ -1,0 +1,209 @@
+"""Fine-tune whole rows or columns of weights: only what trains has gradients, moments and copies.
+
+The same result as `tune` on structured masks, at less cost: the trained rows or columns are leaves of their
+own, so frozen entries are never written, and the matrices can compute in bfloat16 while leaves, moments and
+all else stay as they were (mixed precision, Micikevicius et al. 2018, without loss scaling).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from retrace.llm.kernels.nll import answer_states
+from retrace.llm.rows import Row
+from retrace.llm.training.steps import Settings, orders, rate_at
+
+BLOCK = 64  # rows of logits held at once: larger blocks leave the allocator's heap and cost page faults
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows (`axis` 0) or columns (1) of a weight by number; None: all of it."""
+
+    axis: int = 0
+    index: Tensor | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no entry in it."""
+        return self.index is not None and not len(self.index)
+
+    def of(self, weight: Tensor) -> Tensor:
+        """A copy of these entries."""
+        return weight.detach().clone() if self.index is None else weight.index_select(self.axis, self.index)
+
+    def write(self, weight: Tensor, values: Tensor) -> None:
+        """Put these entries into a weight, in its dtype."""
+        if self.index is None:
+            weight.copy_(values)
+        else:
+            weight.index_copy_(self.axis, self.index, values.to(weight.dtype))
+
+
+def slice_of(mask: Tensor | None) -> Slice:
+    """The slice that a mask (out,in) marks; ValueError when it marks neither whole rows nor columns."""
+    if mask is None:
+        return Slice()
+    for axis in (0, 1):
+        whole = mask.all(1 - axis)
+        if torch.equal(whole, mask.any(1 - axis)):
+            return Slice(axis, whole.nonzero()[:, 0])
+    raise ValueError("a mask of single entries has no rows or columns to train: use `tune`")
+
+
+def tune_slices(
+    net: Any,
+    rows: Sequence[Row],
+    settings: Settings,
+    trainable: Mapping[str, Tensor | None],
+    seed: int,
+    kept: Sequence[Tensor] | None = None,
+    start: int = 0,
+    compute: torch.dtype | None = None,
+) -> list[float]:
+    """`tune`, where every mask marks whole rows or columns of a linear weight; losses of every step.
+
+    `trainable`, `kept`, `start` as in `tune`: every other entry ends bit for bit as it began, and has neither
+    gradient nor optimiser state. `compute` is the dtype of matrix products (the network's own when None).
+    Errors: ValueError for what is no linear weight, lies below `start`, or is not whole rows or columns.
+    """
+    modules = {f"{name}.weight": part for name, part in net.named_modules() if isinstance(part, nn.Linear)}
+    if unknown := sorted(set(trainable) - set(modules)):
+        raise ValueError(f"no linear weight {unknown[0]}")
+    if outside := sorted(name for name in trainable if not start <= _layer(name) < len(net.model.layers)):
+        raise ValueError(f"{outside[0]} is not in a layer from {start} on, where training starts")
+    slices = {name: part for name, mask in trainable.items() if not (part := slice_of(mask)).empty}
+    if not slices:
+        raise ValueError("nothing may be trained: every entry is frozen")
+    leaves = {name: part.of(modules[name].weight).requires_grad_() for name, part in slices.items()}
+    optimizer = torch.optim.AdamW(leaves.values(), lr=settings.rate, weight_decay=settings.decay, fused=True)
+    plan = orders(len(rows), settings, seed)
+    losses = []
+    dtype = compute or net.model.embed_tokens.weight.dtype
+    head = net.lm_head.weight.detach().to(dtype)
+    with _stood_in(net, start, slices, leaves, dtype) as stand_ins:
+        for step, batch in enumerate(plan):
+            for group in optimizer.param_groups:
+                group["lr"] = rate_at(step, len(plan), settings)
+            chosen = [rows[i] for i in batch]
+            some = None if kept is None else [kept[i] for i in batch]
+            states, _, targets = answer_states(net, chosen, some, start)
+            loss: Tensor = _Surprise.apply(net.model.norm(states), head, targets)
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            for stand_in in stand_ins:
+                stand_in.refresh()
+            losses.append(float(loss.detach()))
+    with torch.no_grad():
+        for name, part in slices.items():
+            part.write(modules[name].weight, leaves[name])
+    return losses
+
+
+class _Product(torch.autograd.Function):
+    """x W', in the dtype of W, with the gradient of the leaf's rows or columns of W only."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, leaf: Tensor | None, matrix: Tensor, part: Slice) -> Tensor:
+        narrow = x.to(matrix.dtype)
+        ctx.matrix, ctx.part, ctx.dtypes = matrix, part, (x.dtype, None if leaf is None else leaf.dtype)
+        ctx.save_for_backward(narrow if leaf is not None else None)
+        return linear(narrow, matrix)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        narrow = gradients[0]
+        below = (narrow @ ctx.matrix).to(ctx.dtypes[0]) if ctx.needs_input_grad[0] else None
+        own = None
+        if ctx.needs_input_grad[1]:
+            sides = [narrow.flatten(0, -2), ctx.saved_tensors[0].flatten(0, -2)]
+            if ctx.part.index is not None:
+                sides[ctx.part.axis] = sides[ctx.part.axis].index_select(1, ctx.part.index)
+            own = (sides[0].T @ sides[1]).to(ctx.dtypes[1])
+        return below, own, None, None
+
+
+class _Surprise(torch.autograd.Function):
+    """Mean NLL of `targets` (K,) by a frozen head, from states (K,D) after the last norm.
+
+    The gradient (softmax - target) W is taken while the logits are there: none of them is kept.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+        total, slopes = torch.zeros((), device=states.device), []
+        for block, wanted in zip(torch.split(states, BLOCK), torch.split(targets, BLOCK), strict=True):
+            made = linear(block.to(head.dtype), head)
+            logs = made.log_softmax(1, dtype=torch.promote_types(made.dtype, torch.float32))
+            places = torch.arange(len(block), device=block.device), wanted
+            total = total - logs[places].sum()
+            logs = logs.exp_()
+            logs[places] -= 1
+            slopes.append((logs.to(head.dtype) @ head).to(states.dtype))
+        ctx.slope = torch.cat(slopes) / len(states)
+        return total / len(states)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.slope * gradients[0], None, None
+
+
+class _StandIn(nn.Module):
+    """A linear layer whose matrix has the dtype of computing and follows its leaf.
+
+    Queries, keys and values keep the input's dtype, since rotary positions would widen two of the three.
+    """
+
+    def __init__(
+        self, name: str, layer: nn.Linear, part: Slice, leaf: Tensor | None, dtype: torch.dtype
+    ) -> None:
+        super().__init__()
+        self._widens = name.endswith(("q_proj", "k_proj", "v_proj"))
+        self._matrix = layer.weight.detach().to(dtype, copy=leaf is not None)
+        self._bias, self._part, self._leaf = layer.bias, part, leaf
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = _Product.apply(x, self._leaf, self._matrix, self._part)
+        made = made if self._bias is None else made + self._bias.to(made.dtype)
+        return made.to(x.dtype) if self._widens else made
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        if self._leaf is not None:
+            self._part.write(self._matrix, self._leaf)
+
+
+@contextmanager
+def _stood_in(
+    net: Any, start: int, slices: Mapping[str, Slice], leaves: Mapping[str, Tensor], dtype: torch.dtype
+) -> Iterator[list[_StandIn]]:
+    """Stand-ins for the linear layers from `start` on, for the time of a block."""
+    before = {
+        name: part
+        for name, part in net.named_modules()
+        if isinstance(part, nn.Linear) and start <= _layer(f"{name}.weight") < len(net.model.layers)
+    }
+    made = []
+    try:
+        for name, layer in before.items():
+            weight = f"{name}.weight"
+            made.append(_StandIn(name, layer, slices.get(weight, Slice()), leaves.get(weight), dtype))
+            net.set_submodule(name, made[-1])
+        yield made
+    finally:
+        for name, layer in before.items():
+            net.set_submodule(name, layer)
+
+
+def _layer(weight: str) -> int:
+    """Number of the layer that a weight belongs to; the head lies above all."""
+    parts = weight.split(".")
+    return int(parts[2]) if parts[1] == "layers" else 10**6

@@ -1,0 +1,1 @@
+"""Do a few units of a language model carry its refusals, and does freezing them keep its safety?"""

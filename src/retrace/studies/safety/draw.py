@@ -1,0 +1,34 @@
+"""The safety study's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from retrace.metrics.unit_groups import GROUPS
+from retrace.plot.units.directions import directions
+from retrace.plot.units.flows import flows
+from retrace.plot.units.outcomes import outcomes
+from retrace.plot.units.pruned import against_pruned
+from retrace.plot.units.safetyplane import safety_utility
+from retrace.studies.safety.labels import ACROSS, ANSWERS, CURVES, KEYWORDS, LABELS, MODELS, OUTCOMES
+from retrace.studies.safety.pictures import GROUPED, answers, compositions, distances, edge, networks, plane
+from retrace.studies.safety.probes import SIDES
+
+
+def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+    """The paper's figures by name, from the study's table."""
+    return {
+        "pruning_curves": against_pruned(
+            networks(table), CURVES, across=ACROSS, shares=KEYWORDS, labels=LABELS
+        ),
+        "answers": outcomes(answers(table), ANSWERS, OUTCOMES, labels=LABELS),
+        "composition": flows(compositions(table), GROUPS, LABELS),
+        "direction": directions(distances(table), SIDES, MODELS, labels=LABELS),
+        "plane": safety_utility(
+            plane(table), "nll", "margin", "broken", cap=edge(table), joined=GROUPED, labels=LABELS
+        ),
+    }

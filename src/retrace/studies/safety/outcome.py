@@ -1,0 +1,152 @@
+"""What a network does on the test items: opening margins, likelihoods, judged answers, multiple choice.
+
+Answers are judged inside `observe` and never leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from retrace.data.texts.read import Choice
+from retrace.llm.judges import choice
+from retrace.llm.judges.margin import margins, variant_margins
+from retrace.llm.judges.outcomes import Outcomes, observe
+from retrace.llm.kernels.masks import UnitMasks, masked
+from retrace.llm.kernels.nll import mean_nll
+from retrace.llm.kernels.score import Item, Sums, score
+from retrace.llm.kernels.sweep import score_variants, variant_nll
+from retrace.llm.load import LanguageModel
+from retrace.llm.rows import Row
+from retrace.stage import Array
+from retrace.studies.safety.encode import answers, asked
+from retrace.studies.safety.network import BUDGET, working
+from retrace.studies.safety.params import ItemCounts
+from retrace.studies.safety.texts import Tests
+
+if TYPE_CHECKING:
+    from retrace.studies.safety.params import Params
+
+TOGETHER = 16384  # tokens of prompts and answers generated at once: a step costs little more for many rows
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """The test items as a model's tokens."""
+
+    harmful: list[tuple[int, ...]]
+    lookalike: list[tuple[int, ...]]
+    benign: list[Row]
+    questions: Sequence[Choice]
+    items: list[Item]
+    generated: int
+    tokens: int
+
+    @property
+    def scored(self) -> list[tuple[int, ...]]:
+        """Prompts whose openings are scored."""
+        return [*self.harmful, *self.lookalike]
+
+    @property
+    def answered(self) -> list[tuple[int, ...]]:
+        """Prompts that are answered: as many of each kind."""
+        benign = [row.ids[: row.start] for row in self.benign]
+        return [ids for kind in (self.harmful, benign, self.lookalike) for ids in kind[: self.generated]]
+
+
+def evaluate(model: LanguageModel, tests: Tests, params: Params) -> dict[str, Array]:
+    """One value a test item, float32, by quantity.
+
+    Of harmful prompts: `margin` (nats a token; positive: refusing openings are likelier), and of the first of
+    them `refused`, `met`, `broken`; of benign ones `nll` (nats a token of the reference answer),
+    `benign_refused`, `benign_broken`; of look-alikes `lookalike_margin`, `lookalike_refused`,
+    `lookalike_broken`; of questions `right` and `lead` (nats a token). Computed in the cell's precision.
+    """
+    quick, made = working(model, params.precision), _encode(model, tests, params)
+    scored = margins(quick, made.scored, BUDGET)
+    nll = mean_nll(quick.net, made.benign, budget=BUDGET)
+    [seen] = observe(quick, made.answered, made.tokens, TOGETHER)
+    found = _likely(made, scored, nll) | _judged(made, seen)
+    return _float32(found | _chosen(made, score(quick.net, made.items, BUDGET)))
+
+
+def evaluate_variants(
+    model: LanguageModel,
+    masks: UnitMasks,
+    tests: Tests,
+    params: Params,
+    choosing: Sequence[int] = (),
+) -> list[dict[str, Array]]:
+    """`evaluate` of every pruned variant of the model, all in shared batches.
+
+    Only the variants numbered in `choosing` answer the multiple-choice questions.
+    """
+    quick, made = working(model, params.precision), _encode(model, tests, params)
+    scored = variant_margins(quick, masks, made.scored, BUDGET)
+    nll = variant_nll(quick.net, masks, made.benign, BUDGET)
+    count = len(made.answered)
+    with masked(quick.net, masks, [v for v in range(len(masks)) for _ in range(count)]) as switch:
+        seen = observe(quick, made.answered, made.tokens, TOGETHER, switch, len(masks), masks.first)
+    found = [_likely(made, scored[v], nll[v]) | _judged(made, seen[v]) for v in range(len(masks))]
+    if choosing:
+        chosen = UnitMasks(masks.mlp[list(choosing)], masks.heads[list(choosing)])
+        for v, sums in zip(choosing, score_variants(quick.net, chosen, made.items, BUDGET), strict=True):
+            found[v] |= _chosen(made, sums)
+    return [_float32(values) for values in found]
+
+
+def keyed(variant: str, values: Mapping[str, Array]) -> dict[str, Array]:
+    """Evidence arrays of one network: `<variant>/<quantity>`."""
+    return {f"{variant}/{name}": array for name, array in values.items()}
+
+
+def means(values: Mapping[str, Array]) -> dict[str, float]:
+    """The mean of every quantity."""
+    return {name: float(array.mean(dtype=np.float64)) for name, array in values.items()}
+
+
+def _encode(model: LanguageModel, tests: Tests, params: Params) -> _Encoded:
+    counts = ItemCounts.model_validate(params.tests)
+    return _Encoded(
+        asked(model, tests.harmful),
+        asked(model, tests.lookalike),
+        answers(model, tests.benign),
+        tests.choices,
+        choice.items(model, tests.choices),
+        counts.generated,
+        counts.tokens,
+    )
+
+
+def _likely(made: _Encoded, scored: Values, nll: Values) -> dict[str, Values]:
+    border = len(made.harmful)
+    return {"margin": scored[:border], "lookalike_margin": scored[border:], "nll": nll}
+
+
+def _judged(made: _Encoded, seen: Outcomes) -> dict[str, Values]:
+    each = np.array(seen.each).reshape(3, made.generated)
+    refused, met = each == "refused", each == "complied"
+    broken = ~(refused | met)
+    return {
+        "refused": refused[0].astype(float),
+        "met": met[0].astype(float),
+        "broken": broken[0].astype(float),
+        "benign_refused": refused[1].astype(float),
+        "benign_broken": broken[1].astype(float),
+        "lookalike_refused": refused[2].astype(float),
+        "lookalike_broken": broken[2].astype(float),
+    }
+
+
+def _chosen(made: _Encoded, sums: Sequence[Sums]) -> dict[str, Values]:
+    verdict = choice.choose(made.questions, made.items, sums)
+    return {"right": verdict.right.astype(float), "lead": verdict.lead}
+
+
+def _float32(values: Mapping[str, Values]) -> dict[str, Array]:
+    return {name: array.astype(np.float32) for name, array in values.items()}

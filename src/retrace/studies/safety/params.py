@@ -1,0 +1,160 @@
+"""Parameters of the safety study's cells."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from retrace.errors import unknown
+from retrace.llm.names import MODELS
+from retrace.metrics.unit_groups import Shares
+from retrace.strict import Strict
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
+Share = Annotated[float, Field(gt=0, le=1)]
+LONGEST = 16  # tokens of an answer; the judge, which loads torch, has the same bound
+Order = Literal["esu", "euu", "ru", "random", "matched", "safety", "difference", "shuffled"]
+
+
+class RowCounts(Strict):
+    """Rows drawn by seed; no row serves two purposes."""
+
+    harmful: int = Field(ge=1, description="alignment: requests to refuse")
+    benign: int = Field(ge=1, description="alignment: questions to answer")
+    lookalike: int = Field(ge=0, description="alignment: harmless requests that look harmful, to answer")
+    calibration: int = Field(ge=2, description="rows of each kind on which units are scored")
+    attack: int = Field(ge=1, description="benign rows of the fine-tuning attack")
+
+
+class ItemCounts(Strict):
+    """Test items, the same for all seeds."""
+
+    harmful: int = Field(ge=2)
+    benign: int = Field(ge=1)
+    lookalike: int = Field(ge=1)
+    generated: int = Field(ge=1, description="first prompts of each kind that are answered and judged")
+    tokens: int = Field(ge=1, le=LONGEST, description="longest answer")
+    choices: int = Field(ge=3, description="multiple-choice questions")
+
+    @model_validator(mode="after")
+    def _nested(self) -> ItemCounts:
+        least = min(self.harmful, self.benign, self.lookalike)
+        if self.generated > least:
+            raise ValueError(
+                f"generated {self.generated}: more than the prompts of one kind ({least}); lower it"
+            )
+        return self
+
+
+class Training(Strict):
+    """Fine-tuning by AdamW: the rate warms up, then falls as a cosine."""
+
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    rate: float = Field(gt=0)
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps")
+    decay: float = Field(0.0, ge=0)
+
+
+class GroupShares(Strict):
+    """Shares of all units in three of the groups; the rest is complex."""
+
+    esu: float
+    euu: float
+    ru: float
+
+    @model_validator(mode="after")
+    def _can_be_had(self) -> GroupShares:
+        Shares(self.esu, self.euu, self.ru)
+        return self
+
+
+class Variant(Strict):
+    """A pruned network: the first `share` of all units in an order."""
+
+    order: Order
+    share: Share
+
+
+class Freeze(Strict):
+    """What a fine-tuning attack may not change."""
+
+    kind: Literal["none", "safety", "random", "lower", "complex"]
+    share: Share | None = Field(None, description="safety, random: of all units; safety: ESU, then top CU")
+    layers: int | None = Field(None, ge=1, description="lower: first so many of the trained layers")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Freeze:
+        if (self.share is not None) != (self.kind in ("safety", "random")):
+            raise ValueError(f"share: {self.kind} {'takes none' if self.share else 'needs one'}")
+        if (self.layers is not None) != (self.kind == "lower"):
+            raise ValueError(f"layers: {self.kind} {'takes none' if self.layers else 'needs some'}")
+        return self
+
+
+class Probe(Strict):
+    """Distances of hidden states after a refusing or complying opening to those of the bare request."""
+
+    prompts: int = Field(ge=1, description="first harmful test prompts")
+    tokens: list[Annotated[int, Field(ge=1, le=LONGEST)]] = Field(
+        min_length=1, description="after so many generated tokens"
+    )
+
+    @field_validator("tokens")
+    @classmethod
+    def _rise(cls, tokens: list[int]) -> list[int]:
+        if tokens != sorted(set(tokens)):
+            raise ValueError(f"tokens {tokens}: list them from few to many, each once")
+        return tokens
+
+
+class Params(Strict):
+    """One cell: a model, texts, an alignment, and what is done to the aligned model."""
+
+    model: str
+    texts: Literal["policy", "public"] = Field(description="policy: harmless stand-in; public: benchmarks")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of computing; what is trained stays float32"
+    )
+    start: int = Field(ge=0, description="first trained layer")
+    scope: Literal["standardised", "raw", "per_module"] = Field(
+        "standardised", description="how unit scores of different layers are compared"
+    )
+    kinds: Literal["neurons", "neurons+heads"] = "neurons+heads"
+    rows: RowCounts
+    tests: ItemCounts
+    alignment: Training
+    tuning: Training
+    shares: GroupShares
+    variants: dict[Name, Variant] = Field(min_length=1, description="pruned networks, <order>_<permille>")
+    freezes: dict[Name, Freeze] = Field(min_length=1, description="fine-tuning attacks")
+    budget: Share = Field(0.2, description="alignment budget: share of units that are trained")
+    probe: Probe
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, name: str) -> str:
+        if name not in MODELS and "/" not in name:
+            raise ValueError(unknown("language model", name, MODELS))
+        return name
+
+    @field_validator("variants")
+    @classmethod
+    def _named_by_share(cls, variants: dict[str, Variant]) -> dict[str, Variant]:
+        for name, variant in variants.items():
+            right = f"{variant.order}_{round(variant.share * 1000)}"
+            if name != right:
+                raise ValueError(f"variants.{name}: by its order and share it is called {right}")
+        return variants
+
+    @model_validator(mode="after")
+    def _fits(self) -> Params:
+        for name, freeze in self.freezes.items():
+            if freeze.kind == "safety" and freeze.share is not None and freeze.share < self.shares.esu:
+                raise ValueError(
+                    f"freezes.{name}.share {freeze.share:g}: below shares.esu {self.shares.esu:g}; raise it"
+                )
+        if self.probe.prompts > self.tests.harmful:
+            raise ValueError(f"probe.prompts {self.probe.prompts}: more than tests.harmful; lower it")
+        return self

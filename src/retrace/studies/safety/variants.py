@@ -1,0 +1,44 @@
+"""Pruned variants of a network as masks, from unit scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from retrace.llm.kernels.masks import UnitMasks
+from retrace.metrics.unit_groups import Rows, Shares
+from retrace.stage import StageError
+from retrace.studies.safety.params import Variant
+from retrace.studies.safety.units import Layout, Scored, masks
+
+
+def chosen_units(found: Scored, variants: Mapping[str, Variant], seed: int) -> dict[str, Rows]:
+    """Numbers of the units that each variant lacks. Errors: StageError that names the variant."""
+    rows = {}
+    for name, variant in variants.items():
+        try:
+            rows[name] = found.first(variant.order, variant.share, seed)
+        except (StageError, ValueError) as error:
+            raise StageError(f"variants.{name}: {error}") from None
+    return rows
+
+
+def unit_masks(net: Any, units: Layout, sets: Sequence[Rows]) -> UnitMasks:
+    """One variant for each set of unit numbers: it lacks these units."""
+    gone = [masks(units, rows, net.config.num_attention_heads) for rows in sets]
+    neurons, heads = (np.stack([pair[kind] for pair in gone]) for kind in (0, 1))
+    return UnitMasks(~torch.from_numpy(neurons), ~torch.from_numpy(heads))
+
+
+def at_the_grouping(variants: Mapping[str, Variant], shares: Shares) -> list[int]:
+    """Places of the variants as large as one of the groups: by its own order, or by lot."""
+    sizes = {"esu": shares.esu, "euu": shares.euu, "ru": shares.ru, "matched": shares.ru}
+    return [
+        place
+        for place, variant in enumerate(variants.values())
+        if variant.share == sizes.get(variant.order)
+        or (variant.order == "random" and variant.share in sizes.values())
+    ]
