@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from retrace.plot.dots import cost_dots
-from retrace.plot.learning import learning_curves
-from retrace.plot.logaxis import plain_log
-from retrace.plot.reads import memory_reads
-from retrace.plot.tradeoff import cost_and_quality
+from retrace.plot.memory.dots import cost_dots
+from retrace.plot.memory.learning import learning_curves
+from retrace.plot.memory.logaxis import plain_log
+from retrace.plot.memory.reads import memory_reads
+from retrace.plot.memory.tradeoff import cost_and_quality
 
 
 def curves(stopped):

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retrace.plot.units.directions import directions
-from retrace.plot.units.flows import Flow, flows
-from retrace.plot.units.outcomes import outcomes
-from retrace.plot.units.pruned import against_pruned
-from retrace.plot.units.safetyplane import safety_utility
+from retrace.plot.safety.directions import directions
+from retrace.plot.safety.flows import Flow, flows
+from retrace.plot.safety.outcomes import outcomes
+from retrace.plot.safety.pruned import against_pruned
+from retrace.plot.safety.safetyplane import safety_utility
 
 SHARES = np.array([[0.02, 0.01], [0.07, 0.9]])
 

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from retrace.plot.brackets import brackets
-from retrace.plot.cactus import cactus
-from retrace.plot.pairwise import pairwise
-from retrace.plot.sparsity import against_kept
+from retrace.plot.certification.brackets import brackets
+from retrace.plot.certification.cactus import cactus
+from retrace.plot.certification.pairwise import pairwise
+from retrace.plot.certification.sparsity import against_kept
 from retrace.studies.certification.labels import ACROSS, LABELS
 from retrace.studies.certification.pictures import curves, decided, duels, runs
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from retrace.plot.cactus import Runs
-from retrace.plot.pairwise import Duel
+from retrace.plot.certification.cactus import Runs
+from retrace.plot.certification.pairwise import Duel
 from retrace.stats.mcnemar import mcnemar
 from retrace.stats.tests import holm
 from retrace.studies.certification.labels import CURVES

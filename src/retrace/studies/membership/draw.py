@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from retrace.plot.bars import bars_by_quantity, paired_bars
-from retrace.plot.cloud import log_clouds
 from retrace.plot.curves import index_against_costs
-from retrace.plot.members import norm_histograms
+from retrace.plot.membership.bars import bars_by_quantity, paired_bars
+from retrace.plot.membership.cloud import log_clouds
+from retrace.plot.membership.members import norm_histograms
+from retrace.plot.membership.roc import log_roc
 from retrace.plot.plane import privacy_utility
-from retrace.plot.roc import log_roc
 from retrace.studies.membership.labels import FAMILIES, LABELS, OWN, SHOWN
 from retrace.studies.membership.pictures import blocks, curves, histograms, losses, plane, scores
 

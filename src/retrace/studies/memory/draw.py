@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from retrace.plot.curves import index_against_costs
-from retrace.plot.dots import cost_dots
-from retrace.plot.learning import learning_curves
-from retrace.plot.reads import memory_reads
-from retrace.plot.tradeoff import cost_and_quality
+from retrace.plot.memory.dots import cost_dots
+from retrace.plot.memory.learning import learning_curves
+from retrace.plot.memory.reads import memory_reads
+from retrace.plot.memory.tradeoff import cost_and_quality
 from retrace.studies.memory.table import Pictures
 
 LABELS = {

@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from retrace.metrics.unit_groups import GROUPS
-from retrace.plot.units.directions import directions
-from retrace.plot.units.flows import flows
-from retrace.plot.units.outcomes import outcomes
-from retrace.plot.units.pruned import against_pruned
-from retrace.plot.units.safetyplane import safety_utility
+from retrace.plot.safety.directions import directions
+from retrace.plot.safety.flows import flows
+from retrace.plot.safety.outcomes import outcomes
+from retrace.plot.safety.pruned import against_pruned
+from retrace.plot.safety.safetyplane import safety_utility
 from retrace.studies.safety.labels import ACROSS, ANSWERS, CURVES, KEYWORDS, LABELS, MODELS, OUTCOMES
 from retrace.studies.safety.pictures import GROUPED, answers, compositions, distances, edge, networks, plane
 from retrace.studies.safety.probes import SIDES

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from retrace.metrics.unit_groups import GROUPS
+from retrace.plot.safety.flows import Flow
 from retrace.plot.table import label
-from retrace.plot.units.flows import Flow
 from retrace.studies.safety.labels import CROWD, LABELS, MODELS, ORDERS
 
 GROUPED = ORDERS[:5]  # groups and random units: the orders with curves

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from retrace.plot.logaxis import plain_log
+from retrace.plot.memory.logaxis import plain_log
 from retrace.plot.style import colour, marker, panels, styled
 from retrace.plot.table import label, mean_interval, require
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from retrace.plot.logaxis import plain_log
+from retrace.plot.memory.logaxis import plain_log
 from retrace.plot.style import WIDTH, colour, styled
 from retrace.plot.table import label, mean_interval, require
 

@@ -1,0 +1,1 @@
+"""Figures that the certification study alone draws."""

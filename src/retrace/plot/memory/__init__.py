@@ -1,0 +1,1 @@
+"""Figures that the memory study alone draws."""

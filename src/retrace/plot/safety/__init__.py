@@ -1,0 +1,1 @@
+"""Figures that the safety study alone draws."""

@@ -1,1 +1,0 @@
-"""Charts of what single units of a network carry: pruning curves, compositions, directions, the plane."""
