@@ -1,4 +1,5 @@
 # prepare: one generic rule, one instance per study that has the verb.
+# priority: what others wait for runs first, so that no core idles at the end
 for STUDY in FLOW.studies_with("prepare"):
 
     rule:
@@ -11,6 +12,7 @@ for STUDY in FLOW.studies_with("prepare"):
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/prepare-{{key}}.log",
         threads: 1
+        priority: 2
         resources:
             gpu=FLOW.gpus(STUDY, "prepare"),
         params:

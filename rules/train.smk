@@ -11,6 +11,7 @@ for STUDY in FLOW.studies_with("train"):
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/train-{{key}}.log",
         threads: 1
+        priority: 1
         resources:
             gpu=FLOW.gpus(STUDY, "train"),
         params:

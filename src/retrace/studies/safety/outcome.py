@@ -31,7 +31,7 @@ from retrace.studies.safety.texts import Tests
 if TYPE_CHECKING:
     from retrace.studies.safety.params import Params
 
-TOGETHER = 16384  # tokens of prompts and answers generated at once: a step costs little more for many rows
+TOGETHER = 2048  # tokens of prompts and answers generated at once, variants included
 Values = npt.NDArray[np.float64]
 
 
