@@ -11,8 +11,8 @@ for STUDY in FLOW.studies_with("prepare"):
             **FLOW.output_patterns(STUDY, "prepare"),
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/prepare-{{key}}.log",
-        threads: 1
         priority: 2
+        threads: 1
         resources:
             gpu=FLOW.gpus(STUDY, "prepare"),
         params:

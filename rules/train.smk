@@ -10,8 +10,8 @@ for STUDY in FLOW.studies_with("train"):
             **FLOW.output_patterns(STUDY, "train"),
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/train-{{key}}.log",
-        threads: 1
         priority: 1
+        threads: 1
         resources:
             gpu=FLOW.gpus(STUDY, "train"),
         params:
