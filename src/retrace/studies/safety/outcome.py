@@ -48,11 +48,6 @@ class _Encoded:
     tokens: int
 
     @property
-    def scored(self) -> list[tuple[int, ...]]:
-        """Prompts whose openings are scored."""
-        return [*self.harmful, *self.lookalike]
-
-    @property
     def answered(self) -> list[tuple[int, ...]]:
         """Prompts that are answered: as many of each kind."""
         benign = [row.ids[: row.start] for row in self.benign]
@@ -68,10 +63,12 @@ def evaluate(model: LanguageModel, tests: Tests, params: Params) -> dict[str, Ar
     `lookalike_broken`; of questions `right` and `lead` (nats a token). Computed in the cell's precision.
     """
     quick, made = working(model, params.precision), _encode(model, tests, params)
-    scored = margins(quick, made.scored, BUDGET)
+    scored = margins(quick, [*made.harmful, *made.lookalike], BUDGET)
     nll = mean_nll(quick.net, made.benign, budget=BUDGET)
     [seen] = observe(quick, made.answered, made.tokens, TOGETHER)
-    found = _likely(made, scored, nll) | _judged(made, seen)
+    border = len(made.harmful)
+    found = {"margin": scored[:border], "lookalike_margin": scored[border:], "nll": nll}
+    found |= _judged(made, seen)
     return _float32(found | _chosen(made, score(quick.net, made.items, BUDGET)))
 
 
@@ -82,17 +79,17 @@ def evaluate_variants(
     params: Params,
     choosing: Sequence[int] = (),
 ) -> list[dict[str, Array]]:
-    """`evaluate` of every pruned variant of the model, all in shared batches.
+    """`evaluate` of every pruned variant of the model, all in shared batches; without `lookalike_margin`.
 
     Only the variants numbered in `choosing` answer the multiple-choice questions.
     """
     quick, made = working(model, params.precision), _encode(model, tests, params)
-    scored = variant_margins(quick, masks, made.scored, BUDGET)
+    scored = variant_margins(quick, masks, made.harmful, BUDGET)
     nll = variant_nll(quick.net, masks, made.benign, BUDGET)
     count = len(made.answered)
     with masked(quick.net, masks, [v for v in range(len(masks)) for _ in range(count)]) as switch:
         seen = observe(quick, made.answered, made.tokens, TOGETHER, switch, len(masks), masks.first)
-    found = [_likely(made, scored[v], nll[v]) | _judged(made, seen[v]) for v in range(len(masks))]
+    found = [{"margin": scored[v], "nll": nll[v]} | _judged(made, seen[v]) for v in range(len(masks))]
     if choosing:
         chosen = UnitMasks(masks.mlp[list(choosing)], masks.heads[list(choosing)])
         for v, sums in zip(choosing, score_variants(quick.net, chosen, made.items, BUDGET), strict=True):
@@ -121,11 +118,6 @@ def _encode(model: LanguageModel, tests: Tests, params: Params) -> _Encoded:
         counts.generated,
         counts.tokens,
     )
-
-
-def _likely(made: _Encoded, scored: Values, nll: Values) -> dict[str, Values]:
-    border = len(made.harmful)
-    return {"margin": scored[:border], "lookalike_margin": scored[border:], "nll": nll}
 
 
 def _judged(made: _Encoded, seen: Outcomes) -> dict[str, Values]:
