@@ -120,7 +120,8 @@ def test_variants_are_what_pruned_networks_are(row, tests):
         cut = network.aligned(row.params, row.evidence)
         prune(cut.net, masks.mlp[variant], masks.heads[variant])
         expected = outcome.evaluate(cut, tests, row.params)
-        assert set(expected) - set(values) == (set() if variant in (0, 2) else {"right", "lead"})
+        lacking = {"lookalike_margin"} | (set() if variant in (0, 2) else {"right", "lead"})
+        assert set(expected) - set(values) == lacking
         for name, array in values.items():
             np.testing.assert_allclose(array, expected[name], atol=2e-5, err_msg=f"{variant} {name}")
     assert np.abs(found[1]["margin"] - found[0]["margin"]).min() > 1e-3
