@@ -59,7 +59,7 @@ def test_differences_are_taken_item_by_item(frame):
     assert np.allclose(
         benign["thrice_rise_random_euu"], 3 * (benign["nll_random_70"] - benign["nll_aligned"])
     )
-    assert np.allclose(benign["half_rise_random_ru"], benign["rise_matched_150"] / 2)
+    assert np.allclose(benign["half_rise_random_ru"], benign["rise_matched_ru_150"] / 2)
 
 
 def test_roles_are_the_variants_nearest_to_the_groups_with_as_many_random_units():
@@ -69,7 +69,7 @@ def test_roles_are_the_variants_nearest_to_the_groups_with_as_many_random_units(
         "ru": "ru_150",
         "random_esu": "random_20",
         "random_euu": "random_70",
-        "random_ru": "matched_150",
+        "random_ru": "matched_ru_150",
         "safety": "safety_20",
         "difference": "difference_20",
         "shuffled": "shuffled_20",
@@ -175,7 +175,7 @@ def test_networks_of_an_order_stand_from_few_units_to_many(frame):
     for _, rows in shown[shown["order"] != ""].groupby(["seed", "order"]):
         assert rows["share"].is_monotonic_increasing
     families = shown["family"].drop_duplicates().tolist()
-    assert families == ["whole", "tuned", "budget", "esu", "euu", "ru", "random", "matched", "rivals"]
+    assert families == ["whole", "tuned", "budget", "esu", "euu", "ru", "matched_ru", "random", "rivals"]
     first = shown[shown["seed"] == 0]["network"].tolist()
     assert first[:4] == ["released", "aligned", "tuned_free", "tuned_safety"]
     assert edge(frame) == pytest.approx(frame.loc[frame["network"] == "released", "nll"].max() + 0.5)

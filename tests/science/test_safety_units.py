@@ -148,14 +148,24 @@ def test_orders_are_what_they_are_called():
     shuffled = found.first("shuffled", 0.05, 0)
     assert shuffled.tolist() == ranked(*found.halves, "esu", 0.05).tolist()
     assert set(shuffled) != set(found.first("esu", 0.05, 0))
-    redundant, by_lot = (found.first(order, 0.15, 3) for order in ("ru", "matched"))
+    redundant, by_lot = (found.first(order, 0.15, 3) for order in ("ru", "matched_ru"))
     assert (by_lot >= 256).sum() == (redundant >= 256).sum()
     assert set(by_lot) != set(redundant)
     assert found.first("safety", 0.01, 0)[0] == found.safety.argmax()
     assert set(found.first("ru", 0.15, 0)) == set(
         np.flatnonzero(classify(found.safety, found.utility, Shares(0, 0, 0.15)) == 3)
     )
-    for order in ("esu", "euu", "ru", "random", "matched", "safety", "difference", "shuffled"):
+    for order in (
+        "esu",
+        "euu",
+        "ru",
+        "random",
+        "matched_esu",
+        "matched_ru",
+        "safety",
+        "difference",
+        "shuffled",
+    ):
         rows = found.first(order, 0.05, 3)
         assert len(set(rows.tolist())) == 14
 
@@ -178,8 +188,8 @@ def test_masks_lack_the_units_of_their_variant():
     assert bool(made.heads[0].all())
     assert (~made.heads[1]).nonzero().tolist() == [[0, 0], [3, 3]]
     variants = {
-        name: Variant(order=name.split("_")[0], share=int(name.split("_")[1]) / 1000)
-        for name in ("esu_50", "esu_100", "random_100", "random_300", "ru_150", "safety_50", "matched_150")
+        name: Variant(order=name.rsplit("_", 1)[0], share=int(name.rsplit("_", 1)[1]) / 1000)
+        for name in ("esu_50", "esu_100", "random_100", "random_300", "ru_150", "safety_50", "matched_ru_150")
     }
     assert at_the_grouping(variants, SHARES) == [0, 2, 4, 6]
 
@@ -296,7 +306,15 @@ def test_measured_variants_and_probe_have_one_value_an_item(row):
     for name in row.params["variants"]:
         assert arrays[f"{name}/margin"].shape == (6,)
     answering = {name.split("/")[0] for name in arrays if name.endswith("/right")}
-    assert answering == {"esu_20", "euu_70", "ru_150", "random_20", "random_70", "matched_150"}
+    assert answering == {
+        "esu_20",
+        "euu_70",
+        "ru_150",
+        "random_20",
+        "matched_esu_20",
+        "matched_euu_70",
+        "matched_ru_150",
+    }
     assert done.results["units"]["ru_150"] == 41
     assert done.results["layout"] == {"layers": 4, "neurons": 64, "heads": 4}
     for model in ("released", "aligned"):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from retrace.llm.kernels.layers import embed, hooked, pad, run
 from retrace.llm.rows import Row, batches
 
+BLOCK = 64  # tokens widened at once: larger blocks leave the cache
 # the four distinct inputs of a layer: q, k and v share one, gate and up share one
 INPUTS = {
     "attention": "self_attn.q_proj",
@@ -60,12 +61,13 @@ class Moments:
 
     def add(self, x: Tensor) -> None:
         """Add tokens x (N,d)."""
-        wide = x.double()
         self.n += len(x)
-        self.total += wide.sum(0)
-        if self.gram is None:
-            self.squares += wide.square().sum(0)
-        else:
+        for some in torch.split(x, BLOCK):
+            wide = some.double()
+            self.total += wide.sum(0)
+            if self.gram is None:
+                self.squares += wide.square().sum(0)
+        if self.gram is not None:
             narrow = x.to(torch.promote_types(x.dtype, torch.float32))
             self.gram += (narrow.T @ narrow).double()
             self.squares = self.gram.diagonal()

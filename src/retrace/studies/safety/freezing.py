@@ -37,7 +37,7 @@ def frozen_units(found: Scored, freeze: Freeze, shares: Shares, start: int, seed
 
     "safety": ESU, then complex units by safety score, up to the share of all units. "random": as many neurons
     and heads of the trained layers as "safety" of the same share holds there, since only these could move.
-    "complex": all complex units. "lower": all units of the first trained layers. "none": none.
+    "complex": ESU and all complex units. "lower": all units of the first trained layers. "none": none.
     """
     numbers = np.arange(found.units.count)
     if freeze.kind == "none":
@@ -47,7 +47,7 @@ def frozen_units(found: Scored, freeze: Freeze, shares: Shares, start: int, seed
         return numbers[(layer >= start) & (layer < start + (freeze.layers or 0))]
     groups = found.groups(shares)
     if freeze.kind == "complex":
-        return np.flatnonzero(groups == GROUPS.index("cu"))
+        return np.flatnonzero(np.isin(groups, [GROUPS.index("esu"), GROUPS.index("cu")]))
     own = np.flatnonzero(groups == GROUPS.index("esu"))
     more = max((freeze.share or 0) - len(own) / len(groups), 0)
     rows = np.union1d(own, top_complex(groups, found.safety, more, found.within))

@@ -9,7 +9,7 @@ LABELS = {
     "tuned_safety": "tuned, safety frozen",
     "tuned_random": "tuned, random frozen",
     "tuned_lower": "tuned, lower frozen",
-    "tuned_complex": "tuned, complex frozen",
+    "tuned_complex": "tuned, ESU and CU frozen",
     "budget_ru": "only RU trained",
     "budget_random": "only random trained",
     "esu": "safety units (ESU)",
@@ -17,7 +17,9 @@ LABELS = {
     "cu": "complex units (CU)",
     "ru": "redundant units (RU)",
     "random": "random units",
-    "matched": "random, heads as RU",
+    "matched_esu": "random, heads as ESU",
+    "matched_euu": "random, heads as EUU",
+    "matched_ru": "random, heads as RU",
     "safety": "by safety score alone",
     "difference": "Wei set difference",
     "shuffled": "ESU of shuffled rows",
@@ -42,7 +44,10 @@ LABELS = {
 }
 CURVES = ("margin", "nll", "refused", "broken", "met", "benign_refused")
 KEYWORDS = ("refused", "broken", "met", "benign_refused")  # shares of answers
-ORDERS = ("esu", "euu", "ru", "random", "matched", "safety", "difference", "shuffled")
+ORDERS = (
+    *("esu", "euu", "ru", "matched_esu", "matched_euu", "matched_ru", "random"),
+    *("safety", "difference", "shuffled"),
+)
 ACROSS = ("aligned", "released")  # lines across the pruning curves
 MODELS = ("released", "aligned")  # probed
 ANSWERS = {

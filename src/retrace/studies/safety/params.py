@@ -14,7 +14,18 @@ from retrace.strict import Strict
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 Share = Annotated[float, Field(gt=0, le=1)]
 LONGEST = 16  # tokens of an answer; the judge, which loads torch, has the same bound
-Order = Literal["esu", "euu", "ru", "random", "matched", "safety", "difference", "shuffled"]
+Order = Literal[
+    "esu",
+    "euu",
+    "ru",
+    "random",
+    "matched_esu",
+    "matched_euu",
+    "matched_ru",
+    "safety",
+    "difference",
+    "shuffled",
+]
 
 
 class RowCounts(Strict):
@@ -151,7 +162,7 @@ class Params(Strict):
     @model_validator(mode="after")
     def _fits(self) -> Params:
         for name, freeze in self.freezes.items():
-            if freeze.kind == "safety" and freeze.share is not None and freeze.share < self.shares.esu:
+            if freeze.share is not None and freeze.share < self.shares.esu:
                 raise ValueError(
                     f"freezes.{name}.share {freeze.share:g}: below shares.esu {self.shares.esu:g}; raise it"
                 )

@@ -10,7 +10,7 @@ from retrace.plot.safety.flows import Flow
 from retrace.plot.table import label
 from retrace.studies.safety.labels import CROWD, LABELS, MODELS, ORDERS
 
-GROUPED = ORDERS[:5]  # groups and random units: the orders with curves
+GROUPED = ORDERS[:7]  # groups and random units: the orders with curves
 FAMILIES = ("whole", "tuned", "budget", *GROUPED, "rivals")
 
 

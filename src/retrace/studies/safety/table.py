@@ -62,8 +62,8 @@ def roles(params: Mapping[str, Any]) -> dict[str, str]:
     """Names by role of the pruned networks that claims speak of, whatever the cell's shares.
 
     `esu`, `euu`, `ru`: of that order, the share nearest to the group's; `random_esu` ...: as many random
-    units (`random_ru`: as many of each kind, where the sheet has the order "matched"); `safety`,
-    `difference`, `shuffled`: these orders, as many as `esu`.
+    units, as many of each kind where the sheet has the order "matched_esu" ...; `safety`, `difference`,
+    `shuffled`: these orders, as many as `esu`.
     """
     variants: Mapping[str, Mapping[str, Any]] = params["variants"]
     found: dict[str, str] = {}
@@ -73,11 +73,12 @@ def roles(params: Mapping[str, Any]) -> dict[str, str]:
             continue
         nearest = min(own, key=lambda name: abs(variants[name]["share"] - share))
         found[group] = nearest
-        wanted = {"random": f"random_{group}"} | ({r: r for r in RIVALS} if group == "esu" else {})
-        wanted |= {"matched": "random_ru"} if group == "ru" else {}
-        for name, variant in variants.items():
-            if variant["order"] in wanted and variant["share"] == variants[nearest]["share"]:
-                found[wanted[variant["order"]]] = name
+        wanted = {"random": f"random_{group}", f"matched_{group}": f"random_{group}"}
+        wanted |= {r: r for r in RIVALS} if group == "esu" else {}
+        for order, role in wanted.items():
+            for name, variant in variants.items():
+                if variant["order"] == order and variant["share"] == variants[nearest]["share"]:
+                    found[role] = name
     return found
 
 

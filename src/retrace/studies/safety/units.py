@@ -112,7 +112,7 @@ class Scored:
         """The first `share` of all units in an order: a point of its pruning curve.
 
         Orders: "esu", "euu", "ru" of the groups; "random", drawn by seed, smaller sets within larger ones;
-        "matched", drawn by seed, as many neurons and as many heads as that share of "ru" has;
+        "matched_<group>", drawn by seed, as many neurons and heads as that share of the group's order;
         "safety": by safety score alone; "difference": Wei et al. (2024) taken to units, see
         `sized_difference`; "shuffled": ESU of scores on rows mixed irrespective of kind.
         """
@@ -121,8 +121,8 @@ class Scored:
             raise StageError(f"a share of {share:g} is less than one of {self.units.count} units: raise it")
         if order == "random":
             return generator(seed, "safety", "random units").permutation(self.units.count)[:count]
-        if order == "matched":
-            return matched(self.units, self.first("ru", share, seed), 0, seed)
+        if order.startswith("matched_"):
+            return matched(self.units, self.first(order.removeprefix("matched_"), share, seed), 0, seed)
         if order == "difference":
             return sized_difference(self.safety, self.utility, count)
         if order == "shuffled":

@@ -35,7 +35,8 @@ def unit_masks(net: Any, units: Layout, sets: Sequence[Rows]) -> UnitMasks:
 
 def at_the_grouping(variants: Mapping[str, Variant], shares: Shares) -> list[int]:
     """Places of the variants as large as one of the groups: by its own order, or by lot."""
-    sizes = {"esu": shares.esu, "euu": shares.euu, "ru": shares.ru, "matched": shares.ru}
+    sizes = {"esu": shares.esu, "euu": shares.euu, "ru": shares.ru}
+    sizes |= {f"matched_{group}": share for group, share in sizes.items()}
     return [
         place
         for place, variant in enumerate(variants.values())
