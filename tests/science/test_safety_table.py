@@ -135,7 +135,6 @@ def test_claims_tell_the_built_in_effects_and_their_controls_fail(verdicts):
         "budget-reaches-safety",
         "aligned-points-to-refusal",
         "alignment-turns-the-direction",
-        "scores-agree",
     ):
         assert verdicts[name]["verdict"] == "supported", (name, verdicts[name]["reason"])
         assert verdicts[name]["control"]["passes"] is False
