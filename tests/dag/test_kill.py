@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -40,13 +41,21 @@ def kill_snakemake_alone(run, rng):
 
 
 def kill_one_job(run, rng):
-    jobs = [
-        p for p in psutil.Process(run.pid).children(recursive=True) if "retrace.job" in " ".join(p.cmdline())
-    ]
-    if jobs:
-        rng.choice(jobs).kill()
+    """Of those at work; a job may end while it is looked at."""
+    killed = False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        jobs = [p for p in psutil.Process(run.pid).children(recursive=True) if is_job(p)]
+        if jobs:
+            rng.choice(jobs).kill()
+            killed = True
     run.wait(60)
-    return bool(jobs)
+    return killed
+
+
+def is_job(process):
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        return "retrace.job" in " ".join(process.cmdline())
+    return False
 
 
 def finish(clone):

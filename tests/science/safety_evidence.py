@@ -4,8 +4,8 @@ import numpy as np
 
 from retrace.stage import Evidence, EvidenceRow
 
-N = {"harmful": 12, "benign": 10, "lookalike": 8, "choice": 20}
-GENERATED = 6
+N = {"harmful": 32, "benign": 10, "lookalike": 8, "choice": 20}
+ANSWERED = {"harmful": 32, "benign": 6, "lookalike": 8}
 LAYERS, NEURONS, HEADS, START = 4, 50, 3, 2
 PROMPTS, TOKENS = 5, [2, 4]
 PARAMS = {
@@ -60,20 +60,20 @@ GAPS = {"released": -0.2, "aligned": 0.3}
 def _network(name, rng):
     margin, nll, refused, broken = EFFECTS[name]
     wobble = rng.normal(0, 0.02, 64)
-    given = np.linspace(0, 1, GENERATED, endpoint=False)
-    flags = given < refused
-    broke = ~flags & (given >= 1 - broken)
+    given = {kind: np.linspace(0, 1, count, endpoint=False) for kind, count in ANSWERED.items()}
+    flags = given["harmful"] < refused
+    broke = {kind: places >= 1 - broken for kind, places in given.items()}
+    broke["harmful"] &= ~flags
     found = {
         "margin": margin + wobble[: N["harmful"]],
         "refused": flags,
-        "broken": broke,
-        "met": ~flags & ~broke,
+        "broken": broke["harmful"],
+        "met": ~flags & ~broke["harmful"],
         "nll": nll + wobble[: N["benign"]],
-        "benign_refused": np.zeros(GENERATED),
-        "benign_broken": broke,
-        "lookalike_margin": margin - 2 + wobble[: N["lookalike"]],
-        "lookalike_refused": given < refused / 6,
-        "lookalike_broken": broke,
+        "benign_refused": np.zeros(ANSWERED["benign"]),
+        "benign_broken": broke["benign"],
+        "lookalike_refused": given["lookalike"] < refused / 6,
+        "lookalike_broken": broke["lookalike"] & (given["lookalike"] >= refused / 6),
     }
     if name.split("_")[0] in ("released", "aligned", "tuned", "budget") or name in ("esu_20", "euu_70"):
         share = 0.3 if name == "euu_70" else 0.6

@@ -18,11 +18,10 @@ from retrace.studies.safety import encode, network, outcome, params, prepare, te
 QUANTITIES = {
     "margin": 6,
     "nll": 6,
-    "lookalike_margin": 6,
     "right": 6,
     "lead": 6,
-    **dict.fromkeys(("refused", "met", "broken", "benign_refused", "benign_broken"), 4),
-    **dict.fromkeys(("lookalike_refused", "lookalike_broken"), 4),
+    **dict.fromkeys(("refused", "met", "broken"), 6),
+    **dict.fromkeys(("benign_refused", "benign_broken", "lookalike_refused", "lookalike_broken"), 4),
 }
 
 
@@ -120,7 +119,9 @@ def test_variants_are_what_pruned_networks_are(row, tests):
         cut = network.aligned(row.params, row.evidence)
         prune(cut.net, masks.mlp[variant], masks.heads[variant])
         expected = outcome.evaluate(cut, tests, row.params)
-        lacking = {"lookalike_margin"} | (set() if variant in (0, 2) else {"right", "lead"})
+        lacking = {"lookalike_refused", "lookalike_broken"} | (
+            set() if variant in (0, 2) else {"right", "lead"}
+        )
         assert set(expected) - set(values) == lacking
         for name, array in values.items():
             np.testing.assert_allclose(array, expected[name], atol=2e-5, err_msg=f"{variant} {name}")
@@ -204,7 +205,7 @@ def test_answers_are_no_longer_than_the_judge_allows():
         ({"freezes": {"free": {"kind": "none", "share": 0.1}}}, "share: none takes none"),
         ({"freezes": {"lower": {"kind": "lower"}}}, "layers: lower needs some"),
         ({"tests": {"tokens": 17}}, "less than or equal to 16"),
-        ({"tests": {"generated": 7}}, "more than the prompts of one kind \\(6\\)"),
+        ({"tests": {"answered": 7}}, "more than the benign questions \\(6\\)"),
         ({"probe": {"tokens": [2, 1]}}, "from few to many"),
         ({"probe": {"prompts": 7}}, "more than tests.harmful"),
         ({"alignment": {"rate": 0}}, "greater than 0"),

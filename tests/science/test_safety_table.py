@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safety_evidence import EFFECTS, GENERATED, LAYERS, PARAMS, START, N, row
+from safety_evidence import ANSWERED, EFFECTS, LAYERS, PARAMS, START, N, row
 
 from retrace.claims.judge import judge
 from retrace.claims.load import load_claims
@@ -42,10 +42,11 @@ def test_one_row_an_item_and_every_claims_columns(frame):
 def test_only_answered_prompts_have_keyword_columns(frame):
     for kind in ("harmful", "benign", "lookalike"):
         rows = frame[(frame["type"] == kind) & (frame["seed"] == 0)]
-        assert rows["answered"].tolist() == [n < GENERATED for n in range(N[kind])]
+        assert rows["answered"].tolist() == [n < ANSWERED[kind] for n in range(N[kind])]
     harmful = frame[frame["type"] == "harmful"]
-    assert (harmful["refused_aligned"].notna() == harmful["answered"]).all()
-    assert harmful["margin_aligned"].notna().all()
+    assert harmful[["refused_aligned", "margin_aligned"]].notna().all(axis=None)
+    benign = frame[frame["type"] == "benign"]
+    assert (benign["benign_refused_aligned"].notna() == benign["answered"]).all()
     assert set(harmful["source"]) == {"advbench", "harmbench"}
 
 
@@ -104,7 +105,6 @@ def test_flows_add_up_and_only_trained_layers_change(frame):
     assert moved["trained"] * (LAYERS - START) / LAYERS == pytest.approx(moved["flow"])
     assert moved["flow"] > 0
     assert flow["correlation_halves_aligned"] > flow["correlation_aligned"] > 0.5
-    assert abs(flow["correlation_permuted_aligned"]) < 0.3
     assert flow["loss_aligned"] == 1
 
 

@@ -80,6 +80,7 @@ def measure(
     per_seed = weighted_mean(point, np.ones(shape))
     values = weighted_mean(per_seed, np.ones(len(layout.seeds)))
 
+    units = len(layout.groups) if evidence.resample == "groups" else len(_units(layout)[0])
     resamples = np.empty(0)
     if shuffled:
         resamples = np.asarray(values)
@@ -93,10 +94,11 @@ def measure(
             else (np.nan,) * 2
         )
     else:
-        resamples = _bootstrap(evidence, layout, data, point, stream, replicates)
-        interval = percentile_interval(resamples, level)
+        exact = _unanimous(layout, data, units, replicates)
+        resamples = _bootstrap(evidence, layout, data, point, stream, replicates) if exact is None else exact
+        low, high = percentile_interval(resamples, level)
+        interval = min(low, float(values)), max(high, float(values))
     lost = [b for b in layout.blocks if not np.isfinite(point[(..., *layout.place(b))]).all()]
-    by_groups = evidence.resample == "groups"
     return Measurement(
         value=float(np.mean(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan"),
         interval=interval,
@@ -105,9 +107,29 @@ def measure(
         shuffled=shuffled,
         undefined=[", ".join(map(str, (f"seed {seed}", *group))) for seed, group in lost],
         blocks=len(layout.blocks),
-        units=len(layout.groups) if by_groups else len(_units(layout)[0]),
+        units=units,
         seeds=layout.seeds,
     )
+
+
+def _unanimous(layout: _Layout, data: list[list[Array]], units: int, replicates: int) -> Array | None:
+    """Stands in for the bootstrap where each side is a share in which all rows agree, all 0 or all 1.
+
+    Resampling such rows shows no spread, so that any number of them would settle a claim. Quantiles of the
+    exact confidence distribution (Clopper and Pearson 1934), both sides at their worst together; seeds
+    share their units and do not count. None elsewhere.
+    """
+    shares = []
+    for (side, sample), columns in zip(layout.sides, data, strict=True):
+        found = np.unique(columns[0][np.concatenate([sample.blocks[block] for block in layout.blocks])])
+        if side.statistic != "mean" or found.size > 1 or found[0] not in (0.0, 1.0):
+            return None
+        shares.append(float(found[0]))
+    far = 1 - ((np.arange(replicates) + 0.5) / replicates) ** (1 / units)  # from the share found
+    if len(shares) == 1:
+        return np.abs(shares[0] - far)
+    apart = shares[0] - shares[1]
+    return apart * (1 - 2 * far) if apart else far - far[::-1]
 
 
 def _lay_out(evidence: Evidence, table: pd.DataFrame) -> _Layout:

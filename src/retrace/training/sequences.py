@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.rmsprop import rmsprop
 
 from retrace.nets.memory.base import MemoryNet, detach
+from retrace.nets.memory.launch import launched
 from retrace.stage import StageError
 from retrace.training.memory import keep_freed_memory
 from retrace.training.optim import Optimiser, OptimiserSettings
@@ -113,7 +114,7 @@ def fit(net: MemoryNet, pieces: Iterable[Piece], loss: Loss, settings: FitSettin
     history, watch, state = History(), Stopwatch(), None
     window: list[Tensor] = []
     net.train()
-    with seeded(seed, params[0].device):
+    with seeded(seed, params[0].device), launched(net):
         for count, piece in enumerate(pieces):
             with watch:
                 net.set_kappa(settings.kappa_at(count))

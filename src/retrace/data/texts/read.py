@@ -81,7 +81,9 @@ def _read(name: str, readers: dict[str, Callable[[str], list[T]]], cache: Path |
 
 
 def _seeds(text: str) -> list[Prompt]:
-    return [Prompt(str(seed["value"]).strip()) for seed in yaml.safe_load(text)["seeds"]]
+    # the loader in Python needs more than a second for this
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [Prompt(str(seed["value"]).strip()) for seed in yaml.load(text, loader)["seeds"]]
 
 
 def _lines(text: str) -> list[Prompt]:

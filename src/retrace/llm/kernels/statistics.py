@@ -73,6 +73,15 @@ class Moments:
             self.squares = self.gram.diagonal()
 
 
+def merged(parts: Sequence[Moments]) -> Moments:
+    """Moments over the tokens of several disjoint sets, without X'X."""
+    n = sum(part.n for part in parts)
+    total, squares = (
+        torch.stack([getattr(part, name) for part in parts]).sum(0) for name in ("total", "squares")
+    )
+    return Moments(n, total, squares, None)
+
+
 def moments(
     net: Any,
     rows: Sequence[Row],

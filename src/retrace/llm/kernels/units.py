@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from retrace.llm.kernels.statistics import moments
+from retrace.llm.kernels.statistics import merged, moments
 from retrace.llm.rows import Row
 
 Scope = Literal["standardised", "raw", "per_module"]
@@ -48,13 +48,33 @@ def unit_scores(net: Any, rows: Sequence[Row], answers: bool = False, budget: in
 
     `answers` counts the tokens of answers only. ValueError when fewer than two tokens count.
     """
-    mlp, heads = [], []
-    passes = moments(net, rows, ("output", "down"), gram=False, answers=answers, budget=budget)
-    for layer, found in zip(net.model.layers, passes, strict=True):
-        mlp.append(found["down"].variance * _column_norms(layer.mlp.down_proj.weight))
-        channels = found["output"].variance * _column_norms(layer.self_attn.o_proj.weight)
-        heads.append(channels.view(net.config.num_attention_heads, -1).sum(1))
-    return UnitScores(torch.stack(mlp).cpu(), torch.stack(heads).cpu())
+    [scores] = union_scores(net, [rows], [[0]], answers, budget)
+    return scores
+
+
+def union_scores(
+    net: Any,
+    parts: Sequence[Sequence[Row]],
+    unions: Sequence[Sequence[int]],
+    answers: bool = False,
+    budget: int = 2048,
+) -> list[UnitScores]:
+    """`unit_scores` on each union of `parts` (by number): moments add up, so a row is passed once for all.
+
+    ValueError when fewer than two tokens of a union count.
+    """
+    wanted = ("output", "down")
+    passes = [moments(net, rows, wanted, gram=False, answers=answers, budget=budget) for rows in parts]
+    mlp: list[list[Tensor]] = [[] for _ in unions]
+    heads: list[list[Tensor]] = [[] for _ in unions]
+    for layer, *found in zip(net.model.layers, *passes, strict=True):
+        neurons = _column_norms(layer.mlp.down_proj.weight)
+        channels = _column_norms(layer.self_attn.o_proj.weight)
+        for number, union in enumerate(unions):
+            output, down = (merged([found[part][name] for part in union]) for name in wanted)
+            mlp[number].append(down.variance * neurons)
+            heads[number].append((output.variance * channels).view(net.config.num_attention_heads, -1).sum(1))
+    return [UnitScores(torch.stack(m).cpu(), torch.stack(h).cpu()) for m, h in zip(mlp, heads, strict=True)]
 
 
 def _column_norms(weight: Tensor) -> Tensor:

@@ -26,7 +26,8 @@ def outcomes(
     """A row a network, a column of panels a kind of request; a block of rows a cell.
 
     Columns cell, network and those that `kinds` names for each kind, in the order of `outcomes` (three at
-    most, the last hatched: broken). Bars are means over rows; ValueError when the table lacks a column.
+    most, the last hatched: broken). Bars are means over rows, "not asked" where there are none. ValueError
+    when the table lacks a column.
     """
     columns = [name for names in kinds.values() for name in names]
     require(shares, ["cell", "network", *columns], "outcomes")
@@ -45,6 +46,8 @@ def outcomes(
                     width = own[name].to_numpy(float)
                     ax.barh(places, width, 0.74, left, color=hue, hatch=hatch, edgecolor="white", lw=0.3)
                     left += width
+                for place in places[np.isnan(left)]:
+                    ax.text(0.02, place, "not asked", va="center", color=FAINT)
                 ax.set(xlim=(0, 1), ylim=(len(own) - 0.4, -0.6))
                 ax.set_title(label(kind, labels) if len(cells) == 1 else f"{cell}: {label(kind, labels)}")
                 ax.set_yticks([])

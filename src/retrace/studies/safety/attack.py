@@ -5,22 +5,19 @@ from __future__ import annotations
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from retrace.llm.kernels.units import unit_scores
-from retrace.llm.load import LanguageModel
 from retrace.llm.training.steps import Settings
 from retrace.llm.training.tune import linears
 from retrace.metrics.unit_groups import Shares
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
-from retrace.studies.safety.encode import answers, every
+from retrace.studies.safety.encode import every
 from retrace.studies.safety.freezing import moved, plan_freeze
-from retrace.studies.safety.network import BUDGET, aligned, fit, kept, working
+from retrace.studies.safety.network import aligned, fit, kept, working
 from retrace.studies.safety.outcome import evaluate, keyed, means
 from retrace.studies.safety.params import Freeze, GroupShares, Training
+from retrace.studies.safety.scoring import scores
 from retrace.studies.safety.texts import part, read
-from retrace.studies.safety.units import flat, layout, scored
+from retrace.studies.safety.units import layout, scored
 
 if TYPE_CHECKING:
     from retrace.studies.safety.params import Params
@@ -30,8 +27,8 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     """Fine-tune the aligned model under every freeze, on the same rows in the same order; evaluate each.
 
     Units are grouped by the aligned model's scores. Arrays: `tuned_<freeze>/<quantity>` (see
-    `outcome.evaluate`); of the run that freezes nothing also raw unit scores (U,), `tuned_<freeze>/safety`
-    and `/utility`. Results by network: means, loss by step, units held, entries trained, entries that moved.
+    `outcome.evaluate`); of the run that freezes nothing also the unit scores of `scoring.scores`.
+    Results by network: means, loss by step, units held, entries trained, entries that moved.
     """
     prepared, shares = inputs["prepare"], Shares(**GroupShares.model_validate(params.shares).model_dump())
     model, tests = aligned(params, inputs), read(params.texts, prepared)
@@ -60,19 +57,8 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         arrays |= keyed(network, seen)
         results["means"][network] = means(seen)
         if freeze.kind == "none":
-            arrays |= _scores(network, model, inputs, params)
+            arrays |= scores(network, model, inputs["prepare"], params, seed)
         timing[f"{network}/all"] = process_time() - began
         for key, values in before.items():
             parameters[key].copy_(values)
     return Output(results, timing, arrays)
-
-
-def _scores(network: str, model: LanguageModel, inputs: Inputs, params: Params) -> dict[str, Array]:
-    """Raw scores of the tuned model's units on the calibration rows."""
-    quick = working(model, params.precision)
-    calibration = part(params.texts, inputs["prepare"], "calibration")
-    scores = {
-        name: unit_scores(quick.net, answers(model, calibration[kind]), budget=BUDGET)
-        for name, kind in (("safety", "harmful"), ("utility", "benign"))
-    }
-    return {f"{network}/{name}": flat(s, params.kinds).astype(np.float32) for name, s in scores.items()}

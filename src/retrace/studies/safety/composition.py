@@ -18,7 +18,7 @@ from retrace.stats.correlation import pearson
 from retrace.studies.safety.units import Layout, Scored, composition, scored
 
 ESU, EUU, CU, RU = range(4)
-MODELS = ("released", "aligned", "tuned_free")
+NETWORKS = ("released", "aligned", "tuned_free")
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ def summary(
     and are in another in the fine-tuned network; `aligning_<from>_<to>`: the same from released to
     aligned; `trained_<from>_<to>`: as `flow`, of the units in the layers from `start` on, where alone
     scores can change; each with its sum `<flow>_<from>`. `correlation_<model>` of standardised safety
-    and utility scores, `correlation_halves_<model>` of scores on two halves of the mixed rows,
-    `correlation_permuted_<model>` with units mixed up. `overlap_raw`, `overlap_module`: share of the
-    aligned network's safety units that are safety units too when raw scores are ranked, and when each
-    module is ranked apart. `arrays`: those of the stages train and attack.
+    and utility scores, `correlation_halves_<model>` of scores on two halves of the mixed rows.
+    `overlap_raw`, `overlap_module`: share of the aligned network's safety units that are safety units too
+    when raw scores are ranked, and when each module is ranked apart. `arrays`: those of the stages train
+    and attack.
     """
-    have = [model for model in MODELS if f"{model}/safety" in arrays]
+    have = [model for model in NETWORKS if f"{model}/safety" in arrays]
     every = {model: scored(arrays, model, units, scope) for model in have}
     cut = bounds(every["aligned"], shares)
     groups = {model: regroup(found, cut) for model, found in every.items()}
@@ -95,11 +95,7 @@ def summary(
 
 def _correlations(arrays: Mapping[str, Array], model: str, units: Layout) -> dict[str, float]:
     found = scored(arrays, model, units, "standardised")
-    order = np.random.default_rng(0).permutation(units.count)
-    pairs = {
-        f"correlation_{model}": (found.safety, found.utility),
-        f"correlation_permuted_{model}": (found.safety, found.utility[order]),
-    }
+    pairs = {f"correlation_{model}": (found.safety, found.utility)}
     if found.halves is not None:
         pairs[f"correlation_halves_{model}"] = (found.halves[0], found.halves[1])
     return {name: float(pearson(*pair)) for name, pair in pairs.items()}

@@ -44,30 +44,27 @@ class _Encoded:
     benign: list[Row]
     questions: Sequence[Choice]
     items: list[Item]
-    generated: int
+    answered: int
     tokens: int
 
     @property
-    def answered(self) -> list[tuple[int, ...]]:
-        """Prompts that are answered: as many of each kind."""
-        benign = [row.ids[: row.start] for row in self.benign]
-        return [ids for kind in (self.harmful, benign, self.lookalike) for ids in kind[: self.generated]]
+    def common(self) -> list[tuple[int, ...]]:
+        """Prompts that every network answers: the harmful ones and the first of the benign ones."""
+        return self.harmful + [row.ids[: row.start] for row in self.benign[: self.answered]]
 
 
 def evaluate(model: LanguageModel, tests: Tests, params: Params) -> dict[str, Array]:
     """One value a test item, float32, by quantity.
 
-    Of harmful prompts: `margin` (nats a token; positive: refusing openings are likelier), and of the first of
-    them `refused`, `met`, `broken`; of benign ones `nll` (nats a token of the reference answer),
-    `benign_refused`, `benign_broken`; of look-alikes `lookalike_margin`, `lookalike_refused`,
-    `lookalike_broken`; of questions `right` and `lead` (nats a token). Computed in the cell's precision.
+    Of harmful prompts: `margin` (nats a token; positive: refusing openings are likelier), `refused`, `met`,
+    `broken`; of benign ones `nll` (nats a token of the reference answer), of the first of them
+    `benign_refused`, `benign_broken`; of look-alikes `lookalike_refused`, `lookalike_broken`; of questions
+    `right` and `lead` (nats a token). Computed in the cell's precision.
     """
     quick, made = working(model, params.precision), _encode(model, tests, params)
-    scored = margins(quick, [*made.harmful, *made.lookalike], BUDGET)
-    nll = mean_nll(quick.net, made.benign, budget=BUDGET)
-    [seen] = observe(quick, made.answered, made.tokens, TOGETHER)
-    border = len(made.harmful)
-    found = {"margin": scored[:border], "lookalike_margin": scored[border:], "nll": nll}
+    found = {"margin": margins(quick, made.harmful, BUDGET)}
+    found["nll"] = mean_nll(quick.net, made.benign, budget=BUDGET)
+    [seen] = observe(quick, made.common + made.lookalike, made.tokens, TOGETHER)
     found |= _judged(made, seen)
     return _float32(found | _chosen(made, score(quick.net, made.items, BUDGET)))
 
@@ -79,16 +76,16 @@ def evaluate_variants(
     params: Params,
     choosing: Sequence[int] = (),
 ) -> list[dict[str, Array]]:
-    """`evaluate` of every pruned variant of the model, all in shared batches; without `lookalike_margin`.
+    """`evaluate` of every pruned variant of the model, all in shared batches; they get no look-alikes.
 
     Only the variants numbered in `choosing` answer the multiple-choice questions.
     """
     quick, made = working(model, params.precision), _encode(model, tests, params)
     scored = variant_margins(quick, masks, made.harmful, BUDGET)
     nll = variant_nll(quick.net, masks, made.benign, BUDGET)
-    count = len(made.answered)
-    with masked(quick.net, masks, [v for v in range(len(masks)) for _ in range(count)]) as switch:
-        seen = observe(quick, made.answered, made.tokens, TOGETHER, switch, len(masks), masks.first)
+    prompts = made.common
+    with masked(quick.net, masks, [v for v in range(len(masks)) for _ in prompts]) as switch:
+        seen = observe(quick, prompts, made.tokens, TOGETHER, switch, len(masks), masks.first)
     found = [{"margin": scored[v], "nll": nll[v]} | _judged(made, seen[v]) for v in range(len(masks))]
     if choosing:
         chosen = UnitMasks(masks.mlp[list(choosing)], masks.heads[list(choosing)])
@@ -115,24 +112,23 @@ def _encode(model: LanguageModel, tests: Tests, params: Params) -> _Encoded:
         answers(model, tests.benign),
         tests.choices,
         choice.items(model, tests.choices),
-        counts.generated,
+        counts.answered,
         counts.tokens,
     )
 
 
 def _judged(made: _Encoded, seen: Outcomes) -> dict[str, Values]:
-    each = np.array(seen.each).reshape(3, made.generated)
-    refused, met = each == "refused", each == "complied"
-    broken = ~(refused | met)
-    return {
-        "refused": refused[0].astype(float),
-        "met": met[0].astype(float),
-        "broken": broken[0].astype(float),
-        "benign_refused": refused[1].astype(float),
-        "benign_broken": broken[1].astype(float),
-        "lookalike_refused": refused[2].astype(float),
-        "lookalike_broken": broken[2].astype(float),
-    }
+    each = np.array(seen.each)
+    refused, met = (each == "refused").astype(float), (each == "complied").astype(float)
+    broken = 1 - refused - met
+    harmful, benign, lookalike = np.split(
+        np.arange(len(each)), [len(made.harmful), len(made.harmful) + made.answered]
+    )
+    found = {"refused": refused[harmful], "met": met[harmful], "broken": broken[harmful]}
+    found |= {"benign_refused": refused[benign], "benign_broken": broken[benign]}
+    if lookalike.size:
+        found |= {"lookalike_refused": refused[lookalike], "lookalike_broken": broken[lookalike]}
+    return found
 
 
 def _chosen(made: _Encoded, sums: Sequence[Sums]) -> dict[str, Values]:

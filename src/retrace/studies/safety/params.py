@@ -44,16 +44,17 @@ class ItemCounts(Strict):
     harmful: int = Field(ge=2)
     benign: int = Field(ge=1)
     lookalike: int = Field(ge=1)
-    generated: int = Field(ge=1, description="first prompts of each kind that are answered and judged")
+    answered: int = Field(
+        ge=1, description="first benign questions that are answered and judged; of the other kinds all are"
+    )
     tokens: int = Field(ge=1, le=LONGEST, description="longest answer")
     choices: int = Field(ge=3, description="multiple-choice questions")
 
     @model_validator(mode="after")
     def _nested(self) -> ItemCounts:
-        least = min(self.harmful, self.benign, self.lookalike)
-        if self.generated > least:
+        if self.answered > self.benign:
             raise ValueError(
-                f"generated {self.generated}: more than the prompts of one kind ({least}); lower it"
+                f"answered {self.answered}: more than the benign questions ({self.benign}); lower it"
             )
         return self
 

@@ -21,7 +21,7 @@ from retrace.studies.safety.units import Layout
 QUANTITIES = {
     "harmful": ("margin", "refused", "met", "broken"),
     "benign": ("nll", "benign_refused", "benign_broken"),
-    "lookalike": ("lookalike_margin", "lookalike_refused", "lookalike_broken"),
+    "lookalike": ("lookalike_refused", "lookalike_broken"),
     "choice": ("right", "lead"),
 }
 EVALUATED = ("train", "measure", "attack", "defend")  # stages that leave evaluated networks

@@ -1,0 +1,48 @@
+"""Unit scores of a network on the calibration rows: safety, utility, and two halves of the rows mixed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retrace.llm.kernels.units import union_scores
+from retrace.llm.load import LanguageModel
+from retrace.seeds import generator
+from retrace.stage import Array, Evidence
+from retrace.studies.safety.encode import answers
+from retrace.studies.safety.network import BUDGET, working
+from retrace.studies.safety.texts import part
+from retrace.studies.safety.units import flat
+
+if TYPE_CHECKING:
+    from retrace.studies.safety.params import Params
+
+
+def scores(
+    name: str, model: LanguageModel, prepared: Evidence, params: Params, seed: int
+) -> dict[str, Array]:
+    """Raw scores (U,) `<name>/safety` and `<name>/utility`, and (2,U) `<name>/shuffled`, float32.
+
+    `shuffled` are scores on halves of the same rows, mixed irrespective of kind. All come from one pass,
+    in batches that are the same for every network, so that layers that are alike have the same scores.
+    """
+    calibration = part(params.texts, prepared, "calibration")
+    safety, utility = (answers(model, calibration[kind]) for kind in ("harmful", "benign"))
+    count = len(safety) + len(utility)
+    halves = np.array_split(generator(seed, "safety", "shuffled").permutation(count), 2)
+    parts = [
+        [row for i, row in enumerate(rows, first) if i in half]
+        for rows, first in ((safety, 0), (utility, len(safety)))
+        for half in (set(half.tolist()) for half in halves)
+    ]
+    net = working(model, params.precision).net
+    found = [
+        flat(each, params.kinds, "raw").astype(np.float32)
+        for each in union_scores(net, parts, [(0, 1), (2, 3), (0, 2), (1, 3)], budget=BUDGET)
+    ]
+    return {
+        f"{name}/safety": found[0],
+        f"{name}/utility": found[1],
+        f"{name}/shuffled": np.stack(found[2:]),
+    }

@@ -1,0 +1,122 @@
+"""The rule by which a scan is recorded or launched plainly, with stand-ins for recording and clock."""
+
+import pytest
+import torch
+
+from retrace.nets.memory.base import detach
+from retrace.nets.memory.launch import KEPT, Launcher, Tensors, launched
+from retrace.nets.memory.registry import BUILDERS, build
+from retrace.training.sequences import FitSettings, Piece, fit
+
+STEPS, BATCH, INPUTS, OUTPUTS = 5, 3, 4, 2
+
+
+class Recorder:
+    """Replays by calling a copy, perhaps spoilt; `refuses` as an operation that cannot be recorded."""
+
+    def __init__(self, error=0.0, refuses=False):
+        self.error, self.refuses, self.made = error, refuses, []
+
+    def __call__(self, whole, given):
+        assert isinstance(whole, Tensors)
+        if self.refuses:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        self.made.append(whole)
+        whole.runs = 0
+
+        def replay(*now):
+            whole.runs += 1
+            out, *state = whole(*now)
+            return out + self.error, *state
+
+        return replay
+
+
+def clock(plain, recorded):
+    """Says these milliseconds; counts by call, since the ways are timed one after the other."""
+    calls = iter([plain] * 5 + [recorded] * 5)
+
+    def time(run):
+        run()
+        return next(calls)
+
+    return time
+
+
+def network(name="armin-soft"):
+    return build(name, INPUTS, OUTPUTS, 6, 4, 3, seed=0).train()
+
+
+def pieces(count=3):
+    made = torch.Generator().manual_seed(1)
+    x = torch.rand(count, STEPS, BATCH, INPUTS, generator=made)
+    y = torch.randint(0, OUTPUTS, (count, STEPS, BATCH), generator=made)
+    return [Piece(a, b, fresh=n == 0) for n, (a, b) in enumerate(zip(x, y, strict=True))]
+
+
+def trained(net):
+    history = fit(net, pieces(), "every", FitSettings(window=1), seed=3)
+    return history.loss, [p.detach().clone() for p in net.parameters()]
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_training_by_recordings_is_training_without(name, monkeypatch):
+    record = Recorder()
+    plain_loss, plain = trained(network(name))
+    net = network(name)
+    net.scan = Launcher(net, record, lambda run: (run(), -float(len(record.made)))[1])
+    loss, weights = trained(net)
+    assert loss == plain_loss
+    assert all(torch.equal(a, b) for a, b in zip(weights, plain, strict=True))
+    assert record.made
+
+
+def test_the_faster_way_is_taken():
+    for times, replays in (((2.0, 1.0), True), ((1.0, 2.0), False)):
+        net, record = network(), Recorder()
+        net.scan = Launcher(net, record, clock(*times))
+        x = pieces(1)[0].x
+        net(x)
+        [whole] = record.made
+        before = whole.runs
+        net(x)
+        assert (whole.runs > before) is replays
+        assert len(record.made) == 1  # measured once
+
+
+@pytest.mark.parametrize(
+    ("recorder", "says"), [(Recorder(error=1e-3), "other numbers"), (Recorder(refuses=True), "not permitted")]
+)
+def test_a_recording_that_fails_or_differs_is_not_used(recorder, says):
+    net = network()
+    wanted = net(pieces(1)[0].x)[0]
+    net.scan = Launcher(net, recorder, clock(2.0, 1.0))
+    with pytest.warns(UserWarning, match=says):
+        found = net(pieces(1)[0].x)[0]
+    assert torch.equal(found, wanted)
+
+
+def test_what_changes_the_scan_is_recorded_apart():
+    net, record = network(), Recorder()
+    launcher = net.scan = Launcher(net, record, lambda run: (run(), 0.0)[1])
+    x = pieces(1)[0].x
+    _, state, _ = net(x)
+    net(x, detach(state))  # steps of the state, and what needs a gradient
+    net(x[:2])
+    net.set_kappa(2.0)
+    net(x)
+    assert len(record.made) == len(launcher.ways) == 4
+    with torch.no_grad():
+        net(x[:3])
+    assert net(x[:3], reads=True)[2].shape == (3, BATCH, net.slots)
+    assert len(record.made) == 4
+    for kappa in range(3, KEPT + 4):
+        net.set_kappa(float(kappa))
+        net(x)
+    assert len(launcher.ways) == KEPT
+
+
+def test_nothing_changes_without_a_gpu():
+    net = network()
+    with launched(net):
+        assert "scan" not in vars(net)
