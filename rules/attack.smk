@@ -10,6 +10,7 @@ for STUDY in FLOW.studies_with("attack"):
             **FLOW.output_patterns(STUDY, "attack"),
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/attack-{{key}}.log",
+        priority: 1
         threads: 1
         resources:
             gpu=FLOW.gpus(STUDY, "attack"),

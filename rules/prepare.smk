@@ -11,7 +11,7 @@ for STUDY in FLOW.studies_with("prepare"):
             **FLOW.output_patterns(STUDY, "prepare"),
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/prepare-{{key}}.log",
-        priority: 2
+        priority: 3
         threads: 1
         resources:
             gpu=FLOW.gpus(STUDY, "prepare"),

@@ -10,7 +10,7 @@ for STUDY in FLOW.studies_with("train"):
             **FLOW.output_patterns(STUDY, "train"),
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/train-{{key}}.log",
-        priority: 1
+        priority: 2
         threads: 1
         resources:
             gpu=FLOW.gpus(STUDY, "train"),

@@ -72,10 +72,12 @@ def _network(name, rng):
         "nll": nll + wobble[: N["benign"]],
         "benign_refused": np.zeros(ANSWERED["benign"]),
         "benign_broken": broke["benign"],
-        "lookalike_refused": given["lookalike"] < refused / 6,
-        "lookalike_broken": broke["lookalike"] & (given["lookalike"] >= refused / 6),
     }
-    if name.split("_")[0] in ("released", "aligned", "tuned", "budget") or name in ("esu_20", "euu_70"):
+    whole = name.split("_")[0] in ("released", "aligned", "budget")
+    if whole:
+        few = given["lookalike"] < refused / 6
+        found |= {"lookalike_refused": few, "lookalike_broken": broke["lookalike"] & ~few}
+    if whole or name in ("esu_20", "euu_70"):
         share = 0.3 if name == "euu_70" else 0.6
         found |= {"right": np.arange(N["choice"]) < share * N["choice"], "lead": wobble[: N["choice"]]}
     return {f"{name}/{key}": np.asarray(values, dtype=np.float32) for key, values in found.items()}

@@ -278,7 +278,7 @@ def test_every_network_is_evaluated_and_every_run_starts_from_the_same_weights(r
     ):
         for name in names:
             assert arrays[verb][f"{name}/margin"].shape == arrays["train"]["aligned/margin"].shape
-            assert arrays[verb][f"{name}/right"].shape == (6,)
+            assert (f"{name}/right" in arrays[verb]) == (verb == "defend")
     losses = row.evidence["attack"].results["losses"]
     assert len({tuple(values[:1]) for values in losses.values()}) == 1
     assert len({tuple(values) for values in losses.values()}) == len(losses)

@@ -27,7 +27,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     """Fine-tune the aligned model under every freeze, on the same rows in the same order; evaluate each.
 
     Units are grouped by the aligned model's scores. Arrays: `tuned_<freeze>/<quantity>` (see
-    `outcome.evaluate`); of the run that freezes nothing also the unit scores of `scoring.scores`.
+    `outcome.evaluate`, in brief); of the run that freezes nothing also the unit scores of `scoring.scores`.
     Results by network: means, loss by step, units held, entries trained, entries that moved.
     """
     prepared, shares = inputs["prepare"], Shares(**GroupShares.model_validate(params.shares).model_dump())
@@ -53,7 +53,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         results["trained"][network] = plan.record(model.net, units, params.start)
         results["moved"][network] = moved(model.net, before, plan.trainable)
         timing[f"{network}/train"] = process_time() - began
-        seen = evaluate(model, tests, params)
+        seen = evaluate(model, tests, params, brief=True)
         arrays |= keyed(network, seen)
         results["means"][network] = means(seen)
         if freeze.kind == "none":

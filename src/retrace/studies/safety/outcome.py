@@ -53,20 +53,24 @@ class _Encoded:
         return self.harmful + [row.ids[: row.start] for row in self.benign[: self.answered]]
 
 
-def evaluate(model: LanguageModel, tests: Tests, params: Params) -> dict[str, Array]:
+def evaluate(model: LanguageModel, tests: Tests, params: Params, brief: bool = False) -> dict[str, Array]:
     """One value a test item, float32, by quantity.
 
     Of harmful prompts: `margin` (nats a token; positive: refusing openings are likelier), `refused`, `met`,
     `broken`; of benign ones `nll` (nats a token of the reference answer), of the first of them
     `benign_refused`, `benign_broken`; of look-alikes `lookalike_refused`, `lookalike_broken`; of questions
-    `right` and `lead` (nats a token). Computed in the cell's precision.
+    `right` and `lead` (nats a token). Computed in the cell's precision. `brief` leaves out look-alikes and
+    questions.
     """
     quick, made = working(model, params.precision), _encode(model, tests, params)
     found = {"margin": margins(quick, made.harmful, BUDGET)}
     found["nll"] = mean_nll(quick.net, made.benign, budget=BUDGET)
-    [seen] = observe(quick, made.common + made.lookalike, made.tokens, TOGETHER)
+    prompts = made.common if brief else made.common + made.lookalike
+    [seen] = observe(quick, prompts, made.tokens, TOGETHER)
     found |= _judged(made, seen)
-    return _float32(found | _chosen(made, score(quick.net, made.items, BUDGET)))
+    if not brief:
+        found |= _chosen(made, score(quick.net, made.items, BUDGET))
+    return _float32(found)
 
 
 def evaluate_variants(
