@@ -2,13 +2,15 @@
 
 Run `python benchmarks/bench_memory.py`: one thread, CPU seconds of forward and backward, sides in turn, the
 median of 5 rounds. The floor is the time of the matrix products of all steps alone, forward and backward, on
-buffers that exist. Saved: bytes kept for the backward pass besides parameters and input.
+buffers that exist. Saved: bytes kept for the backward pass besides parameters and input. With `--compile` also
+the step under torch.compile (needs a C++ compiler): what compiling takes, and a step then.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -91,11 +93,28 @@ def compare(read: str, batch: int, steps: int, rounds: int) -> Line:
     return Line(f"{read} read, batch {batch}, {steps} steps", **middle, gap=gap, saved=tuple(saved.values()))
 
 
+def compiled(read: str, batch: int, steps: int, rounds: int) -> tuple[float, float, float]:
+    """Seconds to compile a step, then CPU seconds a step compiled and fused, sides in turn."""
+    x = torch.rand(steps, batch, INPUTS)
+    nets = [build(f"armin-{read}", INPUTS, OUTPUTS, HIDDEN, SLOTS, WIDTH, seed=0) for _ in range(2)]
+    nets[0].fused, nets[0].step = False, torch.compile(nets[0].step)
+    began = time.perf_counter()
+    for _ in range(3):
+        train_step(nets[0], x)
+    first = time.perf_counter() - began
+    times: list[list[float]] = [[], []]
+    for _ in range(rounds):
+        for side, net in zip(times, nets, strict=True):
+            side.append(cpu_seconds(lambda net=net: train_step(net, x))[0] / steps)
+    return first, *(statistics.median(side) for side in times)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 128])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--compile", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
     short = 0
@@ -119,6 +138,10 @@ def main() -> int:
                 print(
                     f"    saved: {one:.2f} -> {two:.2f} MiB ({one / two:.1f}x less); nn.LSTM {three:.2f} MiB"
                 )
+                if given.compile:
+                    first, own, fused = compiled(read, batch, given.steps, given.rounds)
+                    print(f"    torch.compile: {first:.0f} s to compile, then {1e6 * own:.0f} us a step, ", end="")
+                    print(f"{own / fused:.2f} of the fused scan's {1e6 * fused:.0f}")
     return int(short > 0)
 
 

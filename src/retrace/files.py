@@ -75,9 +75,9 @@ def read_npz(path: Path, sha256: str) -> dict[str, Array]:
 
 
 def read_tensors(path: Path, sha256: str) -> dict[str, Array]:
-    """Arrays of a safetensors file whose bytes have that digest; RetraceError as in `read_npz`."""
+    """Arrays of a safetensors file whose bytes have that digest, by name; RetraceError as in `read_npz`."""
     check(path, sha256)
-    return dict(load_tensors(path.read_bytes()))
+    return dict(sorted(load_tensors(path.read_bytes()).items()))  # its own order differs from run to run
 
 
 def check(path: Path, sha256: str) -> None:

@@ -24,6 +24,7 @@ ARRAYS = st.dictionaries(
     max_size=4,
 )
 same_folder = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = {f"{n:02d}": np.full(1, n) for n in range(40)}
 FORMATS = [(files.npz_bytes, files.read_npz), (files.tensor_bytes, files.read_tensors)]
 
 
@@ -160,3 +161,11 @@ def test_a_disk_that_is_really_full(small_disk):
         files.write_atomic(path, bytes(200_000))
     assert [p.name for p in small_disk.iterdir()] == ["a.npz"]
     assert path.read_bytes() == OLD
+
+
+@pytest.mark.parametrize(("to_bytes", "read"), FORMATS)
+def test_arrays_come_in_the_order_of_their_names(tmp_path, to_bytes, read):
+    """A stage that draws random numbers array by array depends on it."""
+    data = to_bytes(dict(reversed(MANY.items())))
+    (tmp_path / "arrays").write_bytes(data)
+    assert list(read(tmp_path / "arrays", files.sha256(data))) == list(MANY)

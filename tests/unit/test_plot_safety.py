@@ -113,3 +113,7 @@ def test_shares_of_answers_are_stacked():
     (ax,) = outcomes(table, {"harmful": ("refused", "met")}, ("refused", "met")).axes
     assert sorted({round(p.get_x(), 9) for p in ax.patches}) == [0, 0.7]
     assert len(ax.patches) == 8
+    assert not ax.texts
+    partly = table.assign(met=table["met"].where(table["network"] != "esu_2"))
+    (ax,) = outcomes(partly, {"harmful": ("refused", "met")}, ("refused", "met")).axes
+    assert [(text.get_position()[1], text.get_text()) for text in ax.texts] == [(2, "not asked")]
