@@ -2,8 +2,8 @@
 
 Run `python benchmarks/bench_memory.py`: one thread, CPU seconds of forward and backward, sides in turn, the
 median of 5 rounds. The floor is the time of the matrix products of all steps alone, forward and backward, on
-buffers that exist. Saved: bytes kept for the backward pass besides parameters and input. With `--compile` also
-the step under torch.compile (needs a C++ compiler): what compiling takes, and a step then.
+buffers that exist. Saved: bytes kept for the backward pass besides parameters and input. With
+`--compile` also the cell under torch.compile (needs a C++ compiler): what compiling takes, and a step then.
 """
 
 from __future__ import annotations
@@ -94,10 +94,16 @@ def compare(read: str, batch: int, steps: int, rounds: int) -> Line:
 
 
 def compiled(read: str, batch: int, steps: int, rounds: int) -> tuple[float, float, float]:
-    """Seconds to compile a step, then CPU seconds a step compiled and fused, sides in turn."""
+    """Seconds to compile, then CPU seconds a step compiled and fused, sides in turn.
+
+    The cell is compiled, and the read with its address; placing what is written depends on the step's number,
+    for every value of which torch would compile again.
+    """
     x = torch.rand(steps, batch, INPUTS)
     nets = [build(f"armin-{read}", INPUTS, OUTPUTS, HIDDEN, SLOTS, WIDTH, seed=0) for _ in range(2)]
-    nets[0].fused, nets[0].step = False, torch.compile(nets[0].step)
+    nets[0].fused = False
+    nets[0].cell.compile()
+    nets[0].weights = torch.compile(nets[0].weights)
     began = time.perf_counter()
     for _ in range(3):
         train_step(nets[0], x)
@@ -140,7 +146,10 @@ def main() -> int:
                 )
                 if given.compile:
                     first, own, fused = compiled(read, batch, given.steps, given.rounds)
-                    print(f"    torch.compile: {first:.0f} s to compile, then {1e6 * own:.0f} us a step, ", end="")
+                    print(
+                        f"    torch.compile: {first:.0f} s to compile, then {1e6 * own:.0f} us a step, ",
+                        end="",
+                    )
                     print(f"{own / fused:.2f} of the fused scan's {1e6 * fused:.0f}")
     return int(short > 0)
 
