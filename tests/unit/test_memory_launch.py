@@ -1,5 +1,7 @@
 """The rule by which a scan is recorded or launched plainly, with stand-ins for recording and clock."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -43,6 +45,17 @@ def clock(plain, recorded):
     return time
 
 
+def ever_faster():
+    """Says less each time: the recording, timed last, wins."""
+    calls = itertools.count()
+
+    def time(run):
+        run()
+        return -float(next(calls))
+
+    return time
+
+
 def network(name="armin-soft"):
     return build(name, INPUTS, OUTPUTS, 6, 4, 3, seed=0).train()
 
@@ -64,11 +77,12 @@ def test_training_by_recordings_is_training_without(name, monkeypatch):
     record = Recorder()
     plain_loss, plain = trained(network(name))
     net = network(name)
-    net.scan = Launcher(net, record, lambda run: (run(), -float(len(record.made)))[1])
+    net.scan = Launcher(net, record, ever_faster())
     loss, weights = trained(net)
     assert loss == plain_loss
     assert all(torch.equal(a, b) for a, b in zip(weights, plain, strict=True))
     assert record.made
+    assert all(whole.runs > 6 for whole in record.made)  # more often than to compare and to time
 
 
 def test_the_faster_way_is_taken():
@@ -98,7 +112,7 @@ def test_a_recording_that_fails_or_differs_is_not_used(recorder, says):
 
 def test_what_changes_the_scan_is_recorded_apart():
     net, record = network(), Recorder()
-    launcher = net.scan = Launcher(net, record, lambda run: (run(), 0.0)[1])
+    launcher = net.scan = Launcher(net, record, ever_faster())
     x = pieces(1)[0].x
     _, state, _ = net(x)
     net(x, detach(state))  # steps of the state, and what needs a gradient
@@ -114,6 +128,25 @@ def test_what_changes_the_scan_is_recorded_apart():
         net.set_kappa(float(kappa))
         net(x)
     assert len(launcher.ways) == KEPT
+
+
+@pytest.mark.parametrize("name", ["armin-soft", "tardis", "awta", "random-address"])
+def test_a_full_memory_needs_no_new_recording(name):
+    net, record = network(name), Recorder()
+    plain = network(name)
+    net.scan = Launcher(net, record, ever_faster())
+    states = [None, None]
+    for part in pieces(6):
+        outs = []
+        for n, one in enumerate((plain, net)):
+            torch.manual_seed(2)
+            y, state, _ = one(part.x, states[n])
+            states[n] = detach(state)
+            outs.append(y)
+        assert torch.equal(*outs)
+        assert states[0].steps == states[1].steps
+    assert len(record.made) == 2  # fresh, and full: four slots are filled by five steps
+    assert record.made[1].runs > 6
 
 
 def test_nothing_changes_without_a_gpu():

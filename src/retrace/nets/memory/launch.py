@@ -30,20 +30,19 @@ CLOSE = 1e-5  # largest difference, relative to the largest value
 class Tensors(nn.Module):
     """A scan from tensors to tensors: (x, state's tensors, noise if any) to (features, state's tensors).
 
-    What else the state holds is fixed, as is the network's `kappa`; `after` is the state of the last call.
+    The number of steps that the state holds is fixed, as is the network's `kappa`.
     """
 
     def __init__(self, net: MemoryNet, state: State, noisy: bool) -> None:
         super().__init__()
         self.net, self.state, self.noisy = net, state, noisy
-        self.after: State = state
 
     def forward(self, x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         """Features (T,B,F) and the tensors of the next state; no read weights."""
         noise = rest[-1] if self.noisy else None
         scan = type(self.net).scan  # not the one that `launched` puts before it
-        out, self.after, _ = scan(self.net, x, refill(self.state, rest), noise, False)
-        return out, *tensors(self.after)
+        out, after, _ = scan(self.net, x, refill(self.state, rest), noise, False)
+        return out, *tensors(after)
 
 
 @contextmanager
@@ -64,7 +63,7 @@ class Launcher:
 
     def __init__(self, net: MemoryNet, record: Record, clock: Clock) -> None:
         self.net, self.record, self.clock = net, record, clock
-        self.ways: dict[Hashable, tuple[Call, Tensors]] = {}
+        self.ways: dict[Hashable, Call] = {}
 
     def __call__(
         self, x: Tensor, state: State, noise: Tensor | None, reads: bool
@@ -78,19 +77,17 @@ class Launcher:
             if len(self.ways) >= KEPT:
                 del self.ways[next(iter(self.ways))]
             self.ways[key] = self._choose(given, state, noise is not None)
-        way, plain = self.ways[key]
-        out, *parts = way(*given)
-        return out, refill(plain.after, parts), None
+        out, *parts = self.ways[key](*given)
+        return out, refill(advanced(state, len(x)), parts), None
 
     def _signature(self, given: Sequence[Tensor], state: State, noisy: bool) -> Hashable:
-        fixed = tuple(part for part in state if not isinstance(part, Tensor))
-        shapes = tuple((tuple(t.shape), t.dtype, t.requires_grad) for t in given)
         net = self.net
-        return shapes, fixed, noisy, net.kappa, net.training, net.fused
+        filled = min(getattr(state, "steps", 0), net.slots)  # a full memory is written by what is read
+        shapes = tuple((tuple(t.shape), t.dtype, t.requires_grad) for t in given)
+        return shapes, filled, noisy, net.kappa, net.training, net.fused
 
-    def _choose(self, given: tuple[Tensor, ...], state: State, noisy: bool) -> tuple[Call, Tensors]:
+    def _choose(self, given: tuple[Tensor, ...], state: State, noisy: bool) -> Call:
         plain = Tensors(self.net, state, noisy)
-        outcome(plain, plain, given)  # notes the state that follows
         try:
             recorded = self.record(Tensors(self.net, state, noisy), given)
             same = alike(*(outcome(call, plain, given) for call in (plain, recorded)))
@@ -102,12 +99,12 @@ class Launcher:
             min(self.clock(partial(outcome, call, plain, given)) for _ in range(ROUNDS))
             for call in (plain, recorded)
         ]
-        return (recorded if times[1] < times[0] else plain), plain
+        return recorded if times[1] < times[0] else plain
 
     @staticmethod
-    def _plainly(plain: Tensors, reason: str) -> tuple[Call, Tensors]:
+    def _plainly(plain: Tensors, reason: str) -> Call:
         warnings.warn(f"the scan is launched operation by operation: {reason}", stacklevel=4)
-        return plain, plain
+        return plain
 
 
 def tensors(state: State) -> list[Tensor]:
@@ -119,6 +116,12 @@ def refill(state: State, parts: Sequence[Tensor]) -> State:
     """The state with other tensors, in order; what it holds besides stays."""
     feed = iter(parts)
     return type(state)(*(next(feed) if isinstance(part, Tensor) else part for part in state))
+
+
+def advanced(state: State, steps: int) -> State:
+    """The state with `steps` steps more, where it counts them."""
+    now = getattr(state, "steps", None)
+    return state if now is None else state._replace(steps=now + steps)  # type: ignore[attr-defined]
 
 
 def outcome(call: Call, whole: Tensors, given: tuple[Tensor, ...]) -> list[Tensor | None]:
