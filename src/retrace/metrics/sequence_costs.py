@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from retrace.nets.memory.cost import saved_bytes
 
 _ADDED = ("addmm", "baddbmm", "addmv")  # these have what they add to in the first place
 _PRODUCTS = ("mm", "bmm", "mv", "dot", *_ADDED)
@@ -63,18 +64,7 @@ def step_cost(loss: Callable[[], Tensor], known: list[Tensor]) -> StepCost:
     The library's fused LSTM is unfused for counting alone, since its inside cannot be seen; the bytes are
     those that the fused one keeps.
     """
-    kept: dict[int, int] = {}
-    apart = {tensor.untyped_storage().data_ptr() for tensor in known}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in apart:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with saved_tensors_hooks(keep, lambda tensor: tensor):
-        held = loss()  # alive until counted, so that no storage is seen twice under one address
-    del held
+    saved = saved_bytes(loss, known)
     with torch.backends.mkldnn.flags(enabled=False), _Count() as count:  # type: ignore[no-untyped-call]
         loss().backward()  # type: ignore[no-untyped-call]
-    return StepCost(count.multiply_adds, count.elements, sum(kept.values()))
+    return StepCost(count.multiply_adds, count.elements, saved)

@@ -10,9 +10,10 @@ from torch.autograd.graph import saved_tensors_hooks
 
 
 def saved_bytes(call: Callable[[], Any], besides: Iterable[Tensor] = ()) -> int:
-    """Bytes of all memory that autograd holds for the backward pass of `call()`; each storage counts once.
+    """Bytes of all memory that autograd saves for the backward pass of `call()`; each storage counts once.
 
-    `besides`: tensors that live anyway and don't count, such as parameters and the input.
+    Saved tensors stay alive until they are counted, so that none is seen under another's address. `besides`:
+    tensors that live anyway and don't count, such as parameters and the input.
     """
     kept: dict[int, Tensor] = {}
     known = {tensor.untyped_storage().data_ptr() for tensor in besides}
