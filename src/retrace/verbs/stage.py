@@ -76,7 +76,7 @@ def run(job: StageJob, root: Path) -> None:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Import without garbage collection, and leave what was imported out of it: a fifth less time a job."""
+    """Import without garbage collection (a fifth less time), and leave what was imported out of it."""
     gc.disable()
     try:
         yield
