@@ -33,6 +33,7 @@ rule all:
 
 onstart:
     refuse_unfit_machine()
+    lift_default_rate_limit(workflow)
 
 
 onsuccess:
