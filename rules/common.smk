@@ -55,7 +55,8 @@ def refuse_unfit_machine():
 
 def lift_default_rate_limit(workflow):
     """Snakemake 9.27 looks for free slots once a second for every job that has ended so far: its default limit
-    of 100 jobs a second, which no local run meets, costs a whole core after a hundred jobs."""
+    of 100 jobs a second, which no local run meets, costs a whole core after a hundred jobs.
+    """
     scheduler = getattr(workflow, "scheduler", None)
     limit = getattr(scheduler, "job_rate_limiter", None)
     if workflow.local_exec and limit and (limit.max_jobs, limit.timespan) == (100, 1):
