@@ -89,6 +89,17 @@ def test_only_named_networks_have_names():
     assert [text.get_text() for text in ax.texts] == ["whole"]
 
 
+def test_what_lies_in_the_close_up_is_named_there_only():
+    fig = safety_utility(networks(), "nll", "margin", "broken", cap=4.0, close=["esu"])
+    wide, near = fig.axes
+    assert {text.get_text() for text in wide.texts} == {"whole", "safety 2 (at 9, 90 % broken)"}
+    assert {text.get_text() for text in near.texts} == {"esu 1", "esu 2 (20 % broken)"}
+    (box,) = wide.patches
+    assert (box.get_x(), box.get_x() + box.get_width()) == pytest.approx(near.get_xlim())
+    assert (box.get_y(), box.get_y() + box.get_height()) == pytest.approx(near.get_ylim())
+    assert len(safety_utility(networks(), "nll", "margin", "broken", close=["tuned"]).axes) == 1
+
+
 def distances():
     rows = [
         ("c", seed, tokens, layer, 1, layer / 10 + tokens, 0.2)

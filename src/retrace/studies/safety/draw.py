@@ -15,7 +15,16 @@ from retrace.plot.safety.outcomes import outcomes
 from retrace.plot.safety.pruned import against_pruned
 from retrace.plot.safety.safetyplane import safety_utility
 from retrace.studies.safety.labels import ACROSS, ANSWERS, CURVES, KEYWORDS, LABELS, MODELS, OUTCOMES
-from retrace.studies.safety.pictures import GROUPED, answers, compositions, distances, edge, networks, plane
+from retrace.studies.safety.pictures import (
+    CLOSE,
+    GROUPED,
+    answers,
+    compositions,
+    distances,
+    edge,
+    networks,
+    plane,
+)
 from retrace.studies.safety.probes import SIDES
 
 
@@ -29,6 +38,13 @@ def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[s
         "composition": flows(compositions(table), GROUPS, LABELS),
         "direction": directions(distances(table), SIDES, MODELS, labels=LABELS),
         "plane": safety_utility(
-            plane(table), "nll", "margin", "broken", cap=edge(table), joined=GROUPED, labels=LABELS
+            plane(table),
+            "nll",
+            "margin",
+            "broken",
+            cap=edge(table),
+            joined=GROUPED,
+            close=CLOSE,
+            labels=LABELS,
         ),
     }

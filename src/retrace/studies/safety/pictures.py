@@ -12,6 +12,7 @@ from retrace.studies.safety.labels import CROWD, LABELS, MODELS, ORDERS
 
 GROUPED = ORDERS[:7]  # groups and random units: the orders with curves
 FAMILIES = ("whole", "tuned", "budget", *GROUPED, "rivals")
+CLOSE = ("tuned", "budget")  # families that lie close together
 
 
 def networks(table: pd.DataFrame) -> pd.DataFrame:
