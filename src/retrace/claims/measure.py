@@ -16,6 +16,7 @@ from retrace.stats.correlation import Array
 from retrace.stats.intervals import t_interval
 
 SHUFFLES = 999
+ROUNDING = 1e-12  # share of the largest seed's value below which a mean is zero
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def measure(
     for block in layout.blocks:
         point[(..., *layout.place(block))] = _outcome(layout, data, block, None)
     per_seed = weighted_mean(point, np.ones(shape))
-    values = weighted_mean(per_seed, np.ones(len(layout.seeds)))
+    values = _rounded(weighted_mean(per_seed, np.ones(len(layout.seeds))), per_seed)
 
     units = len(layout.groups) if evidence.resample == "groups" else len(_units(layout)[0])
     resamples = np.empty(0)
@@ -96,6 +97,7 @@ def measure(
     else:
         exact = _unanimous(layout, data, units, replicates)
         resamples = _bootstrap(evidence, layout, data, point, stream, replicates) if exact is None else exact
+        resamples = _rounded(resamples, per_seed)
         low, high = percentile_interval(resamples, level)
         interval = min(low, float(values)), max(high, float(values))
     lost = [b for b in layout.blocks if not np.isfinite(point[(..., *layout.place(b))]).all()]
@@ -110,6 +112,12 @@ def measure(
         units=units,
         seeds=layout.seeds,
     )
+
+
+def _rounded(means: Array, per_seed: Array) -> Array:
+    """Means (...), exactly 0 where seeds or rows cancel out but for rounding: a tie is no support."""
+    largest = np.abs(np.where(np.isfinite(per_seed), per_seed, 0.0)).max(-1)
+    return np.where(np.abs(means) < ROUNDING * largest, 0.0, means)
 
 
 def _unanimous(layout: _Layout, data: list[list[Array]], units: int, replicates: int) -> Array | None:

@@ -68,7 +68,8 @@ STUDY = Study(
             "ssah",
             "plane",
             "Safety upwards, loss of utility to the right; pruned networks of one order are joined, from few "
-            "units to many. Bars: 95 % t intervals over seeds.",
+            "units to many. What lies in the frame is drawn larger, and named, below. Bars: 95 % t intervals "
+            "over seeds.",
         ),
     ),
 )
