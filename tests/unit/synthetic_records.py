@@ -165,6 +165,7 @@ def verdicts():
                 expect={"at_most": 14},
                 published={"value": 11.2, "where": "Table 2, row 3"},
                 origin="paper",
+                reason="not clearly at most 14; about 7 seeds would decide it",
                 seeds_to_decide=7,
                 control=control(15.0, [13.5, 17.2]),
                 baselines=[baseline("one-epoch extrapolation", 11.9)],

@@ -105,6 +105,7 @@ def test_every_claim_is_there_and_reachable(figures):
         "0.00166",
     ]:
         assert phrase in page.text.replace("\u00a0", " "), phrase
+    assert page.text.count("seeds would decide") == 1
 
 
 def test_hostile_text_stays_text(figures):

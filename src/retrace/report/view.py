@@ -57,7 +57,6 @@ def claim_view(claim: Record) -> dict[str, Any]:
     published = claim.get("published") or {}
     control = claim.get("control")
     baselines = [b | {"text": measured(b), "note": _compare(b, claim)} for b in claim.get("baselines") or []]
-    more = number(claim.get("seeds_to_decide"))
     return {
         "id": str(claim.get("id", "")),
         "says": str(claim.get("says", "")),
@@ -76,7 +75,6 @@ def claim_view(claim: Record) -> dict[str, Any]:
         "verdict": verdict,
         "slug": verdict.replace(" ", "-"),
         "reason": str(claim.get("reason") or ""),
-        "more_seeds": "" if math.isnan(more) else f"about {more:.0f} seeds would decide",
         "scope": str(claim.get("scope") or ""),
         "control": {**control, "text": measured(control)} if control else None,
         "baselines": baselines,
