@@ -13,8 +13,8 @@ from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 from timing import cpu_seconds
 
-from retrace.attacks.lira import lira
-from retrace.attacks.rmia import dominated_share
+from retrace.attacks.membership.lira import lira
+from retrace.attacks.membership.rmia import dominated_share
 from retrace.attacks.roc import balanced_accuracy, best_threshold, best_threshold_per_class
 
 Line = tuple[str, float, float, float, float, str]

@@ -15,9 +15,9 @@ from timing import cpu_seconds
 from torch import nn
 
 from retrace.metrics.activations import channel_means, forward
-from retrace.metrics.arm import arm
-from retrace.metrics.preindex import pair_sums, prepare, representation_distance
-from retrace.metrics.resque import class_activation_sums, resque_dist
+from retrace.metrics.reuse.arm import arm
+from retrace.metrics.reuse.preindex import pair_sums, prepare, representation_distance
+from retrace.metrics.reuse.resque import class_activation_sums, resque_dist
 
 WIDTHS = (64,) * 5 + (128,) * 5 + (256,) * 5 + (512,) * 5
 

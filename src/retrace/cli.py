@@ -72,20 +72,21 @@ def _verdicts(arguments: argparse.Namespace, root: Path) -> None:
 
 
 def _index(arguments: argparse.Namespace, root: Path) -> None:
-    from retrace.records import index
+    from retrace.upkeep import index
 
     lines = index.write(_config(root, arguments.scale), root)
     print(index.text(lines))
 
 
 def _audit(arguments: argparse.Namespace, root: Path) -> int:
-    from retrace.records import audit
+    from retrace.upkeep import audit
 
     return audit.run(_config(root, arguments.scale), root, arguments.k, arguments.seed)
 
 
 def _gc(arguments: argparse.Namespace, root: Path) -> None:
-    from retrace.records import index, store
+    from retrace.records import store
+    from retrace.upkeep import index
 
     files = store.unreached(root, index.reached(root))
     for path in files:
@@ -103,7 +104,8 @@ def _pull(arguments: argparse.Namespace, root: Path) -> None:
 
 
 def _publish(arguments: argparse.Namespace, root: Path) -> None:
-    from retrace.records import index, store
+    from retrace.records import store
+    from retrace.upkeep import index
 
     keep = index.reached(root) if arguments.prune else None
     print(

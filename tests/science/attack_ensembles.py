@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from retrace.attacks.ensemble import Ensemble, Population
+from retrace.attacks.membership.ensemble import Ensemble, Population
 
 
 def halves(models: int, examples: int, rng: np.random.Generator) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from retrace.defenses.bench import Bench
+from retrace.defenses.membership.bench import Bench
 from retrace.nets.targets import build_target
 from retrace.training.fit import Schedule, cross_entropy, fit
 from retrace.training.halves import complementary_halves, member_rows

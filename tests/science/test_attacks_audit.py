@@ -6,11 +6,11 @@ from attack_ensembles import halves, make_ensemble
 from scipy.special import log_softmax
 
 from retrace.attacks.arrays import AttackError
-from retrace.attacks.audit import run_attacks, summarise
-from retrace.attacks.ensemble import Ensemble, Population
-from retrace.attacks.lira import lira
+from retrace.attacks.membership.audit import run_attacks, summarise
+from retrace.attacks.membership.ensemble import Ensemble, Population
+from retrace.attacks.membership.lira import lira
+from retrace.attacks.membership.suite import attacks_for, decides_at_zero
 from retrace.attacks.roc import auc, tpr_at_fpr
-from retrace.attacks.suite import attacks_for, decides_at_zero
 
 CHEAP = (
     "loss",

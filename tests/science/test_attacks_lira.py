@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 
 from retrace.attacks.arrays import AttackError
-from retrace.attacks.lira import lira
+from retrace.attacks.membership.lira import lira
 from retrace.attacks.roc import auc
 
 

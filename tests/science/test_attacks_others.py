@@ -4,13 +4,13 @@ from scipy.special import log_softmax
 from scipy.stats import norm
 
 from retrace.attacks.arrays import AttackError
-from retrace.attacks.gradient import gradient_norm_attack
-from retrace.attacks.nn import nn_attack
-from retrace.attacks.population import attack_p
-from retrace.attacks.quantile import quantile_attack
-from retrace.attacks.reference import attack_r, difficulty_calibration
+from retrace.attacks.membership.gradient import gradient_norm_attack
+from retrace.attacks.membership.nn import nn_attack
+from retrace.attacks.membership.population import attack_p
+from retrace.attacks.membership.quantile import quantile_attack
+from retrace.attacks.membership.reference import attack_r, difficulty_calibration
+from retrace.attacks.membership.threshold import threshold_attack, threshold_attack_per_class
 from retrace.attacks.roc import auc, balanced_accuracy, best_threshold
-from retrace.attacks.threshold import threshold_attack, threshold_attack_per_class
 from retrace.metrics.norm_disparity import norm_auc, representation_norms, standardised_difference
 
 

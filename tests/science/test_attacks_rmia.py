@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from retrace.attacks import rmia
 from retrace.attacks.arrays import AttackError
-from retrace.attacks.rmia import dominated_share, rmia_offline, rmia_online, tune_a
+from retrace.attacks.membership import rmia
+from retrace.attacks.membership.rmia import dominated_share, rmia_offline, rmia_online, tune_a
 from retrace.attacks.roc import auc
 
 

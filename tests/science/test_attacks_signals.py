@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from retrace.attacks.arrays import AttackError
-from retrace.attacks.signals import (
+from retrace.attacks.membership.signals import (
     SIGNALS,
     confidence,
     entropy,

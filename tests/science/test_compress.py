@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from retrace.compress.channels import cut, slim, struct_lth
-from retrace.compress.hydra import hydra, initial_scores
-from retrace.compress.importance import drawn, magnitude, sensitivity, taylor
-from retrace.compress.masks import full_masks, keep_best, kept_share, prunable
-from retrace.compress.narrow import narrow, refilled
-from retrace.compress.physical import compressed
-from retrace.compress.pruner_names import check_pruner, check_share
+from retrace.compress.pruning.channels import cut, slim, struct_lth
+from retrace.compress.pruning.hydra import hydra, initial_scores
+from retrace.compress.pruning.importance import drawn, magnitude, sensitivity, taylor
+from retrace.compress.pruning.masks import full_masks, keep_best, kept_share, prunable
+from retrace.compress.pruning.names import check_pruner, check_share
+from retrace.compress.pruning.narrow import narrow, refilled
+from retrace.compress.pruning.physical import compressed
 from retrace.nets.conv_block_names import SHAPES
 from retrace.nets.conv_blocks import conv_blocks, interval_aware, shape_of
 from retrace.stage import StageError

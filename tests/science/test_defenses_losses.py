@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shadow_bench import bench
 
-from retrace.defenses.distilling.distil import distillation
-from retrace.defenses.hamp import hamp_loss, rewrite, soft_label
-from retrace.defenses.losses.ccl import convex_concave
-from retrace.defenses.losses.penalty import confidence_penalty
-from retrace.defenses.losses.relaxloss import relaxloss
-from retrace.defenses.losses.smoothing import label_smoothing
+from retrace.defenses.membership.distilling.distil import distillation
+from retrace.defenses.membership.hamp import hamp_loss, rewrite, soft_label
+from retrace.defenses.membership.losses.ccl import convex_concave
+from retrace.defenses.membership.losses.penalty import confidence_penalty
+from retrace.defenses.membership.losses.relaxloss import relaxloss
+from retrace.defenses.membership.losses.smoothing import label_smoothing
 from retrace.training.fit import Batch
 
 LOGITS = torch.randn(3, 8, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

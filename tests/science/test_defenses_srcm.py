@@ -3,9 +3,9 @@ import torch
 import torch.nn.functional as F
 from shadow_bench import CLASSES, bench
 
-from retrace.defenses.run import defend
-from retrace.defenses.settings import RelaxLoss, Srcm
-from retrace.defenses.srcm import SaturnRing
+from retrace.defenses.membership.run import defend
+from retrace.defenses.membership.settings import RelaxLoss, Srcm
+from retrace.defenses.membership.srcm import SaturnRing
 
 X = torch.randn(50, 8, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.1, 12, 50)[:, None]
 

@@ -2,11 +2,11 @@ import pytest
 import torch
 from shadow_bench import CLASSES, bench, fresh, pool
 
-from retrace.defenses.advreg import Inference
-from retrace.defenses.noising.accounting import epsilon, noise_for
-from retrace.defenses.noising.dpsgd import poisson
-from retrace.defenses.run import defend
-from retrace.defenses.settings import AdvReg, Dmp, DpSgd, EarlyStopping, Selena
+from retrace.defenses.membership.advreg import Inference
+from retrace.defenses.membership.dpsgd import poisson
+from retrace.defenses.membership.run import defend
+from retrace.defenses.membership.settings import AdvReg, Dmp, DpSgd, EarlyStopping, Selena
+from retrace.privacy.accounting import epsilon, noise_for
 from retrace.stage import StageError
 from retrace.training.fit import cross_entropies, cross_entropy, fit
 from retrace.training.per_sample import clipped_sums
@@ -127,7 +127,7 @@ def test_dmp_students_never_see_a_members_label():
 
 
 def test_selena_answers_come_from_models_that_left_the_example_out(monkeypatch):
-    import retrace.defenses.distilling.selena as module
+    import retrace.defenses.membership.distilling.selena as module
 
     made = bench(models=4)
     seen = []

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shadow_bench import bench, fresh
 
-from retrace.defenses.rewinding.blocks import blocks, cuts, mirrored, region_mask
-from retrace.defenses.rewinding.cwrf import cwrf
-from retrace.defenses.rewinding.pptp import choose, pptp
-from retrace.defenses.rewinding.scores import flat, kinds, pearson, top_mask, weight_scores
-from retrace.defenses.run import defend
-from retrace.defenses.settings import Cwrf, Pptp, RelaxLoss, Undefended
+from retrace.defenses.membership.rewinding.blocks import blocks, cuts, mirrored, region_mask
+from retrace.defenses.membership.rewinding.cwrf import cwrf
+from retrace.defenses.membership.rewinding.pptp import choose, pptp
+from retrace.defenses.membership.rewinding.scores import flat, kinds, pearson, top_mask, weight_scores
+from retrace.defenses.membership.run import defend
+from retrace.defenses.membership.settings import Cwrf, Pptp, RelaxLoss, Undefended
 from retrace.seeds import derive
 from retrace.stage import StageError
 from retrace.training.fit import orders

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from retrace.metrics.histograms import BINS, DISTANCES, Prepared, distance_sums, row_histograms
-from retrace.metrics.preindex import representation_distance
+from retrace.metrics.reuse.histograms import BINS, DISTANCES, Prepared, distance_sums, row_histograms
+from retrace.metrics.reuse.preindex import representation_distance
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import official

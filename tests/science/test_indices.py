@@ -10,16 +10,16 @@ from scipy.stats import wasserstein_distance
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from retrace.metrics.arm import ArmSpec, arm, layer_distance, sample_distance
-from retrace.metrics.clustering import (
+from retrace.metrics.reuse.arm import ArmSpec, arm, layer_distance, sample_distance
+from retrace.metrics.reuse.clustering import (
     adjusted_rand_index,
     class_means,
     class_sums,
     kmeans_clusters,
     lloyd,
 )
-from retrace.metrics.preindex import composite, inv_aris, pixel_change
-from retrace.metrics.resque import resque_dist, resque_task
+from retrace.metrics.reuse.preindex import composite, inv_aris, pixel_change
+from retrace.metrics.reuse.resque import resque_dist, resque_task
 
 RNG = np.random.default_rng
 SPECS = [

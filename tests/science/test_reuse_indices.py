@@ -11,10 +11,10 @@ from torchvision import models
 from torchvision.models.resnet import BasicBlock
 
 from retrace.metrics.activations import channel_means, family, forward, kept_layers, last_conv, pooled_output
-from retrace.metrics.arm import ArmSpec, arm
-from retrace.metrics.clean_side import clean_side
-from retrace.metrics.resque import class_activation_sums, resque_dist
-from retrace.metrics.reuse_indices import all_indices, all_task_indices
+from retrace.metrics.reuse.arm import ArmSpec, arm
+from retrace.metrics.reuse.clean_side import clean_side
+from retrace.metrics.reuse.indices import all_indices, all_task_indices
+from retrace.metrics.reuse.resque import class_activation_sums, resque_dist
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import official

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from retrace.compress.importance import magnitude
-from retrace.compress.masks import full_masks, keep_best
+from retrace.compress.pruning.importance import magnitude
+from retrace.compress.pruning.masks import full_masks, keep_best
 from retrace.nets.conv_block_names import SHAPES
 from retrace.nets.conv_blocks import conv_blocks, interval_aware
 from retrace.stage import StageError

@@ -15,7 +15,6 @@ from retrace.stage import StageError
 from retrace.training.batches import epochs, steps_per_epoch, to_tensor
 from retrace.training.evaluate import Evaluator, evaluate, foldable
 from retrace.training.loop import TrainSettings, train
-from retrace.training.many import retrain_many, worth_stacking
 from retrace.training.optim import Optimiser, OptimiserSettings
 from retrace.training.retrain import RetrainSettings, Shifted, retrain
 from retrace.training.stoprule import StopRule
@@ -120,8 +119,6 @@ def test_a_loss_that_is_not_finite_is_named_with_epoch_and_step() -> None:
     data = Shifted(x, y, *images(50, 1))
     with pytest.raises(StageError, match=r"epoch 1, step \d of 4"):
         retrain(build("mlp", 1, 8, 10, 0), data, RetrainSettings(NEVER), 0)
-    with pytest.raises(StageError, match="not finite"):
-        retrain_many(build("mlp", 1, 8, 10, 0), [("nan", data)], RetrainSettings(NEVER), [0], stacked=True)
 
 
 @pytest.mark.parametrize("name", ["cnn", "mlp", "mobilenet-s", "resnet-s", "vgg-s", "vit-s"])
@@ -150,7 +147,7 @@ def test_retraining_repeats_exactly_and_meets_the_target() -> None:
     settings = RetrainSettings(StopRule(0.5, 10), eval_every=2)
     net = build("cnn", 1, 8, 10, 0)
     before = state_arrays(net)
-    done = retrain_many(net, [("a", shifted(1))], settings, [3, 3, 4])["a"]
+    done = [retrain(copy.deepcopy(net), shifted(1), settings, seed) for seed in (3, 3, 4)]
     texts = [json.dumps(d.costs) for d in done]
     assert texts[0] == texts[1] != texts[2]
     assert all(np.array_equal(before[k], v) for k, v in state_arrays(net).items())
@@ -195,34 +192,6 @@ def test_costs_against_plain_sums() -> None:
     assert costs["param_change_mean_numel"] == pytest.approx(
         np.mean([m / n for m, n in zip(moved, sizes, strict=True)]), rel=1e-3
     )
-
-
-@pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_the_stack_gives_what_the_loop_gives(name: str) -> None:
-    net = build(name, 1, 8, 10, 0)
-    easy, hard = shifted(1), shifted(2)
-    hard = Shifted(hard.x_train * -1, hard.y_train, -hard.x_test, hard.y_test.flip(0))  # never learnt
-    shifts = [("easy", easy), ("hard", hard), ("small", shifted(3, rows=60))]
-    # With a batch norm a hair's breadth grows with Adam's first steps, so few of them are compared.
-    target, cap = (0.6, 6) if name == "mlp" else (0.15, 1.5)
-    settings = RetrainSettings(StopRule(target, cap), eval_every=3)
-    looped = retrain_many(net, shifts, settings, [0, 1], stacked=False)
-    stacked = retrain_many(net, shifts, settings, [0, 1], stacked=True)
-    assert list(looped) == list(stacked)
-    outcomes = set()
-    for key in looped:
-        for a, b in zip(looped[key], stacked[key], strict=True):
-            assert a.costs.keys() == b.costs.keys()
-            outcomes.add(a.costs["outcome"])
-            for cost in ("steps", "outcome", "censored", "curve"):
-                assert a.costs[cost] == b.costs[cost]
-            for cost in ("grad_norm_mean", "grad_norm_official", "param_change", "param_change_mean_numel"):
-                assert a.costs[cost] == pytest.approx(b.costs[cost], rel=1e-5, abs=1e-7)
-    assert outcomes == {"PASS", "CAP"}
-
-
-def test_only_small_networks_of_linear_layers_are_stacked_on_a_cpu() -> None:
-    assert [worth_stacking(build(n, 1, 8, 10, 0)) for n in ("mlp", "cnn", "vit-s")] == [True, False, False]
 
 
 def test_training_does_not_import_the_compiler() -> None:

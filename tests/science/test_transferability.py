@@ -7,8 +7,8 @@ from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 from sklearn.covariance import LedoitWolf
 
-from retrace.metrics import transferability as rivals
-from retrace.metrics.gradients import initial_gradient_norm
+from retrace.metrics.reuse import transferability as rivals
+from retrace.metrics.reuse.gradients import initial_gradient_norm
 
 RNG = np.random.default_rng
 

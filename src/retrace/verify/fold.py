@@ -18,35 +18,29 @@ def fold(
     input_shape: Shape,
     *,
     batch: Tensor | None = None,
-    frozen: bool = True,
     dtype: torch.dtype | None = None,
 ) -> Network:
     """The module as a network of affine maps and ReLUs with every batch norm folded into the layer before it.
 
     Takes Sequential, `Residual`, Linear, Conv2d, BatchNorm1d/2d, ReLU, Flatten, Identity and Dropout (as in
     evaluation). `input_shape` is without the batch. With `batch` (n, *input_shape) batch norms use the biased
-    statistics of that batch as in training, else the running ones. `frozen` detaches the weights and folds in
-    float64; otherwise the result is differentiable with respect to the module's parameters.
+    statistics of that batch as in training, else the running ones. Weights are detached and folded
+    in float64; the network has `dtype`, the module's own by default.
     Errors: ValueError for a layer without bounds, or one whose options have none.
     """
-    if not frozen:
-        builder = _Builder(input_shape, batch, frozen)
-        builder.add(module, 0, "net")
-        return builder.network()
     with torch.no_grad():
-        builder = _Builder(input_shape, None if batch is None else batch.double(), frozen)
+        builder = _Builder(input_shape, None if batch is None else batch.double())
         builder.add(module, 0, "net")
         wanted = dtype or next((p.dtype for p in module.parameters()), torch.get_default_dtype())
         return builder.network().to(wanted)
 
 
 class _Builder:
-    def __init__(self, input_shape: Shape, batch: Tensor | None, frozen: bool) -> None:
+    def __init__(self, input_shape: Shape, batch: Tensor | None) -> None:
         self.shapes, self.values = [tuple(input_shape)], [batch]
         self.nodes: list[Node] = []
         self.gammas: dict[int, Tensor] = {}  # node number -> scale of the batch norm folded into it
         self.readers: dict[int, int] = {}
-        self.frozen = frozen
 
     def network(self) -> Network:
         if len(self.shapes[-1]) != 1:
@@ -96,16 +90,13 @@ class _Builder:
 
     def weights(self, layer: nn.Linear | nn.Conv2d) -> tuple[Tensor, Tensor]:
         bias = layer.weight.new_zeros(layer.weight.shape[0]) if layer.bias is None else layer.bias
-        return self.own(layer.weight), self.own(bias)
-
-    def own(self, tensor: Tensor) -> Tensor:
-        return tensor.detach().double() if self.frozen else tensor
+        return _own(layer.weight), _own(bias)
 
     def norm(self, module: Norm, source: int, name: str) -> int:
         mean, variance = self.statistics(module, source, name)
         root = torch.rsqrt(variance + module.eps)
-        gamma = torch.ones_like(root) if module.weight is None else self.own(module.weight)
-        beta = torch.zeros_like(root) if module.bias is None else self.own(module.bias)
+        gamma = torch.ones_like(root) if module.weight is None else _own(module.weight)
+        beta = torch.zeros_like(root) if module.bias is None else _own(module.bias)
         scale, shift = gamma * root, beta - mean * gamma * root
         before = self.nodes[source - 1].operation if source else None
         if (
@@ -130,7 +121,7 @@ class _Builder:
             return value.mean(over), value.var(over, correction=0)
         if module.running_mean is None or module.running_var is None:
             raise ValueError(f"{name}: batch norm without running statistics; give fold() a batch")
-        return self.own(module.running_mean), self.own(module.running_var)
+        return _own(module.running_mean), _own(module.running_var)
 
     def append(self, operation: Operation, inputs: tuple[int, ...]) -> int:
         given = [self.values[k] for k in inputs]
@@ -147,6 +138,10 @@ class _Builder:
         self.shapes.append(shape)
         self.values.append(value)
         return len(self.nodes)
+
+
+def _own(tensor: Tensor) -> Tensor:
+    return tensor.detach().double()
 
 
 def _plain(layer: nn.Conv2d) -> bool:

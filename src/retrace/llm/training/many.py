@@ -1,4 +1,7 @@
-"""Train the adapters of many runs at once: every step passes the network once for all of them."""
+"""Train the adapters of many runs at once: every step passes the network once for all of them.
+
+No study uses this yet: the studies that fine-tune with low-rank adapters (backdoors, compression) do.
+"""
 
 from __future__ import annotations
 

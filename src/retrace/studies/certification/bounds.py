@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from retrace.compress.physical import compressed
+from retrace.compress.pruning.physical import compressed
 from retrace.stage import Array
 from retrace.studies.certification.params import Verification
 from retrace.studies.certification.setup import Data

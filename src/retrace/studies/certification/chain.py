@@ -10,12 +10,12 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from retrace.compress.channels import Channels, cut, slim, struct_lth
-from retrace.compress.hydra import hydra
-from retrace.compress.importance import drawn, magnitude, sensitivity, taylor
-from retrace.compress.masks import Masks, full_masks, keep_best
-from retrace.compress.narrow import narrow, refilled
-from retrace.compress.pruner_names import STRUCTURED
+from retrace.compress.pruning.channels import Channels, cut, slim, struct_lth
+from retrace.compress.pruning.hydra import hydra
+from retrace.compress.pruning.importance import drawn, magnitude, sensitivity, taylor
+from retrace.compress.pruning.masks import Masks, full_masks, keep_best
+from retrace.compress.pruning.names import STRUCTURED
+from retrace.compress.pruning.narrow import narrow, refilled
 from retrace.nets.conv_block_names import SHAPES
 from retrace.nets.conv_blocks import conv_blocks, interval_aware
 from retrace.seeds import derive

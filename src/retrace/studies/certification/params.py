@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from retrace.compress.pruner_names import DENSE, check_pruner, check_share
+from retrace.compress.pruning.names import DENSE, check_pruner, check_share
 from retrace.data import external
 from retrace.errors import unknown
 from retrace.nets.conv_block_names import SHAPES

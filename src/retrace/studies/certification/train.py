@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from retrace.compress.masks import kept_share, prunable
+from retrace.compress.pruning.masks import kept_share, prunable
 from retrace.device import current
 from retrace.nets.conv_block_names import SHAPES
 from retrace.stage import Array, Inputs, Output

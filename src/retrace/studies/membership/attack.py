@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retrace.attacks.audit import AttackResult, run_attacks
-from retrace.attacks.ensemble import Ensemble, Population
+from retrace.attacks.membership.audit import AttackResult, run_attacks
+from retrace.attacks.membership.ensemble import Ensemble, Population
 from retrace.attacks.roc import roc
 from retrace.metrics.norm_disparity import norm_auc, standardised_difference
 from retrace.seeds import derive
@@ -25,9 +25,9 @@ FLAT = 1e-5  # spread, relative to the size, that is float32 rounding of a norm 
 def run(params: Params, inputs: Inputs, seed: int) -> Output:
     """Every attack of the cell on every method.
 
-    Results of each method: `attacks` (AUC, balanced accuracy, TPR; see `retrace.attacks.audit`), `roc` (TPR
-    of each attack at the false-positive rates `fpr`, scores of all targets pooled), and `norms` (disparity
-    and AUC of the representation norm, a number a target, and its histograms pooled over targets).
+    Results of each method: `attacks` (AUC, balanced accuracy, TPR; see `retrace.attacks.membership.audit`),
+    `roc` (TPR of each attack at the false-positive rates `fpr`, scores of all targets pooled), and `norms`
+    (disparity and AUC of the representation norm, a number a target, and its histograms pooled over targets).
     """
     sets, outputs = inputs["prepare"].read_scratch(), inputs["measure"].read_scratch()
     results: dict[str, Any] = {}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from retrace.defenses.bench import Bench
-from retrace.defenses.run import defend
-from retrace.defenses.settings import Method
+from retrace.defenses.membership.bench import Bench
+from retrace.defenses.membership.run import defend
+from retrace.defenses.membership.settings import Method
 from retrace.device import current
 from retrace.nets.targets import Head
 from retrace.seeds import derive

@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from retrace.defenses.hamp import rewrite
-from retrace.defenses.settings import Hamp, Method, Srcm
-from retrace.defenses.srcm import ring_head
+from retrace.defenses.membership.hamp import rewrite
+from retrace.defenses.membership.settings import Hamp, Method, Srcm
+from retrace.defenses.membership.srcm import ring_head
 from retrace.device import current
 from retrace.metrics.norm_disparity import representation_norms
 from retrace.metrics.sample_gradients import input_gradient_norms, weight_gradient_norms

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from retrace.data import external, spoil
-from retrace.defenses.settings import Hamp, Method, Pptp, Srcm
+from retrace.defenses.membership.settings import Hamp, Method, Pptp, Srcm
 from retrace.errors import unknown
 from retrace.nets.target_names import check_target, perceptron
 from retrace.strict import Strict

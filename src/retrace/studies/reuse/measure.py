@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrace.device import current
-from retrace.metrics.clean_side import clean_side
-from retrace.metrics.reuse_indices import all_indices, all_task_indices
+from retrace.metrics.reuse.clean_side import clean_side
+from retrace.metrics.reuse.indices import all_indices, all_task_indices
 from retrace.seeds import derive, generator
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.reuse.source import restore

@@ -131,19 +131,3 @@ def margins(
         near = [(low[some], high[some]) for low, high in known]
         parts.append(bound_rows(net, net.output, near, region.take(some))(rows[some]))
     return torch.maximum(torch.cat(parts), interval.margins(net, region, labels))
-
-
-def mixed_margins(net: Network, region: Box, labels: Tensor, kappa: float) -> Tensor:
-    """kappa x CROWN-IBP + (1 - kappa) x IBP margins (n, classes - 1), differentiable in the weights.
-
-    The training bound of Zhang et al. 2020, equation 8; kappa 0 costs one interval pass only.
-    Errors: ValueError for a kappa outside [0, 1].
-    """
-    if not 0 <= kappa <= 1:
-        raise ValueError(f"kappa is {kappa}: give a share of CROWN-IBP between 0 and 1")
-    plain = interval.margins(net, region, labels)
-    if kappa == 0:
-        return plain
-    known = interval.preactivations(net, region)
-    rows = margin_rows(labels, net.classes).to(region.lower.dtype)
-    return kappa * bound_rows(net, net.output, known, region)(rows) + (1 - kappa) * plain

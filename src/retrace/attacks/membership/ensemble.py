@@ -1,0 +1,157 @@
+"""The arrays of an audit: K models trained by one pipeline on halves of one pool, each target once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from retrace.attacks.arrays import AttackError, Bools, Floats, Ints, as_bools, as_floats, as_labels
+from retrace.attacks.membership.signals import SIGNALS, member_high
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Population:
+    """Non-members of every model: logits (K,Z,C), labels (Z,), optional features (Z,D)."""
+
+    logits: Array
+    labels: Array
+    features: Array | None = None
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """K models on a pool of N examples with C classes; construction checks everything (AttackError).
+
+    `logits` (K,N,C), any float type, may be a memory map; `labels` (N,); `member` (K,N) bool; `defences`
+    (K,): each model's training pipeline in words, which must be one and the same: an attacker knows the
+    defence and trains the shadows with it. `gradient_norms`: name -> (K,N). `features` (N,D) describe the
+    examples without any model. `ids` (N,) name the pool's examples and `reserved` those of other sets
+    (a defence's reference set, the population, the test set), which must not overlap the pool.
+    """
+
+    logits: Array
+    labels: Array
+    member: Array
+    defences: Sequence[str]
+    population: Population | None = None
+    gradient_norms: Mapping[str, Array] = field(default_factory=dict)
+    features: Array | None = None
+    ids: Array | None = None
+    reserved: Mapping[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.logits) != 3:
+            raise AttackError(
+                f"logits: the shape must be models x examples x classes; got {self.logits.shape}"
+            )
+        models, examples, classes = self.logits.shape
+        inside = as_bools(self.member, "member", (models, examples))
+        as_labels(self.labels, "labels", examples, classes)
+        if models < 4:
+            raise AttackError(f"an audit needs 4 models or more (two complementary pairs); got {models}")
+        odd = np.flatnonzero(inside.all(axis=1) | ~inside.any(axis=1))
+        if len(odd):
+            raise AttackError(f"member: model {odd[0]} has only members or only non-members in the pool")
+        self._check_defences(models)
+        self._check_sets(examples)
+        for name, norms in self.gradient_norms.items():
+            as_floats(norms, f"gradient_norms[{name}]", (models, examples))
+        if self.features is not None:
+            as_floats(self.features, "features", (examples, None))
+        if self.population is not None:
+            self._check_population(self.population)
+
+    def _check_defences(self, models: int) -> None:
+        if len(self.defences) != models:
+            raise AttackError(f"defences: one for each of {models} models; got {len(self.defences)}")
+        for number, defence in enumerate(self.defences):
+            if defence != self.defences[0]:
+                raise AttackError(
+                    f"model {number} was trained with {defence!r}, model 0 with {self.defences[0]!r}: "
+                    "train the shadows with the target's defence"
+                )
+
+    def _check_sets(self, examples: int) -> None:
+        if self.reserved and self.ids is None:
+            raise AttackError(
+                "reserved sets are given without ids of the pool; give ids to check the overlap"
+            )
+        if self.ids is None:
+            return
+        if np.shape(self.ids) != (examples,) or len(np.unique(self.ids)) != examples:
+            raise AttackError(
+                f"ids: {examples} different ones, one an example; got shape {np.shape(self.ids)}"
+            )
+        for name, ids in self.reserved.items():
+            shared = np.intersect1d(ids, self.ids)
+            if len(shared):
+                raise AttackError(
+                    f"the {name} set shares {len(shared)} examples with the audited pool "
+                    f"(the first is {shared[0]}); draw it from outside the pool"
+                )
+
+    def _check_population(self, population: Population) -> None:
+        shape = np.shape(population.logits)
+        models, _, classes = self.logits.shape
+        if len(shape) != 3 or (shape[0], shape[2]) != (models, classes) or not shape[1]:
+            raise AttackError(f"population logits: the shape must be {models} x any x {classes}; got {shape}")
+        as_labels(population.labels, "population labels", shape[1], classes)
+        if population.features is not None:
+            if self.features is None:
+                raise AttackError("the population has features and the pool has none; give both or neither")
+            as_floats(population.features, "population features", (shape[1], self.features.shape[1]))
+
+    @cached_property
+    def inside(self) -> Bools:
+        """Membership (K,N)."""
+        return as_bools(self.member, "member", self.logits.shape[:2])
+
+    @cached_property
+    def partners(self) -> Ints:
+        """The model trained on each one's complement, (K,); -1 where there is none."""
+        found = np.full(len(self.inside), -1, dtype=np.int64)
+        waiting: dict[bytes, list[int]] = {}
+        for number, row in enumerate(self.inside):
+            twin = waiting.get((~row).tobytes())
+            if twin:
+                other = twin.pop()
+                found[number], found[other] = other, number
+            else:
+                waiting.setdefault(row.tobytes(), []).append(number)
+        return found
+
+    def references(self, target: int) -> Ints:
+        """The models that serve as references of a target: all but itself and its partner.
+
+        With the partner gone every example has as many IN and OUT references whether the target saw it or
+        not; with it kept, those counts would tell the answer.
+        """
+        models: Ints = np.arange(len(self.inside))
+        kept: Ints = models[(models != target) & (models != self.partners[target])]
+        return kept
+
+    @cached_property
+    def signals(self) -> dict[str, Floats]:
+        """Every signal with members high, name -> (K,N) float64."""
+        return {name: _signal(name, self.logits, self.labels) for name in SIGNALS}
+
+    @cached_property
+    def population_signals(self) -> dict[str, Floats]:
+        """The log-probability (as "loss") and phi of the population, name -> (K,Z); empty without one."""
+        if self.population is None:
+            return {}
+        return {
+            name: _signal(name, self.population.logits, self.population.labels) for name in ("loss", "phi")
+        }
+
+
+def _signal(name: str, logits: Array, labels: Array) -> Floats:
+    # model by model: float64 copies of one model's logits at a time
+    return np.stack([member_high(name, one, labels) for one in logits])

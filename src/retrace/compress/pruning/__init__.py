@@ -1,0 +1,1 @@
+"""Pruning: importance, masks, and the smaller networks that are left."""

@@ -1,0 +1,1 @@
+"""Defences against membership inference: how each trains or changes a network."""

@@ -1,1 +1,0 @@
-"""Noise on gradients and its privacy accountant: DP-SGD."""

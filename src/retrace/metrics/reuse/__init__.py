@@ -1,0 +1,1 @@
+"""Indices that foretell the cost of retraining: ARM, PreIndex, RESQUE and their rivals."""
