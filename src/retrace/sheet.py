@@ -81,7 +81,8 @@ def chosen_studies(config: Config) -> list[Study]:
 def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
     """The validated cells of a study at a scale.
 
-    Raises RetraceError naming the sheet, the cell and the key that does not fit.
+    Raises RetraceError naming the sheet, the cell and the key that does not fit, or a stage whose parameters
+    no cell has.
     """
     place = f"config/studies/{study.name}.yaml"
     sheet = validate(Sheet, read_yaml(root / place, place), place)
@@ -93,6 +94,12 @@ def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
     if len(set(rows.seeds)) < len(rows.seeds):
         raise RetraceError(f"{place}: scales.{scale}.seeds: a seed is listed twice: {rows.seeds}")
     model = params_model(study.name)
+    for stage in study.stages:
+        if not issubclass(model, stage.params):
+            raise RetraceError(
+                f"src/retrace/studies/{study.name}/params.py: Params lacks {stage.params.__name__}, the "
+                f"parameters of {stage.verb}; let it extend that class"
+            )
     cells = []
     for name, own in rows.cells.items():
         params = validate(model, {**sheet.base, **rows.base, **own}, f"{place}: scales.{scale}.cells.{name}")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy.typing as npt
 
 from retrace.errors import RetraceError
 
 Array = npt.NDArray[Any]
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ Inputs = Mapping[str, Evidence]  # verb -> evidence of the needed stage, same ce
 
 
 @dataclass(frozen=True)
-class EvidenceRow:
-    """One cell and seed of a sheet with its evidence by verb, as a study's `table` receives it."""
+class EvidenceRow(Generic[P]):
+    """One cell and seed of a sheet with its evidence by verb, as a study's `table` receives it.
+
+    `params` are the study's `Params`.
+    """
 
     cell: str
     seed: int
-    params: Mapping[str, Any]
+    params: P
     evidence: Mapping[str, Evidence]
 
 

@@ -1,7 +1,7 @@
 """What a study declares: its papers, its stages and what each needs, its figures.
 
-A study lives in `retrace.studies.<name>`: `study.py` holds its `STUDY` declaration, `params.py` its
-pydantic parameters, and one module a verb holds `run(params, inputs, seed) -> Output` (`retrace.stage`).
+A study lives in `retrace.studies.<name>`: `study.py` holds its `STUDY` declaration, `params.py` the
+types of its parameters, and one module a verb holds `run(params, inputs, seed) -> Output` (`retrace.stage`).
 No stage imports this module, so a declaration may gain a field without new keys for old evidence.
 """
 
@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from retrace.params import StageParams
+
 VERBS = ("prepare", "train", "defend", "attack", "measure", "judge", "draw")
 Verb = Literal["prepare", "train", "defend", "attack", "measure"]
 
@@ -19,15 +21,15 @@ Verb = Literal["prepare", "train", "defend", "attack", "measure"]
 class Stage:
     """One verb of a study.
 
-    `uses` names the parameters that enter the key (and are handed to `run`); `needs` the stages whose
-    evidence it reads; `reads` the parameters whose value is a data set of `data/catalogue.csv`;
+    `params` is the type of the parameters that enter the key and that `run` is given; `needs` names the
+    stages whose evidence it reads; `reads` the parameters whose value is a data set of `data/catalogue.csv`;
     `by` the parameters that name its folder (empty: the cell's name). A stage without `seeded` runs
     once for all seeds. `arrays`: leaves an evidence NPZ; `scratch`: leaves unversioned arrays
     (weights, shifted data) that only later stages read. Raise `version` to disown old evidence.
     """
 
     verb: Verb
-    uses: tuple[str, ...]
+    params: type[StageParams] = StageParams
     needs: tuple[Verb, ...] = ()
     reads: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
@@ -36,6 +38,11 @@ class Stage:
     scratch: bool = False
     torch: bool = True
     version: int = 1
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Names of its parameters."""
+        return tuple(self.params.model_fields)
 
 
 @dataclass(frozen=True)

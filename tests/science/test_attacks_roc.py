@@ -7,12 +7,12 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from retrace.attacks.arrays import AttackError
+from retrace.attacks.resolution import check_resolution
 from retrace.attacks.roc import (
     auc,
     balanced_accuracy,
     best_threshold,
     best_threshold_per_class,
-    check_resolution,
     positive_predictive_value,
     roc,
     tpr_at_fpr,

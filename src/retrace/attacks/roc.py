@@ -12,10 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from retrace.attacks.arrays import AttackError, Floats, Ints, as_bools, as_labels
+from retrace.attacks.resolution import LEAST_FALSE_POSITIVES, check_resolution
 from retrace.stats.intervals import clopper_pearson
-
-# k false positives are known to about 1/sqrt(k): with fewer than ten a TPR at that FPR says little
-LEAST_FALSE_POSITIVES = 10
 
 
 @dataclass(frozen=True)
@@ -80,18 +78,6 @@ def roc(scores: npt.ArrayLike, member: npt.ArrayLike) -> Roc:
 def auc(scores: npt.ArrayLike, member: npt.ArrayLike) -> float:
     """Return the area under the ROC of scores (n,): P(member scores higher) + half of P(equal)."""
     return roc(scores, member).auc
-
-
-def check_resolution(non_members: int, fpr: float, least: int = LEAST_FALSE_POSITIVES) -> None:
-    """Raise AttackError when `non_members` cannot resolve that FPR with `least` false positives."""
-    if not 0 < fpr <= 1:
-        raise AttackError(f"a false-positive rate lies in (0, 1]; got {fpr:g}")
-    if non_members * fpr * (1 + 1e-12) < least:
-        needed = int(np.ceil(least / fpr * (1 - 1e-12)))
-        raise AttackError(
-            f"TPR at FPR {fpr:g} needs {needed} non-members, there are {non_members}; "
-            f"enlarge the pool, add targets to pool over, or ask for FPR >= {least / max(non_members, 1):.2g}"
-        )
 
 
 def tpr_at_fpr(

@@ -16,7 +16,7 @@ def in_package(file: str) -> bool:
 
 def reader(name: str) -> str:
     """The module that reads data set `name`; its code enters the keys of the stages that read the set."""
-    from retrace.data.external import EXTERNAL
+    from retrace.data.external_names import EXTERNAL
 
     return "retrace.data.external" if name in EXTERNAL else "retrace.data.catalogue"
 
@@ -28,8 +28,9 @@ def fingerprint(root: Path, folder: str, name: str) -> str:
     Errors: StageError, one line, for an unknown name or a missing or altered file.
     """
     from retrace.data import external
+    from retrace.data.external_names import EXTERNAL
 
-    if name in external.EXTERNAL:
+    if name in EXTERNAL:
         return external.fingerprint(name, root / folder)
     _is_images(catalogue.entry(root, name))
     row = catalogue.verify(root, name)
@@ -38,7 +39,8 @@ def fingerprint(root: Path, folder: str, name: str) -> str:
 
 def load(root: Path, name: str, folder: str, download: bool) -> Images:
     """Data set `name`; `folder` and `download` matter only to the larger scales' sets."""
-    from retrace.data.external import EXTERNAL, load_external
+    from retrace.data.external import load_external
+    from retrace.data.external_names import EXTERNAL
 
     if name in EXTERNAL:
         return load_external(name, root / folder, download)

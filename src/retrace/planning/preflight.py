@@ -22,7 +22,8 @@ def check_scale_runs(config: Config, params: Iterable[dict[str, Any]], root: Pat
             f"scale {config.scale} needs an accelerator and none was found; run on a machine with one, plan "
             "only with -n, or insist with --config device=cpu (days)"
         )
-    from retrace.data.external import EXTERNAL, missing, remedy
+    from retrace.data.external import missing, remedy
+    from retrace.data.external_names import EXTERNAL
 
     wanted = {p.get(key) for p in params for key in ("dataset", "other_dataset")}
     names = sorted(name for name in wanted if name in EXTERNAL)

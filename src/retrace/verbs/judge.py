@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
 
 from retrace.claims.judge import judge
 from retrace.claims.load import parse_claims
 from retrace.claims.sealed import write_verdict
+from retrace.config import validate
 from retrace.records.evidence import read_evidence, read_record
 from retrace.seeds import derive
+from retrace.sheet import params_model
 from retrace.stage import Evidence, EvidenceRow
 
 SCHEMA = 1
@@ -54,7 +57,7 @@ def censored(table: pd.DataFrame, patterns: list[str]) -> list[int] | None:
     return [int(table["censored"][inside].sum()), sum(inside)]
 
 
-def evidence_rows(spec: dict[str, Any], root: Path) -> list[EvidenceRow]:
+def evidence_rows(spec: dict[str, Any], root: Path) -> list[EvidenceRow[BaseModel]]:
     """The rows of a spec ([cell, seed, {verb: path}], parameters by cell), with their evidence read once."""
     read: dict[str, Evidence] = {}
 
@@ -63,8 +66,10 @@ def evidence_rows(spec: dict[str, Any], root: Path) -> list[EvidenceRow]:
             read[path] = read_evidence(root / path, arrays=(root / path).with_suffix(".npz"))
         return read[path]
 
+    model = params_model(spec["study"])
+    params = {cell: validate(model, values, f"cell {cell}") for cell, values in spec["cells"].items()}
     return [
-        EvidenceRow(cell, seed, spec["cells"][cell], {verb: evidence(path) for verb, path in paths.items()})
+        EvidenceRow(cell, seed, params[cell], {verb: evidence(path) for verb, path in paths.items()})
         for cell, seed, paths in spec["rows"]
     ]
 

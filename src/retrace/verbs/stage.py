@@ -13,26 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from retrace import device, files
+from retrace.config import validate
 from retrace.data import sets
 from retrace.errors import RetraceError
 from retrace.meter import Meter
+from retrace.params import StageParams
 from retrace.recipe import code_digest, digest
 from retrace.records import evidence
+from retrace.sheet import load_study
 from retrace.stage import Evidence, Output
-
-
-class Params(dict[str, Any]):
-    """The parameters a stage declared in `uses`, as attributes; anything else is refused.
-
-    What is not declared is not in the key, so a stage must not see it.
-    """
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            value = self[name]
-        except KeyError:
-            raise AttributeError(f"parameter {name!r} is not in the stage's `uses`: add it there") from None
-        return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -66,11 +55,12 @@ def run(job: StageJob, root: Path) -> None:
     inputs = {verb: _need(paths, root) for verb, paths in job.needs.items()}
     inputs |= {param: _data(name, job, root) for param, name in job.reads.items() if name}
     with uncollected():
+        params = _params(job)
         chosen = device.pick(job.context["device"])
         os.environ["RETRACE_DEVICE"] = chosen
         stage = importlib.import_module(module)
     with Meter(**job.context["meter"], device=chosen) as meter:
-        output: Output = stage.run(Params(job.params), inputs, job.seed)
+        output: Output = stage.run(params, inputs, job.seed)
     _write(job, root, output, meter.record, chosen)
 
 
@@ -83,6 +73,12 @@ def uncollected() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _params(job: StageJob) -> StageParams:
+    """The job's parameters as the type that its stage declares."""
+    _, _, study, verb = job.recipe["module"].split(".")
+    return validate(load_study(study).stage(verb).params, job.params, f"{study} {verb}")
 
 
 def _need(paths: dict[str, str], root: Path) -> Evidence:

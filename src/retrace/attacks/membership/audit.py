@@ -10,7 +10,8 @@ import numpy as np
 from retrace.attacks.arrays import AttackError, Floats
 from retrace.attacks.membership.ensemble import Ensemble
 from retrace.attacks.membership.suite import attacks_for, decides_at_zero, nn_scores
-from retrace.attacks.roc import Rate, auc, balanced_accuracy, best_threshold, check_resolution, roc, tpr_of
+from retrace.attacks.resolution import check_resolution
+from retrace.attacks.roc import Rate, auc, balanced_accuracy, best_threshold, roc, tpr_of
 from retrace.stats.intervals import t_interval
 
 FPRS = (0.01, 0.001)

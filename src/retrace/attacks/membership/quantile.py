@@ -6,7 +6,7 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from retrace.attacks.arrays import AttackError, Floats, as_floats
-from retrace.attacks.roc import check_resolution
+from retrace.attacks.resolution import check_resolution
 
 
 def quantile_attack(

@@ -10,6 +10,7 @@ from retrace.attacks.arrays import AttackError, Floats
 from retrace.attacks.membership.ensemble import Ensemble
 from retrace.attacks.membership.gradient import gradient_norm_attack
 from retrace.attacks.membership.lira import Variance, lira
+from retrace.attacks.membership.names import METRICS, PER_CLASS
 from retrace.attacks.membership.nn import nn_attack
 from retrace.attacks.membership.population import attack_p
 from retrace.attacks.membership.quantile import quantile_attack
@@ -19,8 +20,6 @@ from retrace.attacks.membership.threshold import threshold_attack, threshold_att
 from retrace.errors import did_you_mean
 
 Attack = Callable[[Ensemble, int], Floats]
-METRICS = ("loss", "confidence", "entropy", "modified_entropy", "correctness")
-PER_CLASS = "_per_class"
 
 
 def attacks_for(models: Ensemble, names: tuple[str, ...] | None = None) -> dict[str, Attack]:

@@ -20,8 +20,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse settings that train nothing."""
-        if min(self.epochs, self.batch) < 1 or self.rate <= 0 or not 0 <= self.warmup < 1:
-            raise ValueError(f"{self}: epochs and batch are at least 1, the rate positive, warmup below 1")
+        if min(self.epochs, self.batch) < 1 or self.rate <= 0 or not 0 <= self.warmup < 1 or self.decay < 0:
+            raise ValueError(
+                f"{self}: epochs and batch are at least 1, rate above 0, warmup below 1; none is negative"
+            )
 
 
 def orders(count: int, settings: Settings, seed: int) -> list[list[int]]:

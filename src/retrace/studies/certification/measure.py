@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 from retrace.device import current
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.certification.bounds import Setting, bound, decide, folded, validate
-from retrace.studies.certification.params import Method, Verification
 from retrace.studies.certification.setup import load_network, set_up
-from retrace.training.robust.settings import RobustSettings
 
 if TYPE_CHECKING:
-    from retrace.studies.certification.params import Params
+    from retrace.studies.certification.params import Measure, Method
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     """Bounds and attacks of every network; complete verification of each method's chosen one.
 
     Leaves, per test image, `<method>/<state>/<quantity>` (see `retrace.studies.certification.bounds`).
@@ -24,17 +22,13 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     the slice showed and the share of unstable ReLUs by layer.
     """
     data = set_up(inputs, current())
-    setting = Setting(
-        RobustSettings.model_validate(params.training).epsilon,
-        Verification.model_validate(params.verification),
-    )
+    setting = Setting(params.training.epsilon, params.verification)
     trained: dict[str, Any] = inputs["train"].results["methods"]
     weights = inputs["train"].read_scratch()
     results: dict[str, Any] = {}
     timing: dict[str, Any] = {}
     arrays: dict[str, Array] = {}
-    for name, raw in params.methods.items():
-        method = Method.model_validate(raw)
+    for name, method in params.methods.items():
         own = trained[name]["own"]
         networks = {n: folded(load_network(weights, f"{name}/{n}", params.network, data), data) for n in own}
         states, hidden = [], {}

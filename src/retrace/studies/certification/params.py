@@ -1,33 +1,29 @@
-"""Parameters of the certification study's cells."""
+"""Parameters of the certification study's cells, stage by stage."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from retrace.compress.pruning.names import DENSE, check_pruner, check_share
-from retrace.data import external
+from retrace.data.external_names import EXTERNAL, IMAGES
 from retrace.errors import unknown
 from retrace.nets.conv_block_names import SHAPES
+from retrace.params import Group, Name, StageParams, known
 from retrace.strict import Strict
 from retrace.training.robust.settings import RobustSettings
 
 # of sets unpacked by hand the division does not know where the training part ends
-DATASETS = (
-    "fashion",
-    "mnist",
-    "digits",
-    *(name for name, known in external.EXTERNAL.items() if not known.by_hand),
-)
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
-Group = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
+DATASETS = tuple(name for name in IMAGES if name not in EXTERNAL or not EXTERNAL[name].by_hand)
 
 
 class Method(Strict):
     """A chain of networks: a dense one, then one for each kept share."""
 
-    pruner: str = Field("none", description="none (a dense network) or how weights or channels are chosen")
+    pruner: Annotated[str, AfterValidator(check_pruner)] = Field(
+        "none", description="none (a dense network) or how weights or channels are chosen"
+    )
     kept: list[float] = Field(
         default_factory=list, description="shares of convolution weights (of channels) kept"
     )
@@ -42,11 +38,6 @@ class Method(Strict):
     score_epochs: int = Field(2, ge=1, description="HYDRA: epochs of learning scores")
     score_rate: float = Field(1e-2, gt=0, description="HYDRA: their learning rate")
     complete: bool = Field(False, description="verify the chosen state by branch and bound too")
-
-    @field_validator("pruner")
-    @classmethod
-    def _known_pruner(cls, name: str) -> str:
-        return check_pruner(name)
 
     @model_validator(mode="after")
     def _fits(self) -> Method:
@@ -84,32 +75,33 @@ class Verification(Strict):
         return self
 
 
-class Params(Strict):
-    """One cell: a setting (data, network, training) and some of its methods."""
+class Prepare(StageParams):
+    """Which images, and how they are divided."""
 
-    setting: Group = Field(description="cells that share it are one table: same data, weights, order")
-    dataset: str
+    dataset: Annotated[str, known("data set", DATASETS)]
     train_images: int | None = Field(None, ge=100, description="null: all that are left")
     validation_images: int = Field(200, ge=10, description="the sparsity is chosen on these alone")
     test_images: int | None = Field(800, ge=10)
-    network: str = "conv2"
+
+
+class Train(StageParams):
+    """The networks: how each is trained and pruned."""
+
+    network: Annotated[str, known("network", SHAPES)] = "conv2"
     training: RobustSettings
     methods: dict[Name, Method] = Field(min_length=1)
+
+
+class Measure(Train):
+    """The networks, and how hard to attack and to verify them."""
+
     verification: Verification = Field(default_factory=lambda: Verification())
 
-    @field_validator("dataset")
-    @classmethod
-    def _known_dataset(cls, name: str) -> str:
-        if name not in DATASETS:
-            raise ValueError(unknown("data set", name, DATASETS))
-        return name
 
-    @field_validator("network")
-    @classmethod
-    def _known_network(cls, name: str) -> str:
-        if name not in SHAPES:
-            raise ValueError(unknown("network", name, SHAPES))
-        return name
+class Params(Prepare, Measure):
+    """One cell: a setting (data, network, training) and some of its methods."""
+
+    setting: Group = Field(description="cells that share it are one table: same data, weights, order")
 
     @model_validator(mode="after")
     def _methods_fit(self) -> Params:

@@ -6,27 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retrace.data.external_names import EXTERNAL
 from retrace.data.images import Labels
 from retrace.seeds import generator
 from retrace.stage import Array, Inputs, Output, StageError
 
 if TYPE_CHECKING:
-    from retrace.studies.certification.params import Params
+    from retrace.studies.certification.params import Prepare
 
-# images of the published training part, which come first; not read from the loader, which needs torch
-PUBLISHED = {
-    "fashion": 10_000,
-    "cifar10": 50_000,
-    "cifar100": 50_000,
-    "svhn": 73_257,
-    "stl10": 5_000,
-    "emnist": 112_800,
-    "mnist_full": 60_000,
-    "fashion_full": 60_000,
-}
+# images of the published training part, which come first
+PUBLISHED = {"fashion": 10_000} | {name: known.train for name, known in EXTERNAL.items() if not known.by_hand}
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     """The same three disjoint sets for all seeds, so that networks are compared on the same images.
 
     Test images come from the published test set where there is one. Leaves `<part>.x` uint8 (N,H,W,C),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from retrace.studies.certification.params import Measure, Prepare, Train
 from retrace.study import Figure, Stage, Study
 
 STUDY = Study(
@@ -13,17 +14,17 @@ STUDY = Study(
     stages=(
         Stage(
             "prepare",
-            uses=("dataset", "train_images", "validation_images", "test_images"),
+            params=Prepare,
             reads=("dataset",),
             by=("dataset",),
             seeded=False,
             scratch=True,
             torch=False,
         ),
-        Stage("train", uses=("network", "training", "methods"), needs=("prepare",), scratch=True),
+        Stage("train", params=Train, needs=("prepare",), scratch=True),
         Stage(
             "measure",
-            uses=("network", "training", "methods", "verification"),
+            params=Measure,
             needs=("prepare", "train"),
             arrays=True,
         ),

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from retrace.stage import Array, EvidenceRow
 from retrace.stats.mcnemar import mcnemar
+
+if TYPE_CHECKING:
+    from retrace.studies.certification.params import Params
 
 Key = tuple[int, str]  # seed and setting
 ALL = ("clean", "pgd", "ibp")  # measured of every test image
@@ -50,7 +53,7 @@ class Setting:
     chains: dict[str, Chain] = field(default_factory=dict)
 
 
-def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
     """Rows of type "test" (every test image), "image" (those bounded by CROWN), "slice", "state" and "pair".
 
     Image quantities are those of `retrace.studies.certification.bounds`; the slice, which branch and bound
@@ -60,26 +63,26 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
     """
     settings: dict[Key, Setting] = {}
     for row in rows:
-        key = (row.seed, str(row.params["setting"]))
-        about = {"seed": row.seed, "cell": key[1], "dataset": row.params["dataset"]}
-        setting = settings.setdefault(key, Setting(about | {"mode": row.params["training"]["mode"]}))
+        key = (row.seed, str(row.params.setting))
+        about = {"seed": row.seed, "cell": key[1], "dataset": row.params.dataset}
+        setting = settings.setdefault(key, Setting(about | {"mode": row.params.training.mode}))
         setting.chains |= _chains(row)
     records = [r for s in settings.values() for r in (*_images(s), *_states(s), *_pairs(s))]
     return pd.DataFrame.from_records(records)
 
 
-def _chains(row: EvidenceRow) -> dict[str, Chain]:
+def _chains(row: EvidenceRow[Params]) -> dict[str, Chain]:
     arrays = row.evidence["measure"].read_arrays()
     measured, timing = row.evidence["measure"].results["methods"], row.evidence["measure"].timing
     trained = row.evidence["train"].results["methods"]
     chains: dict[str, Chain] = {}
     for name, found in measured.items():
-        start = row.params["methods"][name]["start"]
+        start = row.params.methods[name].start
         own = {s["number"]: s for s in found["states"]}
         chain = Chain([], [], [], int(found["chosen"]))
         for number, state in enumerate(trained[name]["states"]):
             if number not in own:  # the dense network of another method
-                first = chains[start]
+                first = chains[str(start)]
                 chain.images.append(first.images[0])
                 chain.states.append(first.states[0])
                 chain.seconds.append(first.seconds[0])

@@ -11,15 +11,14 @@ from retrace.device import current
 from retrace.nets.conv_block_names import SHAPES
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.certification.chain import Bench, State, run_chain
-from retrace.studies.certification.params import Method, training_of
+from retrace.studies.certification.params import training_of
 from retrace.studies.certification.setup import arrays_of, set_up
-from retrace.training.robust.settings import RobustSettings
 
 if TYPE_CHECKING:
-    from retrace.studies.certification.params import Params
+    from retrace.studies.certification.params import Train
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Train, inputs: Inputs, seed: int) -> Output:
     """Run every method's chain; leaves the networks as `<method>/<state>/<tensor>`, states counted from 0.
 
     A dense network that a method shares with an earlier one is left once, by the earlier one.
@@ -29,16 +28,14 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     device = current()
     data = set_up(inputs, device)
     bench = Bench(params.network, data, seed, device)
-    base = RobustSettings.model_validate(params.training)
-    methods = {name: Method.model_validate(raw) for name, raw in params.methods.items()}
     chains: dict[str, list[State]] = {}
     results: dict[str, Any] = {}
     scratch: dict[str, Array] = {}
     full = SHAPES[params.network].conv_weights(data.frame[0])
-    for name, method in methods.items():
+    for name, method in params.methods.items():
         dense = chains[method.start][0] if method.start else None
         masks = chains[method.masks] if method.masks else ()
-        chains[name] = run_chain(bench, method, training_of(base, method), dense, masks)
+        chains[name] = run_chain(bench, method, training_of(params.training, method), dense, masks)
         own = [n for n, state in enumerate(chains[name]) if state is not dense]
         for number in own:
             scratch |= arrays_of(chains[name][number].net, f"{name}/{number}")

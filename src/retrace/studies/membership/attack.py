@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +14,14 @@ from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
 
 if TYPE_CHECKING:
-    from retrace.studies.membership.params import Params
+    from retrace.studies.membership.params import Attack
 
 CURVE = tuple(float(v) for v in np.logspace(-3.5, 0, 57))
 BINS = 30
 FLAT = 1e-5  # spread, relative to the size, that is float32 rounding of a norm held constant
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     """Every attack of the cell on every method.
 
     Results of each method: `attacks` (AUC, balanced accuracy, TPR; see `retrace.attacks.membership.audit`),
@@ -32,7 +31,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     sets, outputs = inputs["prepare"].read_scratch(), inputs["measure"].read_scratch()
     results: dict[str, Any] = {}
     for name, method in params.methods.items():
-        models = _ensemble(sets, outputs, name, json.dumps(method, sort_keys=True))
+        models = _ensemble(sets, outputs, name, method.model_dump_json())
         found = run_attacks(
             models, tuple(params.attacks), fprs=tuple(params.fprs), seed=derive(seed, "attack") % 2**32
         )

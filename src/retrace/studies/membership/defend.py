@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
 from retrace.defenses.membership.bench import Bench
 from retrace.defenses.membership.run import defend
-from retrace.defenses.membership.settings import Method
 from retrace.device import current
 from retrace.nets.targets import Head
 from retrace.seeds import derive
@@ -17,12 +14,10 @@ from retrace.studies.membership.setup import Setup, schedule, set_up, untrained
 from retrace.training.shadows import Shadows, groups, join
 
 if TYPE_CHECKING:
-    from retrace.studies.membership.params import Params
-
-METHOD: TypeAdapter[Method] = TypeAdapter(Method)
+    from retrace.studies.membership.params import Defend
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     """Defend all models by each method; leaves their weights as `<method>/<tensor>`, (K,...).
 
     Results of each method: `notes`, name -> a number a model, and `pictures`, what its figures draw.
@@ -40,7 +35,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     notes: dict[str, dict[str, list[float]]] = {}
     pictures: dict[str, Any] = {}
     for name, method in params.methods.items():
-        done = [defend(bench, METHOD.validate_python(method)) for bench in benches]
+        done = [defend(bench, method) for bench in benches]
         models = join([part.models for part in done])
         scratch |= {f"{name}/{tensor}": values for tensor, values in models.arrays().items()}
         notes[name] = {note: [v for part in done for v in part.notes[note]] for note in done[0].notes}
@@ -48,7 +43,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     return Output({"notes": notes, "pictures": pictures}, scratch=scratch)
 
 
-def _bench(params: Params, setup: Setup, trained: Shadows, group: range, seed: int, device: str) -> Bench:
+def _bench(params: Defend, setup: Setup, trained: Shadows, group: range, seed: int, device: str) -> Bench:
     def fresh(head: Head) -> Shadows:
         return untrained(params, setup, group, seed, device, head)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from retrace.defenses.membership.hamp import rewrite
@@ -21,13 +20,12 @@ from retrace.training.fit import cross_entropies
 from retrace.training.shadows import Shadows
 
 if TYPE_CHECKING:
-    from retrace.studies.membership.params import Params
+    from retrace.studies.membership.params import Measure
 
-METHOD: TypeAdapter[Method] = TypeAdapter(Method)
 GRADIENTS = {"input": input_gradient_norms, "weights": weight_gradient_norms}
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     """One pass over pool, population and test set with every method's models.
 
     Leaves `<method>.pool` (K,N,C), `<method>.population` (K,Z,C), `<method>.norms` (K,N) and, where an
@@ -39,8 +37,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     weights = inputs["defend"].read_scratch()
     scratch: dict[str, Array] = {}
     results: dict[str, Any] = {}
-    for name, raw in params.methods.items():
-        method = METHOD.validate_python(raw)
+    for name, method in params.methods.items():
         head = ring_head(method) if isinstance(method, Srcm) else nn.Linear
         own = {k.partition("/")[2]: v for k, v in weights.items() if k.startswith(f"{name}/")}
         models = untrained(params, setup, range(params.models), seed, device, head).loaded(own)

@@ -14,12 +14,12 @@ from retrace.stage import Array, Inputs, Output, StageError
 from retrace.training.halves import complementary_halves
 
 if TYPE_CHECKING:
-    from retrace.studies.membership.params import Params
+    from retrace.studies.membership.params import Prepare
 
 PARTS = ("pool", "reference", "population", "test")
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     """Draw four disjoint sets, spoil them, and draw complementary halves of the pool.
 
     Labels of the test set are never flipped, pixels are noisy everywhere.
@@ -45,7 +45,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     return Output({"classes": images.classes, "examples": counts}, scratch=scratch)
 
 
-def _images(params: Params, inputs: Inputs, seed: int, wanted: int) -> Images:
+def _images(params: Prepare, inputs: Inputs, seed: int, wanted: int) -> Images:
     if params.dataset is None:
         return purchase_like(wanted + params.test, generator(seed, "purchase-like"))
     arrays = inputs["dataset"].read_arrays()

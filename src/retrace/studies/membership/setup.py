@@ -17,7 +17,7 @@ from retrace.training.halves import member_rows
 from retrace.training.shadows import Shadows
 
 if TYPE_CHECKING:
-    from retrace.studies.membership.params import Params
+    from retrace.studies.membership.params import Network, Training
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def set_up(inputs: Inputs, device: str) -> Setup:
 
 
 def untrained(
-    params: Params, setup: Setup, places: range, seed: int, device: str, head: Head = nn.Linear
+    params: Network, setup: Setup, places: range, seed: int, device: str, head: Head = nn.Linear
 ) -> Shadows:
     """The models at these places before any training; with the same seed always the same ones."""
 
@@ -74,7 +74,7 @@ def untrained(
     return Shadows.initial(build, [derive(seed, "weights", n) for n in places], places, device)
 
 
-def schedule(params: Params) -> Schedule:
+def schedule(params: Training) -> Schedule:
     """Plain training as the cell asks for it."""
     return Schedule(
         params.epochs,

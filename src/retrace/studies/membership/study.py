@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from retrace.studies.membership.params import Attack, Defend, Measure, Prepare, Train
 from retrace.study import Figure, Stage, Study
 
-_TRAINING = ("network", "epochs", "batch", "learning_rate", "weight_decay", "decay")
 _PLANE = (
     "Test accuracy against the AUC of the strongest attack, means over targets and seeds; line: Pareto "
     "front. Methods 15 points or more less accurate than the best are left out."
@@ -22,7 +22,7 @@ STUDY = Study(
     stages=(
         Stage(
             "prepare",
-            uses=("dataset", "change", "pool", "reference", "population", "test", "models"),
+            params=Prepare,
             reads=("dataset",),
             by=("setting",),
             scratch=True,
@@ -30,19 +30,19 @@ STUDY = Study(
         ),
         Stage(
             "train",
-            uses=("models", "checkpoints", *_TRAINING),
+            params=Train,
             needs=("prepare",),
             by=("setting",),
             scratch=True,
         ),
-        Stage("defend", uses=("models", "methods", *_TRAINING), needs=("prepare", "train"), scratch=True),
+        Stage("defend", params=Defend, needs=("prepare", "train"), scratch=True),
         Stage(
             "measure",
-            uses=("models", "methods", "attacks", "network"),
+            params=Measure,
             needs=("prepare", "defend"),
             scratch=True,
         ),
-        Stage("attack", uses=("methods", "attacks", "fprs"), needs=("prepare", "measure"), torch=False),
+        Stage("attack", params=Attack, needs=("prepare", "measure"), torch=False),
     ),
     figures=(
         Figure("cwrf", "roc", _ROC),

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from retrace.stage import EvidenceRow
 from retrace.stats.pareto import pareto
+
+if TYPE_CHECKING:
+    from retrace.studies.membership.params import Params
 
 Key = tuple[int, str]  # seed and setting
 BLOCK = ("generality", "risk", "cost", "swap")
@@ -34,7 +37,7 @@ class Pictures:
         return self
 
 
-def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
     """One row per seed, setting and target; also one per checkpoint of plain training and per block of PPTP.
 
     Figures of a method: `accuracy`, `train_accuracy`, `test_loss`, `train_loss`, `gap` (test loss less train
@@ -46,9 +49,9 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
     pictures = Pictures(rows[0].evidence["attack"].results["fpr"] if rows else [])
     others: list[dict[str, Any]] = []
     for row in rows:
-        key = (row.seed, str(row.params["setting"]))
-        about = {"seed": row.seed, "cell": key[1], "dataset": row.params["dataset"] or "purchase-like"}
-        about |= {"network": row.params["network"], "models": row.params["models"]}
+        key = (row.seed, str(row.params.setting))
+        about = {"seed": row.seed, "cell": key[1], "dataset": row.params.dataset or "purchase-like"}
+        about |= {"network": row.params.network, "models": row.params.models}
         if key not in found:
             found[key] = dict(about)
             others += _checkpoints(about, row.evidence["train"].results["checkpoints"])

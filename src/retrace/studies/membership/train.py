@@ -16,10 +16,10 @@ from retrace.training.fit import Data, cross_entropies, cross_entropy, fit
 from retrace.training.shadows import Shadows, groups, join
 
 if TYPE_CHECKING:
-    from retrace.studies.membership.params import Params
+    from retrace.studies.membership.params import Train
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Train, inputs: Inputs, seed: int) -> Output:
     """Plain training; leaves the weights of all models, stacked.
 
     Results: `checkpoints`, for each epoch looked at and each model: standardised norm disparity between
@@ -42,7 +42,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     return Output(results, scratch=models.arrays())
 
 
-def train_group(params: Params, setup: Setup, models: Shadows, seed: int) -> list[dict[str, Any]]:
+def train_group(params: Train, setup: Setup, models: Shadows, seed: int) -> list[dict[str, Any]]:
     """Train one group in place and return what its checkpoints showed."""
     looks: list[dict[str, Any]] = []
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter
 from torch import Tensor
 
 from retrace.data.sequences.tasks import Characters, Pixels, Task
@@ -15,20 +14,18 @@ from retrace.metrics.sequence_costs import step_cost
 from retrace.nets.memory.base import MemoryNet
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
-from retrace.studies.memory.model import Net
 from retrace.studies.memory.network import restore
 from retrace.studies.memory.pieces import characters, grey, kind_of_loss, training
 from retrace.training.sequences import Piece, losses
 from retrace.training.steps import seeded
 
 if TYPE_CHECKING:
-    from retrace.studies.memory.params import Params
+    from retrace.studies.memory.params import Measure
 
-TASK: TypeAdapter[Task] = TypeAdapter(Task)
 TEST_BATCH, TEST_PIECE = 20, 100  # streams and steps of a test text; the state is carried on
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     """Evaluation without noise; sequences longer than those trained on may overwrite the memory.
 
     Results of each network: `test`, name -> share of errors and loss of a sequence in bits; bits a
@@ -36,12 +33,11 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     test sequence of training length. Leaves reads `<network>` (T,N) of one sequence, and `input` (T,X) of the
     first network's.
     """
-    task, device = TASK.validate_python(params.task), current()
+    task, device = params.task, current()
     weights = inputs["train"].read_scratch()
     results: dict[str, Any] = {}
     arrays: dict[str, Array] = {}
-    for name, raw in params.models.items():
-        model = Net.model_validate(raw)
+    for name, model in params.models.items():
         own = {k.partition("/")[2]: v for k, v in weights.items() if k.startswith(f"{name}/")}
         net = restore(model, inputs["prepare"], 0, own).to(device)
         net.overwrite = True

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field
 
-from retrace.errors import unknown
+from retrace.params import Name, known
 from retrace.strict import Strict
 
 FILLING = ("armin-soft", "armin-hard", "random-address", "awta", "tardis")  # these fill slot after slot
 NETWORKS = (*FILLING, "lstm", "ntm", "dnc", "sam")
 LEVELS = ("loose", "middle", "strict")  # of the share of errors
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 
 
 class Net(Strict):
     """One trained network: its size, and where it departs from the cell's way of training."""
 
-    network: str
+    network: Annotated[str, known("memory network", NETWORKS)]
     hidden: int = Field(ge=1)
     slots: int = Field(1, ge=1, description="rows of its memory")
     width: int = Field(1, ge=1, description="length of a row")
@@ -30,10 +29,3 @@ class Net(Strict):
     batch: int | None = Field(None, ge=1)
     truncation: int | None = Field(None, ge=1, description="characters only")
     share: float = Field(1.0, gt=0, description="of the cell's training budget")
-
-    @field_validator("network")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in NETWORKS:
-            raise ValueError(unknown("memory network", name, NETWORKS))
-        return name

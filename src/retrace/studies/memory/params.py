@@ -1,4 +1,4 @@
-"""Parameters of the memory study's cells."""
+"""Parameters of the memory study's cells, stage by stage."""
 
 from __future__ import annotations
 
@@ -6,27 +6,42 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from retrace.data import external
+from retrace.data.external_names import IMAGES
 from retrace.data.sequences.tasks import Characters, Pixels, Task
 from retrace.errors import unknown
-from retrace.strict import Strict
-from retrace.studies.memory.model import FILLING, Name, Net
+from retrace.params import Name, StageParams
+from retrace.studies.memory.model import FILLING, Net
 
-IMAGES = ("digits", "mnist", "fashion", *external.EXTERNAL)
 TEXTS = ("reviews",)
 
 
-class Params(Strict):
-    """One cell: a task, the networks that learn it, and how they are trained."""
+class Batches(StageParams):
+    """What is learned, and how many sequences at once."""
 
     task: Task
+    batch: int = Field(32, ge=1)
+
+
+class Prepare(Batches):
+    """What is laid out before training."""
+
     dataset: str | None = Field(
         None, description="images of pixels, text of characters; null: drawn at random"
     )
+    tests: int = Field(8, ge=1, description="test batches of tasks drawn at random")
+
+
+class Networks(Batches):
+    """The networks that learn it."""
+
     models: dict[Name, Net] = Field(min_length=1, description="name -> network and its settings")
-    steps: int = Field(1, ge=1, description="optimiser steps of tasks drawn at random; a cap")
-    batch: int = Field(32, ge=1)
     truncation: int | None = Field(None, ge=1, description="steps of back-propagation, characters only")
+
+
+class Train(Networks):
+    """How they are trained."""
+
+    steps: int = Field(1, ge=1, description="optimiser steps of tasks drawn at random; a cap")
     optimizer: Literal["adam", "rmsprop"] = "adam"
     learning_rate: float = Field(2e-3, gt=0)
     clip: Literal["norm", "value"] = "norm"
@@ -36,7 +51,6 @@ class Params(Strict):
     )
     window: int = Field(25, ge=1, description="steps of one record of the learning curve")
     levels: tuple[float, float, float] = Field(description="shares of errors to reach: loose, middle, strict")
-    tests: int = Field(8, ge=1, description="test batches of tasks drawn at random")
 
     @field_validator("kappa")
     @classmethod
@@ -44,6 +58,14 @@ class Params(Strict):
         if kappa[0] <= 0 or kappa[1] < 0 or kappa[2] < 1 or kappa[3] < kappa[0]:
             raise ValueError(f"kappa {list(kappa)}: first > 0, growth >= 0, every >= 1, last >= first")
         return kappa
+
+
+class Measure(Networks):
+    """How they are tested: as they were trained."""
+
+
+class Params(Prepare, Train, Measure):
+    """One cell: a task, the networks that learn it, and how they are trained."""
 
     @model_validator(mode="after")
     def _fits(self) -> Params:

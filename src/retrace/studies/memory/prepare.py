@@ -5,31 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import TypeAdapter
 from sklearn.linear_model import LogisticRegression
 
 from retrace.data.images import Images
 from retrace.data.sequences.pixels import pixel_sequences
 from retrace.data.sequences.reviews import unpack
-from retrace.data.sequences.tasks import BitTask, Characters, Pixels, Task
+from retrace.data.sequences.tasks import BitTask, Characters, Pixels
 from retrace.data.sequences.text import corpus
 from retrace.metrics.ngrams import ngram_bits
 from retrace.seeds import generator
 from retrace.stage import Array, Inputs, Output, StageError
 
 if TYPE_CHECKING:
-    from retrace.studies.memory.params import Params
-
-TASK: TypeAdapter[Task] = TypeAdapter(Task)
+    from retrace.studies.memory.params import Prepare
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     """Test batches of a task drawn at random (`in<i>` as in training, `long...` longer ones); or the data.
 
     Leaves `<batch>.x` (T,B,X) and `<batch>.y` (A,B,Y); or pixels uint8 and labels of both parts; or codes.
     Results: channels, sizes, and rivals without a recurrent network (logistic regression, n-grams).
     """
-    task = TASK.validate_python(params.task)
+    task = params.task
     try:
         if isinstance(task, Pixels):
             return _pixels(task, _images(inputs), seed)
@@ -45,7 +42,7 @@ def _images(inputs: Inputs) -> Images:
     return Images(arrays["x"], arrays["y"], inputs["dataset"].results["classes"])
 
 
-def _bits(task: BitTask, params: Params, seed: int) -> Output:
+def _bits(task: BitTask, params: Prepare, seed: int) -> Output:
     rng = generator(seed, "test")
     batches = {f"in{i}": task.draw(rng, params.batch) for i in range(params.tests)}
     batches |= task.tests(rng, params.batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from retrace.studies.memory.params import Measure, Prepare, Train
 from retrace.study import Figure, Stage, Study
 
 STUDY = Study(
@@ -11,33 +12,20 @@ STUDY = Study(
     stages=(
         Stage(
             "prepare",
-            uses=("task", "dataset", "batch", "tests"),
+            params=Prepare,
             reads=("dataset",),
             scratch=True,
             torch=False,
         ),
         Stage(
             "train",
-            uses=(
-                "task",
-                "models",
-                "steps",
-                "batch",
-                "truncation",
-                "optimizer",
-                "learning_rate",
-                "clip",
-                "clip_at",
-                "kappa",
-                "window",
-                "levels",
-            ),
+            params=Train,
             needs=("prepare",),
             scratch=True,
         ),
         Stage(
             "measure",
-            uses=("task", "models", "batch", "truncation"),
+            params=Measure,
             needs=("prepare", "train"),
             arrays=True,
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ import pandas as pd
 from retrace.meter import estimate_kwh
 from retrace.stage import Array, EvidenceRow
 from retrace.studies.memory.progress import Run, horizons, progress
+
+if TYPE_CHECKING:
+    from retrace.studies.memory.params import Params
 
 ESTIMATES = ("constant", "cpu_load", "rapl")  # no counter of a single job's energy
 RIVALS = ("logistic", "gram1", "gram2", "gram3", "gram5")  # of `prepare`, without a recurrent network
@@ -28,7 +31,7 @@ class Pictures:
         return self
 
 
-def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
     """Quality, steps and costs of every network.
 
     `steps_<level>`, `cpu_<level>`: optimiser steps and CPU seconds until a window's share of errors is at
@@ -49,19 +52,19 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
             name: {**m["curve"], "stopped": m["stopped"]} for name, m in train.results["models"].items()
         }
         pictures.reads[key] = measured.read_arrays()
-        runs = {name: _run(row, name) for name in row.params["models"]}
-        horizon = horizons(list(runs.values()), row.params["levels"][-1])
-        for name, about in row.params["models"].items():
+        runs = {name: _run(row, name) for name in row.params.models}
+        horizon = horizons(list(runs.values()), row.params.levels[-1])
+        for name, about in row.params.models.items():
             trained, found = train.results["models"][name], measured.results["models"][name]
             record: dict[str, Any] = {
                 "seed": row.seed,
                 "cell": row.cell,
                 "condition": name,
-                "type": row.params["task"]["kind"],
-                "network": about["network"],
-                "family": about["family"] or "",
-                "truncation": about["truncation"] or row.params["truncation"] or 0,
-                "batch": about["batch"] or row.params["batch"],
+                "type": row.params.task.kind,
+                "network": about.network,
+                "family": about.family or "",
+                "truncation": about.truncation or row.params.truncation or 0,
+                "batch": about.batch or row.params.batch,
                 "parameters": trained["parameters"],
                 "accuracy": 1 - found["errors"],
                 "errors": found["errors"],
@@ -75,8 +78,8 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
             }
             rivals = row.evidence["prepare"].results.get("rivals", {})
             record |= {rival: rivals.get(rival, np.nan) for rival in RIVALS}
-            cap = runs[name].steps[-1] if _endless(row) else row.params["steps"]
-            record |= progress(runs[name], row.params["levels"], cap, horizon)
+            cap = runs[name].steps[-1] if _endless(row) else row.params.steps
+            record |= progress(runs[name], row.params.levels, cap, horizon)
             record |= _energy(record, train.meter)
             # CPU time of one time step of one sequence: a character, in a text
             record["log2_rate"] = record["log2_ms"] - float(np.log2(record["batch"] * found["time_steps"]))
@@ -98,7 +101,7 @@ def _excess(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(excess=frame["bits"].to_numpy() - best.reindex(keys).to_numpy())
 
 
-def _run(row: EvidenceRow, name: str) -> Run:
+def _run(row: EvidenceRow[Params], name: str) -> Run:
     train = row.evidence["train"]
     curve = train.results["models"][name]["curve"]
     # counted on the longest training sequence: an upper bound for shorter ones, alike for all networks
@@ -106,8 +109,8 @@ def _run(row: EvidenceRow, name: str) -> Run:
     return Run(curve["steps"], curve["errors"], train.timing["models"][name]["cpu_seconds"], operations)
 
 
-def _endless(row: EvidenceRow) -> bool:
-    return row.params["task"]["kind"] in ("pixels", "characters")
+def _endless(row: EvidenceRow[Params]) -> bool:
+    return row.params.task.kind in ("pixels", "characters")
 
 
 def _energy(record: Mapping[str, Any], meter: Mapping[str, Any]) -> dict[str, float]:

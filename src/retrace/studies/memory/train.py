@@ -4,38 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
-from retrace.data.sequences.tasks import Characters, Pixels, Task
+from retrace.data.sequences.tasks import Characters, Pixels
 from retrace.device import current
 from retrace.errors import RetraceError
 from retrace.nets.access import state_arrays
 from retrace.nets.memory.base import parameter_count
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output, StageError
-from retrace.studies.memory.model import Net
 from retrace.studies.memory.network import restore
 from retrace.studies.memory.pieces import kind_of_loss, training
 from retrace.training.sequences import FitSettings, fit
 
 if TYPE_CHECKING:
-    from retrace.studies.memory.params import Params
-
-TASK: TypeAdapter[Task] = TypeAdapter(Task)
+    from retrace.studies.memory.params import Train
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Train, inputs: Inputs, seed: int) -> Output:
     """Train each network; tasks drawn at random end when the strict level is reached, others with the budget.
 
     Results of each network: `parameters`, and `curve` with optimiser steps, loss of a sequence in bits and
     share of errors, a number a window. Timing: seconds and CPU seconds so far, likewise. Leaves the weights.
     """
-    task, device = TASK.validate_python(params.task), current()
+    task, device = params.task, current()
     results: dict[str, Any] = {}
     timing: dict[str, Any] = {}
     scratch: dict[str, Array] = {}
-    for name, raw in params.models.items():
-        model = Net.model_validate(raw)
+    for name, model in params.models.items():
         net = restore(model, inputs["prepare"], derive(seed, "weights", name)).to(device)
         endless = isinstance(task, Pixels | Characters)
         settings = FitSettings(

@@ -12,10 +12,10 @@ from retrace.seeds import generator
 from retrace.stage import Array, Inputs, Output, StageError
 
 if TYPE_CHECKING:
-    from retrace.studies.reuse.params import Params
+    from retrace.studies.reuse.params import Attack
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     """Apply every condition to the target and test images of `prepare`.
 
     Leaves `<i>.target.x`, `<i>.test.x` (uint8) for condition i, and for tasks also the labels. Results per
@@ -38,7 +38,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
 
 
 def _shift(
-    params: Params, condition: str, images: Images, parts: dict[str, Array], name: str, seed: int
+    params: Attack, condition: str, images: Images, parts: dict[str, Array], name: str, seed: int
 ) -> Images:
     try:
         if params.shift == "dist":

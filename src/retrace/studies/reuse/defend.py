@@ -22,12 +22,12 @@ from retrace.training.retrain import Retrained, RetrainSettings, Shifted, retrai
 from retrace.training.stoprule import StopRule
 
 if TYPE_CHECKING:
-    from retrace.studies.reuse.params import Params
+    from retrace.studies.reuse.params import Defend
 
 COSTS = ("epochs", "steps", "grad_norm_mean", "grad_norm_official", "param_change", "param_change_mean_numel")
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     """Retrain all layers on each shifted data set (a fresh head for tasks), `repetitions` times, averaged.
 
     Results per condition: `costs` (see `retrace.training.retrain`), `censored` (share of repetitions that
@@ -65,14 +65,14 @@ def _data(parts: dict[str, Array], shifted: dict[str, Array], i: int) -> Shifted
     return Shifted(*part("target"), *part("test"))
 
 
-def _start(source: nn.Module, params: Params, data: Shifted, seed: int) -> nn.Module:
+def _start(source: nn.Module, params: Defend, data: Shifted, seed: int) -> nn.Module:
     net = copy.deepcopy(source)
     if params.shift == "task":
         replace_head(net, int(data.y_train.max()) + 1, seed)
     return net
 
 
-def _retrain(net: nn.Module, data: Shifted, params: Params, seed: int, condition: str) -> Retrained:
+def _retrain(net: nn.Module, data: Shifted, params: Defend, seed: int, condition: str) -> Retrained:
     rule = StopRule(params.target, params.max_epochs, tuple((d, e) for d, e in params.margins))
     optimiser = OptimiserSettings(params.optimizer, lr=params.retrain_rate, weight_decay=params.weight_decay)
     settings = RetrainSettings(rule, optimiser, params.batch, params.eval_every)

@@ -15,10 +15,10 @@ from retrace.studies.reuse.source import restore
 from retrace.training.batches import to_tensor
 
 if TYPE_CHECKING:
-    from retrace.studies.reuse.params import Params
+    from retrace.studies.reuse.params import Measure
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     """Indices on the retraining images, clean against shifted; RESQUE's reference is the source images.
 
     Results per condition: `indices`, name -> value, larger = more retraining expected.

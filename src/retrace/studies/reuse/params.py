@@ -1,42 +1,74 @@
-"""Parameters of the reuse study's cells."""
+"""Parameters of the reuse study's cells, stage by stage."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from retrace.data import corruptions, external, tasks
+from retrace.data import corruptions, tasks
 from retrace.errors import unknown
 from retrace.nets import names
-from retrace.strict import Strict
-
-DATASETS = ("fashion", "mnist", "digits", *external.EXTERNAL)
+from retrace.params import ImageSet, StageParams, known
 
 
-class Params(Strict):
-    """One cell: a data set, a network, a kind of shift and how retraining is done."""
+class Prepare(StageParams):
+    """Which images, and how they are split."""
 
-    dataset: str = Field(description="source data set, by its name in data/catalogue.csv or torchvision's")
+    dataset: ImageSet = Field(
+        description="source data set, by its name in data/catalogue.csv or torchvision's"
+    )
     per_class: int | None = Field(None, ge=10, description="images of each class, in file order; null: all")
     reserve: int = Field(ge=1, description="images per class kept from training")
     test: int = Field(ge=1, description="images per class to test on, out of those reserved")
-    network: str = Field(description="architecture, by its name in retrace.nets")
+    other_dataset: ImageSet | None = Field(None, description="data set of the task `other`, resized")
+    other_reserve: int = Field(40, ge=1, description="its test images per class, kept from training")
+
+
+class Shift(StageParams):
+    """What becomes of the data."""
+
     shift: Literal["dist", "task"] = Field(
         "dist", description="distribution shift (ARM, PreIndex, RESQUE) or new task"
     )
     conditions: list[str] = Field(min_length=1, description="kind:intensity, or task:name")
+
+
+class Attack(Shift):
+    """How the data are shifted."""
+
     overflow: Literal["clip", "wrap"] = Field(
         "clip", description="values beyond white: clip, or wrap as in the official code"
     )
-    other_dataset: str | None = Field(None, description="data set of the task `other`, resized")
-    other_reserve: int = Field(40, ge=1, description="its test images per class, kept from training")
+
+
+class Network(StageParams):
+    """The network that is trained, then retrained."""
+
+    network: Annotated[str, known("network", names.NETWORKS)] = Field(
+        description="architecture, by its name in retrace.nets"
+    )
+
+
+class Steps(StageParams):
+    """What training and retraining have in common."""
+
+    weight_decay: float = Field(1e-5, ge=0)
+    batch: int = Field(32, ge=1)
+
+
+class Train(Network, Steps):
+    """Training on the source images."""
+
     epochs: int = Field(ge=1, description="epochs of source training")
     drop_at: int = Field(0, ge=0, description="epoch from which its learning rate is a tenth; 0: never")
     learning_rate: float = Field(1e-3, gt=0, description="Adam, source training")
-    weight_decay: float = Field(1e-5, ge=0)
-    batch: int = Field(32, ge=1)
+
+
+class Defend(Network, Steps, Shift):
+    """Retraining on the shifted images, and when it ends."""
+
     optimizer: Literal["adam", "sgd"] = Field("adam", description="retraining; sgd has momentum 0.9")
     retrain_rate: float = Field(gt=0, description="learning rate of retraining")
     target: float = Field(gt=0, le=1, description="test accuracy at which retraining stops")
@@ -47,22 +79,17 @@ class Params(Strict):
     )
     eval_every: int = Field(ge=1, description="steps between checks")
     max_epochs: float = Field(gt=0, description="cap; a run that reaches it is censored")
-    index_images: int | None = Field(None, ge=100, description="retraining images for the indices; null: all")
     repetitions: int = Field(1, ge=1, description="retrainings per condition, averaged")
 
-    @field_validator("dataset", "other_dataset")
-    @classmethod
-    def _known_dataset(cls, name: str | None) -> str | None:
-        if name is not None and name not in DATASETS:
-            raise ValueError(unknown("data set", name, DATASETS))
-        return name
 
-    @field_validator("network")
-    @classmethod
-    def _known_network(cls, name: str) -> str:
-        if name not in names.NETWORKS:
-            raise ValueError(unknown("network", name, names.NETWORKS))
-        return name
+class Measure(Network, Shift):
+    """What the indices are computed from."""
+
+    index_images: int | None = Field(None, ge=100, description="retraining images for the indices; null: all")
+
+
+class Params(Prepare, Attack, Train, Defend, Measure):
+    """One cell: a data set, a network, a kind of shift and how retraining is done."""
 
     @model_validator(mode="after")
     def _conditions_fit(self) -> Params:

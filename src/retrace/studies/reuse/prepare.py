@@ -12,12 +12,12 @@ from retrace.seeds import generator
 from retrace.stage import Array, Evidence, Inputs, Output, StageError
 
 if TYPE_CHECKING:
-    from retrace.studies.reuse.params import Params
+    from retrace.studies.reuse.params import Prepare
 
 PARTS = ("source", "target", "test")
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     """Split by class as RESQUE does (50/30/20: 0+2 train the source, 1+2 retrain it), test images reserved.
 
     Leaves `<part>.x` uint8 (N,H,W,C) and `<part>.y` int64 for source, target and test, and the same of the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from retrace.studies.reuse.params import Attack, Defend, Measure, Prepare, Train
 from retrace.study import Figure, Stage, Study
 
 _BETWEEN = (
@@ -28,7 +29,7 @@ STUDY = Study(
     stages=(
         Stage(
             "prepare",
-            uses=("dataset", "per_class", "reserve", "test", "other_dataset", "other_reserve"),
+            params=Prepare,
             reads=("dataset", "other_dataset"),
             by=("dataset",),
             scratch=True,
@@ -36,7 +37,7 @@ STUDY = Study(
         ),
         Stage(
             "attack",
-            uses=("shift", "conditions", "overflow"),
+            params=Attack,
             needs=("prepare",),
             by=("dataset", "shift"),
             scratch=True,
@@ -44,32 +45,19 @@ STUDY = Study(
         ),
         Stage(
             "train",
-            uses=("dataset", "network", "epochs", "learning_rate", "drop_at", "weight_decay", "batch"),
+            params=Train,
             needs=("prepare",),
             by=("dataset", "network"),
             scratch=True,
         ),
         Stage(
             "defend",
-            uses=(
-                "network",
-                "shift",
-                "conditions",
-                "optimizer",
-                "retrain_rate",
-                "weight_decay",
-                "batch",
-                "target",
-                "margins",
-                "eval_every",
-                "max_epochs",
-                "repetitions",
-            ),
+            params=Defend,
             needs=("prepare", "attack", "train"),
         ),
         Stage(
             "measure",
-            uses=("network", "shift", "conditions", "index_images"),
+            params=Measure,
             needs=("prepare", "attack", "train"),
         ),
     ),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from retrace.meter import estimate_kwh
 from retrace.stage import EvidenceRow
 
+if TYPE_CHECKING:
+    from retrace.studies.reuse.params import Params
+
 # rapl counts the whole package, so jobs side by side each count the other's work
 ESTIMATES = ("constant", "cpu_load", "rapl")
 
 
-def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
     """Indices and rivals (of `measure` and `attack`) beside the costs (of `defend`) of each condition.
 
     Energy and carbon are the job's, shared out by CPU seconds of training steps.
@@ -34,8 +37,8 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
                 {
                     "seed": row.seed,
                     "cell": row.cell,
-                    "dataset": row.params["dataset"],
-                    "network": row.params["network"],
+                    "dataset": row.params.dataset,
+                    "network": row.params.network,
                     "condition": cost["condition"],
                     "type": kind,
                     "intensity": float("nan") if kind == "task" else float(intensity),

@@ -17,10 +17,10 @@ from retrace.training.loop import TrainSettings, train
 from retrace.training.optim import OptimiserSettings
 
 if TYPE_CHECKING:
-    from retrace.studies.reuse.params import Params
+    from retrace.studies.reuse.params import Train
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Train, inputs: Inputs, seed: int) -> Output:
     """Adam on the source images for a fixed number of epochs; leaves the weights.
 
     Results: clean test accuracy, mean training loss per epoch, number of parameters, input shape.

@@ -5,32 +5,29 @@ from __future__ import annotations
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
-from retrace.llm.training.steps import Settings
 from retrace.llm.training.tune import linears
-from retrace.metrics.unit_groups import Shares
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.safety.encode import every
 from retrace.studies.safety.freezing import moved, plan_freeze
 from retrace.studies.safety.network import aligned, fit, kept, working
 from retrace.studies.safety.outcome import evaluate, keyed, means
-from retrace.studies.safety.params import Freeze, GroupShares, Training
 from retrace.studies.safety.scoring import scores
 from retrace.studies.safety.texts import part, read
 from retrace.studies.safety.units import layout, scored
 
 if TYPE_CHECKING:
-    from retrace.studies.safety.params import Params
+    from retrace.studies.safety.params import Attack
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     """Fine-tune the aligned model under every freeze, on the same rows in the same order; evaluate each.
 
     Units are grouped by the aligned model's scores. Arrays: `tuned_<freeze>/<quantity>` (see
     `outcome.evaluate`, in brief); of the run that freezes nothing also the unit scores of `scoring.scores`.
     Results by network: means, loss by step, units held, entries trained, entries that moved.
     """
-    prepared, shares = inputs["prepare"], Shares(**GroupShares.model_validate(params.shares).model_dump())
+    prepared = inputs["prepare"]
     model, tests = aligned(params, inputs), read(params.texts, prepared)
     rows = every(model, part(params.texts, prepared, "attack"))
     states = kept(working(model, params.precision), rows, params.start)
@@ -38,18 +35,14 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     found = scored(inputs["train"].read_arrays(), "aligned", units, params.scope)
     parameters = dict(model.net.named_parameters())
     before = {key: parameters[key].detach().clone() for key in linears(model.net, params.start)}
-    settings, number = (
-        Settings(**Training.model_validate(params.tuning).model_dump()),
-        derive(seed, "safety", "tuning"),
-    )
+    number = derive(seed, "safety", "tuning")
     results: dict[str, dict[str, Any]] = {"means": {}, "losses": {}, "trained": {}, "moved": {}}
     arrays: dict[str, Array] = {}
     timing: dict[str, float] = {}
-    for name, raw in params.freezes.items():
+    for name, freeze in params.freezes.items():
         began, network = process_time(), f"tuned_{name}"
-        freeze = Freeze.model_validate(raw)
-        plan = plan_freeze(model.net, found, freeze, shares, params.start, seed)
-        results["losses"][network] = fit(model, rows, states, settings, plan.trainable, params, number)
+        plan = plan_freeze(model.net, found, freeze, params.shares, params.start, seed)
+        results["losses"][network] = fit(model, rows, states, params.tuning, plan.trainable, params, number)
         results["trained"][network] = plan.record(model.net, units, params.start)
         results["moved"][network] = moved(model.net, before, plan.trainable)
         timing[f"{network}/train"] = process_time() - began
@@ -57,7 +50,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         arrays |= keyed(network, seen)
         results["means"][network] = means(seen)
         if freeze.kind == "none":
-            arrays |= scores(network, model, inputs["prepare"], params, seed)
+            arrays |= scores(network, model, prepared, params, seed)
         timing[f"{network}/all"] = process_time() - began
         for key, values in before.items():
             parameters[key].copy_(values)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
-from retrace.llm.training.steps import Settings
 from retrace.metrics.unit_groups import Rows
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
@@ -13,15 +12,14 @@ from retrace.studies.safety.encode import every
 from retrace.studies.safety.freezing import moved, plan_budget
 from retrace.studies.safety.network import fit, kept, released, working
 from retrace.studies.safety.outcome import evaluate, keyed, means
-from retrace.studies.safety.params import Training
 from retrace.studies.safety.texts import part, read
 from retrace.studies.safety.units import layout, matched, scored
 
 if TYPE_CHECKING:
-    from retrace.studies.safety.params import Params
+    from retrace.studies.safety.params import Defend
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     """Align with `budget` of all units: the redundant ones by the released model's scores, or random ones.
 
     Rows, order, epochs and rate are those of the full alignment. Only units in the layers from `start` on
@@ -41,10 +39,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         "budget_random": matched(units, redundant, params.start, seed),
     }
     parameters = dict(model.net.named_parameters())
-    settings, number = (
-        Settings(**Training.model_validate(params.alignment).model_dump()),
-        derive(seed, "safety", "alignment"),
-    )
+    number = derive(seed, "safety", "alignment")
     results: dict[str, dict[str, Any]] = {"means": {}, "losses": {}, "trained": {}, "moved": {}}
     arrays: dict[str, Array] = {}
     timing: dict[str, float] = {}
@@ -52,7 +47,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
         began = process_time()
         plan = plan_budget(model.net, units, chosen, params.start)
         before = {key: parameters[key].detach().clone() for key in plan.trainable}
-        results["losses"][name] = fit(model, rows, states, settings, plan.trainable, params, number)
+        results["losses"][name] = fit(model, rows, states, params.alignment, plan.trainable, params, number)
         results["trained"][name] = plan.record(model.net, units, params.start)
         results["moved"][name] = moved(model.net, before, plan.trainable)
         timing[f"{name}/train"] = process_time() - began

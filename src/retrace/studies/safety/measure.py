@@ -10,34 +10,28 @@ import numpy as np
 from retrace.llm.chat import encode
 from retrace.llm.kernels.probe import directions
 from retrace.llm.load import LanguageModel
-from retrace.metrics.unit_groups import Shares
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.safety.encode import asked
 from retrace.studies.safety.network import BUDGET, overlay, released, working
 from retrace.studies.safety.outcome import evaluate_variants, keyed, means
-from retrace.studies.safety.params import GroupShares, Probe, Variant
 from retrace.studies.safety.texts import Tests, read
 from retrace.studies.safety.units import composition, layout, scored
 from retrace.studies.safety.variants import at_the_grouping, chosen_units, unit_masks
 
 if TYPE_CHECKING:
-    from retrace.studies.safety.params import Params
+    from retrace.studies.safety.params import Measure
 
 OPENINGS = {"refusal": "Sorry, I can't", "compliance": "Sure, here is"}
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     """Evaluate every pruned variant of the aligned model; probe the released and the aligned one.
 
     Units are ranked by the aligned model's scores. Arrays: `<variant>/<quantity>` (see `outcome.evaluate`;
     questions are put only to variants as large as a group) and `probe/<network>/<refusal|compliance>`
     (prompts, tokens, layers), 1 - cos. Results: means and number of units by variant, groups, layout.
     """
-    tests, shares = (
-        read(params.texts, inputs["prepare"]),
-        Shares(**GroupShares.model_validate(params.shares).model_dump()),
-    )
-    variants = {name: Variant.model_validate(raw) for name, raw in params.variants.items()}
+    tests, variants = read(params.texts, inputs["prepare"]), params.variants
     began = process_time()
     model = released(params)
     arrays = _probe("released", model, tests, params)
@@ -48,14 +42,14 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     found = scored(inputs["train"].read_arrays(), "aligned", units, params.scope)
     rows = chosen_units(found, variants, seed)
     masks = unit_masks(model.net, units, list(rows.values()))
-    seen = evaluate_variants(model, masks, tests, params, at_the_grouping(variants, shares))
+    seen = evaluate_variants(model, masks, tests, params, at_the_grouping(variants, params.shares))
     for name, values in zip(variants, seen, strict=True):
         arrays |= keyed(name, values)
     return Output(
         {
             "means": {name: means(values) for name, values in zip(variants, seen, strict=True)},
             "units": {name: len(numbers) for name, numbers in rows.items()},
-            "groups": composition(found.groups(shares)),
+            "groups": composition(found.groups(params.shares)),
             "layout": units.record(),
         },
         {"probe": probed - began, "variants": process_time() - probed},
@@ -63,9 +57,9 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     )
 
 
-def _probe(name: str, model: LanguageModel, tests: Tests, params: Params) -> dict[str, Array]:
+def _probe(name: str, model: LanguageModel, tests: Tests, params: Measure) -> dict[str, Array]:
     """Distances (prompts, tokens, layers) of both openings; no token of an answer is kept."""
-    probe, quick = Probe.model_validate(params.probe), working(model, params.precision)
+    probe, quick = params.probe, working(model, params.precision)
     prompts = asked(model, tests.harmful[: probe.prompts])
     openings = [encode(model, opening) for opening in OPENINGS.values()]
     ends = int(model.tokenizer.eos_token_id)

@@ -19,17 +19,17 @@ from retrace.llm.training.steps import Settings
 from retrace.stage import Array, Inputs, StageError
 
 if TYPE_CHECKING:
-    from retrace.studies.safety.params import Params
+    from retrace.studies.safety.params import Network, Tuned
 
 BUDGET = 1024  # tokens computed at once: on a CPU larger batches leave its cache
 
 
-def released(params: Params) -> LanguageModel:
+def released(params: Network) -> LanguageModel:
     """The released model in float32 on this job's device. Errors as in `retrace.llm.load.load`."""
     return load(params.model, current())
 
 
-def aligned(params: Params, inputs: Inputs) -> LanguageModel:
+def aligned(params: Network, inputs: Inputs) -> LanguageModel:
     """The model that `train` aligned, in float32."""
     model = released(params)
     overlay(model, inputs["train"].read_scratch())
@@ -67,7 +67,7 @@ def fit(
     states: Sequence[Tensor],
     settings: Settings,
     trainable: Mapping[str, Tensor | None],
-    params: Params,
+    params: Tuned,
     seed: int,
 ) -> list[float]:
     """Fine-tune a float32 model in place from the rows' `kept` states; the loss of every step.

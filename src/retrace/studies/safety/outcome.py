@@ -25,11 +25,10 @@ from retrace.llm.rows import Row
 from retrace.stage import Array
 from retrace.studies.safety.encode import answers, asked
 from retrace.studies.safety.network import BUDGET, working
-from retrace.studies.safety.params import ItemCounts
 from retrace.studies.safety.texts import Tests
 
 if TYPE_CHECKING:
-    from retrace.studies.safety.params import Params
+    from retrace.studies.safety.params import Network
 
 TOGETHER = 2048  # tokens of prompts and answers generated at once, variants included
 Values = npt.NDArray[np.float64]
@@ -53,7 +52,7 @@ class _Encoded:
         return self.harmful + [row.ids[: row.start] for row in self.benign[: self.answered]]
 
 
-def evaluate(model: LanguageModel, tests: Tests, params: Params, brief: bool = False) -> dict[str, Array]:
+def evaluate(model: LanguageModel, tests: Tests, params: Network, brief: bool = False) -> dict[str, Array]:
     """One value a test item, float32, by quantity.
 
     Of harmful prompts: `margin` (nats a token; positive: refusing openings are likelier), `refused`, `met`,
@@ -77,7 +76,7 @@ def evaluate_variants(
     model: LanguageModel,
     masks: UnitMasks,
     tests: Tests,
-    params: Params,
+    params: Network,
     choosing: Sequence[int] = (),
 ) -> list[dict[str, Array]]:
     """`evaluate` of every pruned variant of the model, all in shared batches; they get no look-alikes.
@@ -108,16 +107,15 @@ def means(values: Mapping[str, Array]) -> dict[str, float]:
     return {name: float(array.mean(dtype=np.float64)) for name, array in values.items()}
 
 
-def _encode(model: LanguageModel, tests: Tests, params: Params) -> _Encoded:
-    counts = ItemCounts.model_validate(params.tests)
+def _encode(model: LanguageModel, tests: Tests, params: Network) -> _Encoded:
     return _Encoded(
         asked(model, tests.harmful),
         asked(model, tests.lookalike),
         answers(model, tests.benign),
         tests.choices,
         choice.items(model, tests.choices),
-        counts.answered,
-        counts.tokens,
+        params.tests.answered,
+        params.tests.tokens,
     )
 
 

@@ -1,17 +1,18 @@
-"""Parameters of the safety study's cells."""
+"""Parameters of the safety study's cells, stage by stage."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from retrace.errors import unknown
 from retrace.llm.names import MODELS
+from retrace.llm.training.steps import Settings
 from retrace.metrics.unit_groups import Shares
+from retrace.params import Name, StageParams
 from retrace.strict import Strict
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 Share = Annotated[float, Field(gt=0, le=1)]
 LONGEST = 16  # tokens of an answer; the judge, which loads torch, has the same bound
 Order = Literal[
@@ -59,29 +60,6 @@ class ItemCounts(Strict):
         return self
 
 
-class Training(Strict):
-    """Fine-tuning by AdamW: the rate warms up, then falls as a cosine."""
-
-    epochs: int = Field(ge=1)
-    batch: int = Field(ge=1)
-    rate: float = Field(gt=0)
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps")
-    decay: float = Field(0.0, ge=0)
-
-
-class GroupShares(Strict):
-    """Shares of all units in three of the groups; the rest is complex."""
-
-    esu: float
-    euu: float
-    ru: float
-
-    @model_validator(mode="after")
-    def _can_be_had(self) -> GroupShares:
-        Shares(self.esu, self.euu, self.ru)
-        return self
-
-
 class Variant(Strict):
     """A pruned network: the first `share` of all units in an order."""
 
@@ -121,35 +99,66 @@ class Probe(Strict):
         return tokens
 
 
-class Params(Strict):
-    """One cell: a model, texts, an alignment, and what is done to the aligned model."""
+def _known_model(name: str) -> str:
+    if name not in MODELS and "/" not in name:
+        raise ValueError(unknown("language model", name, MODELS))
+    return name
 
-    model: str
+
+class Texts(StageParams):
+    """What is asked, and on how many items a network is tested."""
+
     texts: Literal["policy", "public"] = Field(description="policy: harmless stand-in; public: benchmarks")
+    tests: ItemCounts
+
+
+class Prepare(Texts):
+    """How many rows serve which purpose."""
+
+    rows: RowCounts
+
+
+class Network(Texts):
+    """The language model, and how it is computed."""
+
+    model: Annotated[str, AfterValidator(_known_model)]
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="of computing; what is trained stays float32"
     )
+    kinds: Literal["neurons", "neurons+heads"] = "neurons+heads"
+
+
+class Tuned(Network):
+    """What fine-tuning may reach."""
+
     start: int = Field(ge=0, description="first trained layer")
+
+
+class Ranked(Network):
+    """How units are ranked."""
+
     scope: Literal["standardised", "raw", "per_module"] = Field(
         "standardised", description="how unit scores of different layers are compared"
     )
-    kinds: Literal["neurons", "neurons+heads"] = "neurons+heads"
-    rows: RowCounts
-    tests: ItemCounts
-    alignment: Training
-    tuning: Training
-    shares: GroupShares
-    variants: dict[Name, Variant] = Field(min_length=1, description="pruned networks, <order>_<permille>")
-    freezes: dict[Name, Freeze] = Field(min_length=1, description="fine-tuning attacks")
-    budget: Share = Field(0.2, description="alignment budget: share of units that are trained")
-    probe: Probe
 
-    @field_validator("model")
-    @classmethod
-    def _known_model(cls, name: str) -> str:
-        if name not in MODELS and "/" not in name:
-            raise ValueError(unknown("language model", name, MODELS))
-        return name
+
+class Grouped(Ranked):
+    """How large the groups of units are."""
+
+    shares: Shares
+
+
+class Train(Tuned):
+    """The alignment."""
+
+    alignment: Settings
+
+
+class Measure(Grouped):
+    """What is pruned, and what is probed."""
+
+    variants: dict[Name, Variant] = Field(min_length=1, description="pruned networks, <order>_<permille>")
+    probe: Probe
 
     @field_validator("variants")
     @classmethod
@@ -159,6 +168,23 @@ class Params(Strict):
             if name != right:
                 raise ValueError(f"variants.{name}: by its order and share it is called {right}")
         return variants
+
+
+class Defend(Train, Ranked):
+    """The alignment within a budget of units."""
+
+    budget: Share = Field(0.2, description="alignment budget: share of units that are trained")
+
+
+class Attack(Tuned, Grouped):
+    """Fine-tuning attacks on the aligned model."""
+
+    tuning: Settings
+    freezes: dict[Name, Freeze] = Field(min_length=1, description="fine-tuning attacks")
+
+
+class Params(Prepare, Measure, Defend, Attack):
+    """One cell: a model, texts, an alignment, and what is done to the aligned model."""
 
     @model_validator(mode="after")
     def _fits(self) -> Params:

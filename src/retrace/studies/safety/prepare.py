@@ -9,23 +9,22 @@ import numpy.typing as npt
 
 from retrace.seeds import generator
 from retrace.stage import Array, Inputs, Output, StageError
-from retrace.studies.safety.params import ItemCounts, RowCounts
 from retrace.studies.safety.texts import pool
 
 if TYPE_CHECKING:
-    from retrace.studies.safety.params import Params
+    from retrace.studies.safety.params import Prepare
 
 Rows = npt.NDArray[np.int32]
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     """Row numbers in the pools of `texts.pool` as `<part>/<kind>`; no text is left.
 
     Test rows are the same for all seeds; where the pool has two sources of harmful prompts, those reserved
     for tests and those that also train alternate. Results: rows by part, sources of the harmful test prompts.
     Errors: StageError when a pool has too few rows.
     """
-    rows, tests = RowCounts.model_validate(params.rows), ItemCounts.model_validate(params.tests)
+    rows, tests = params.rows, params.tests
     pools = pool(params.texts)
     wanted = {
         "harmful": {"alignment": rows.harmful, "calibration": rows.calibration},

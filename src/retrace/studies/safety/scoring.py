@@ -16,11 +16,11 @@ from retrace.studies.safety.texts import part
 from retrace.studies.safety.units import flat
 
 if TYPE_CHECKING:
-    from retrace.studies.safety.params import Params
+    from retrace.studies.safety.params import Network
 
 
 def scores(
-    name: str, model: LanguageModel, prepared: Evidence, params: Params, seed: int
+    name: str, model: LanguageModel, prepared: Evidence, params: Network, seed: int
 ) -> dict[str, Array]:
     """Raw scores (U,) `<name>/safety` and `<name>/utility`, and (2,U) `<name>/shuffled`, float32.
 

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
+from retrace.studies.safety.params import Attack, Defend, Measure, Prepare, Train
 from retrace.study import Figure, Stage, Study
-
-_NETWORK = ("model", "texts", "precision", "kinds", "tests")
 
 STUDY = Study(
     name="safety",
     title="Do a few units carry a language model's refusals, and does freezing them keep its safety?",
     papers={"ssah": "Superficial Safety Alignment Hypothesis (ICLR 2026)"},
     stages=(
-        Stage("prepare", uses=("texts", "rows", "tests"), arrays=True, torch=False),
+        Stage("prepare", params=Prepare, arrays=True, torch=False),
         Stage(
             "train",
-            uses=(*_NETWORK, "start", "alignment"),
+            params=Train,
             needs=("prepare",),
             arrays=True,
             scratch=True,
         ),
         Stage(
             "measure",
-            uses=(*_NETWORK, "scope", "shares", "variants", "probe"),
+            params=Measure,
             needs=("prepare", "train"),
             arrays=True,
         ),
         Stage(
             "defend",
-            uses=(*_NETWORK, "start", "scope", "alignment", "budget"),
+            params=Defend,
             needs=("prepare", "train"),
             arrays=True,
         ),
         Stage(
             "attack",
-            uses=(*_NETWORK, "start", "scope", "tuning", "shares", "freezes"),
+            params=Attack,
             needs=("prepare", "train"),
             arrays=True,
         ),

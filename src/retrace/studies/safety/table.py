@@ -7,16 +7,19 @@ the same for all seeds, which makes prompts and seeds the units that the judge r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from retrace.metrics.unit_groups import Shares
 from retrace.stage import Array, EvidenceRow
 from retrace.studies.safety.composition import summary
 from retrace.studies.safety.probes import distances, prompts
 from retrace.studies.safety.units import Layout
+
+if TYPE_CHECKING:
+    from retrace.studies.safety.params import Params
 
 QUANTITIES = {
     "harmful": ("margin", "refused", "met", "broken"),
@@ -30,7 +33,7 @@ DUE = 0.15  # of the rise of attack success, the least that freezing prevents in
 Found = dict[str, dict[str, Array]]  # quantity -> network -> values
 
 
-def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
     """Rows of the types "harmful", "benign", "lookalike", "choice", "probe", "distance", "flow", "network".
 
     Networks are called `released`, `aligned`, `<order>_<permille>` (pruned), `tuned_<freeze>` and
@@ -58,31 +61,31 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
     return pd.DataFrame.from_records(records)
 
 
-def roles(params: Mapping[str, Any]) -> dict[str, str]:
+def roles(params: Params) -> dict[str, str]:
     """Names by role of the pruned networks that claims speak of, whatever the cell's shares.
 
     `esu`, `euu`, `ru`: of that order, the share nearest to the group's; `random_esu` ...: as many random
     units, as many of each kind where the sheet has the order "matched_esu" ...; `safety`, `difference`,
     `shuffled`: these orders, as many as `esu`.
     """
-    variants: Mapping[str, Mapping[str, Any]] = params["variants"]
+    variants = params.variants
     found: dict[str, str] = {}
-    for group, share in params["shares"].items():
-        own = [name for name, variant in variants.items() if variant["order"] == group]
+    for group, share in asdict(params.shares).items():
+        own = [name for name, variant in variants.items() if variant.order == group]
         if not own:
             continue
-        nearest = min(own, key=lambda name: abs(variants[name]["share"] - share))
+        nearest = min(own, key=lambda name: abs(variants[name].share - share))
         found[group] = nearest
         wanted = {"random": f"random_{group}", f"matched_{group}": f"random_{group}"}
         wanted |= {r: r for r in RIVALS} if group == "esu" else {}
         for order, role in wanted.items():
             for name, variant in variants.items():
-                if variant["order"] == order and variant["share"] == variants[nearest]["share"]:
+                if variant.order == order and variant.share == variants[nearest].share:
                     found[role] = name
     return found
 
 
-def evaluated(row: EvidenceRow) -> Found:
+def evaluated(row: EvidenceRow[Params]) -> Found:
     """What every network of a cell and seed came to, by quantity and network."""
     found: Found = {quantity: {} for names in QUANTITIES.values() for quantity in names}
     for verb in EVALUATED:
@@ -93,7 +96,7 @@ def evaluated(row: EvidenceRow) -> Found:
     return found
 
 
-def _items(kind: str, found: Found, row: EvidenceRow) -> list[dict[str, Any]]:
+def _items(kind: str, found: Found, row: EvidenceRow[Params]) -> list[dict[str, Any]]:
     """One row an item of a kind; those beyond the answered ones lack the keyword columns."""
     columns = {f"{q}_{name}": v for q in QUANTITIES[kind] for name, v in found[q].items()}
     columns |= _derived(kind, found)
@@ -133,13 +136,13 @@ def _derived(kind: str, found: Found) -> dict[str, Array]:
     return out
 
 
-def _networks(found: Found, params: Mapping[str, Any], named: Mapping[str, str]) -> list[dict[str, Any]]:
+def _networks(found: Found, params: Params, named: Mapping[str, str]) -> list[dict[str, Any]]:
     """Means of every network under its own name."""
     played = {name: role for role, name in named.items()}
     names = list(dict.fromkeys(name for values in found.values() for name in values))
     records = []
     for name in names:
-        variant = params["variants"].get(name, {"order": "", "share": np.nan})
+        variant = params.variants.get(name)
         means = {q: float(np.mean(v[name])) for q, v in found.items() if name in v}
         records.append(
             {
@@ -147,29 +150,29 @@ def _networks(found: Found, params: Mapping[str, Any], named: Mapping[str, str])
                 "type": "network",
                 "network": name,
                 "role": played.get(name, ""),
-                "order": variant["order"],
-                "share": variant["share"],
+                "order": variant.order if variant else "",
+                "share": variant.share if variant else np.nan,
                 **means,
             }
         )
     return records
 
 
-def _probes(row: EvidenceRow, found: Found) -> list[dict[str, Any]]:
+def _probes(row: EvidenceRow[Params], found: Found) -> list[dict[str, Any]]:
     arrays = row.evidence["measure"].read_arrays()
-    tokens, start = list(row.params["probe"]["tokens"]), int(row.params["start"])
+    tokens, start = row.params.probe.tokens, row.params.start
     return [*prompts(arrays, start, found["margin"]), *distances(arrays, tokens, start)]
 
 
-def _flows(row: EvidenceRow) -> list[dict[str, Any]]:
+def _flows(row: EvidenceRow[Params]) -> list[dict[str, Any]]:
     arrays = row.evidence["train"].read_arrays() | row.evidence["attack"].read_arrays()
     units = Layout(**row.evidence["measure"].results["layout"])
-    shares, start = Shares(**row.params["shares"]), int(row.params["start"])
-    found = summary(arrays, units, row.params["scope"], shares, start)
+    params = row.params
+    found = summary(arrays, units, params.scope, params.shares, params.start)
     return [{"condition": "units", "type": "flow", **found, **_losses(row)}]
 
 
-def _losses(row: EvidenceRow) -> dict[str, float]:
+def _losses(row: EvidenceRow[Params]) -> dict[str, float]:
     """`loss_<network>`: mean over the last fifth of the training steps, nats a token."""
     found: dict[str, Sequence[float]] = {"aligned": row.evidence["train"].results["losses"]}
     for verb in ("attack", "defend"):

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrace.llm.training.steps import Settings
 from retrace.llm.training.tune import linears
 from retrace.seeds import derive
 from retrace.stage import Inputs, Output
 from retrace.studies.safety.encode import every
 from retrace.studies.safety.network import fit, kept, released, working
 from retrace.studies.safety.outcome import evaluate, keyed, means
-from retrace.studies.safety.params import Training
 from retrace.studies.safety.scoring import scores
 from retrace.studies.safety.texts import part, read
 
 if TYPE_CHECKING:
-    from retrace.studies.safety.params import Params
+    from retrace.studies.safety.params import Train
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Train, inputs: Inputs, seed: int) -> Output:
     """Train all linears from layer `start` on; evaluate and score the model before and after.
 
     Arrays: `<network>/<quantity>` (see `outcome.evaluate`) and the unit scores of `scoring.scores`, for the
@@ -33,8 +31,9 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
     arrays = scores("released", model, prepared, params, seed)
     before = evaluate(model, tests, params)
     trainable = linears(model.net, params.start)
-    settings = Settings(**Training.model_validate(params.alignment).model_dump())
-    losses = fit(model, rows, states, settings, trainable, params, derive(seed, "safety", "alignment"))
+    losses = fit(
+        model, rows, states, params.alignment, trainable, params, derive(seed, "safety", "alignment")
+    )
     arrays |= scores("aligned", model, prepared, params, seed)
     after = evaluate(model, tests, params)
     parameters = dict(model.net.named_parameters())
@@ -43,7 +42,7 @@ def run(params: Params, inputs: Inputs, seed: int) -> Output:
             "model": {"name": model.name, "note": model.note},
             "means": {"released": means(before), "aligned": means(after)},
             "losses": losses,
-            "tokens": sum(len(row.ids) for row in rows) * settings.epochs,
+            "tokens": sum(len(row.ids) for row in rows) * params.alignment.epochs,
         },
         arrays=arrays | keyed("released", before) | keyed("aligned", after),
         scratch={name: parameters[name].detach().cpu().numpy() for name in trainable},

@@ -1,0 +1,13 @@
+"""Which membership attacks there are; free of what runs them, so that planning is quick."""
+
+from __future__ import annotations
+
+METRICS = ("loss", "confidence", "entropy", "modified_entropy", "correctness")
+PER_CLASS = "_per_class"
+# all that an audit can run on outputs and gradient norms
+ATTACKS = (
+    *(name + end for name in (*METRICS, "gradient_input", "gradient_weights") for end in ("", PER_CLASS)),
+    *("attack_r", "attack_p", "difficulty_calibration", "nn"),
+    *("lira_online", "lira_offline", "lira_online_fixed", "lira_offline_fixed"),
+    *("rmia_online", "rmia_offline"),
+)
