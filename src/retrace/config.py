@@ -6,6 +6,7 @@ The model below is the only truth: `config/schemas/config.json` and the document
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
@@ -16,6 +17,7 @@ from retrace.strict import Strict, not_allowed
 Scale = Literal["smoke", "laptop", "gpu", "paper"]
 M = TypeVar("M", bound=BaseModel)
 SCALES: tuple[str, ...] = get_args(Scale)
+UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")  # of a model, of a dataclass
 
 
 class Carbon(Strict):
@@ -76,15 +78,15 @@ def validate(model: type[M], raw: Any, place: str) -> M:
         return model.model_validate(raw)
     except ValidationError as error:
         # a misspelt key explains the missing one that it was meant to be
-        first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        first = min(error.errors(), key=lambda problem: problem["type"] not in UNKNOWN_KEY)
         path = ".".join(str(part) for part in first["loc"])
         raise RetraceError(f"{place}: {_explain(model, first, path)}") from None
 
 
 def _explain(model: type[BaseModel], error: Any, path: str) -> str:
-    if error["type"] == "extra_forbidden":
-        owner = _owner(model, error["loc"][:-1])
-        hint = did_you_mean(str(error["loc"][-1]), owner.model_fields) if owner else ""
+    if error["type"] in UNKNOWN_KEY:
+        names = _keys(model, error["loc"][:-1])
+        hint = did_you_mean(str(error["loc"][-1]), names) if names else ""
         return f"unknown key {path!r}{hint}"
     if error["type"] == "literal_error":
         return f"{path}: {not_allowed(error)}"
@@ -92,8 +94,8 @@ def _explain(model: type[BaseModel], error: Any, path: str) -> str:
     return f"{where}{error['msg'].removeprefix('Value error, ')}, got {error['input']!r:.80}"
 
 
-def _owner(model: type[BaseModel], path: tuple[Any, ...]) -> type[BaseModel] | None:
-    """The model that holds the key at `path`; None where that is not a model."""
+def _keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    """The keys of what stands at `path`; none where that is neither a model nor a dataclass."""
     at: Any = model
     for part in path:
         if get_origin(at) is dict:
@@ -101,5 +103,7 @@ def _owner(model: type[BaseModel], path: tuple[Any, ...]) -> type[BaseModel] | N
         elif isinstance(at, type) and issubclass(at, BaseModel) and str(part) in at.model_fields:
             at = at.model_fields[str(part)].annotation
         else:
-            return None
-    return at if isinstance(at, type) and issubclass(at, BaseModel) else None
+            return []
+    if isinstance(at, type) and issubclass(at, BaseModel):
+        return list(at.model_fields)
+    return [field.name for field in fields(at)] if is_dataclass(at) else []

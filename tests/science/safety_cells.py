@@ -8,7 +8,6 @@ from retrace.stage import Evidence, EvidenceRow
 from retrace.studies.safety import prepare, train
 from retrace.studies.safety.params import Params
 from retrace.studies.safety.study import STUDY
-from retrace.verbs.stage import Params as StageParams
 
 ROOT = Path(__file__).resolve().parents[2]
 SHEET = yaml.safe_load((ROOT / "config/studies/safety.yaml").read_text())
@@ -29,7 +28,7 @@ def cell(**changes):
 
 def params_of(chosen):
     """All parameters of a cell, as a stage would see them if it used all."""
-    return StageParams(Params.model_validate(chosen).model_dump(mode="json"))
+    return Params.model_validate(chosen)
 
 
 def evidence(output):
@@ -45,7 +44,8 @@ def evidence(output):
 def run(verb, module, chosen, inputs, seed=0):
     """One stage with the parameters and needs that it declared."""
     params = params_of(chosen)
-    uses = StageParams({name: params[name] for name in STUDY.stage(verb).uses})
+    stage = STUDY.stage(verb)
+    uses = stage.params.model_validate(params.model_dump(mode="json", include=set(stage.uses)))
     return evidence(module.run(uses, {name: inputs[name] for name in STUDY.stage(verb).needs}, seed))
 
 

@@ -10,14 +10,13 @@ from pydantic import ValidationError
 from sklearn.datasets import load_digits
 
 from retrace.claims.load import load_claims
-from retrace.data.external import EXTERNAL
+from retrace.data.external_names import EXTERNAL
 from retrace.stage import Evidence, EvidenceRow, StageError
 from retrace.stats.mcnemar import mcnemar
 from retrace.studies.certification import draw, measure, prepare, train
 from retrace.studies.certification.params import Params
 from retrace.studies.certification.study import STUDY
 from retrace.studies.certification.table import table
-from retrace.verbs.stage import Params as StageParams
 
 ROOT = Path(__file__).resolve().parents[2]
 SHEET = yaml.safe_load((ROOT / "config/studies/certification.yaml").read_text())
@@ -37,7 +36,7 @@ def cell(kind, **changes):
 
 
 def stages(chosen, seed=0, only=("prepare", "train", "measure")):
-    params = StageParams(Params.model_validate(chosen).model_dump(mode="json"))
+    params = Params.model_validate(chosen)
     bunch = load_digits()
     arrays = {
         "x": np.rint(bunch.images * 255 / 16).astype(np.uint8)[..., None],
@@ -47,8 +46,9 @@ def stages(chosen, seed=0, only=("prepare", "train", "measure")):
     for verb, module in (("prepare", prepare), ("train", train), ("measure", measure)):
         if verb not in only:
             continue
-        uses = StageParams({name: params[name] for name in STUDY.stage(verb).uses})
-        needs = {name: inputs[name] for name in (*STUDY.stage(verb).needs, "dataset")}
+        stage = STUDY.stage(verb)
+        uses = stage.params.model_validate(params.model_dump(mode="json", include=set(stage.uses)))
+        needs = {name: inputs[name] for name in (*stage.needs, "dataset")}
         output = module.run(uses, needs, seed)
         inputs[verb] = Evidence(
             output.results,
@@ -133,8 +133,11 @@ def test_images_are_divided_once_for_all_seeds_and_never_shared(rows):
     ids = [set(sets[f"{part}.id"].tolist()) for part in ("train", "validation", "test")]
     assert sum(map(len, ids)) == len(set.union(*ids)) == 270
     assert not STUDY.stage("prepare").seeded
-    known = {n: e.train for n, e in EXTERNAL.items() if not e.by_hand}
-    assert {name: prepare.PUBLISHED[name] for name in known} == known
+    for name, known in EXTERNAL.items():
+        if not known.by_hand:
+            rows = prepare.divide(known.train + known.test, name, (None, 500, None))
+            assert rows["test"].min() == known.train
+            assert len(rows["test"]) == known.test
     rows = prepare.divide(12_000, "fashion", (None, 500, None))
     assert rows["test"].min() >= 10_000
     assert len(rows["test"]) == 2000

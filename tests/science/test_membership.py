@@ -20,7 +20,6 @@ from retrace.studies.membership import attack, defend, draw, measure, prepare, t
 from retrace.studies.membership.params import Params
 from retrace.studies.membership.study import STUDY
 from retrace.studies.membership.table import table
-from retrace.verbs.stage import Params as StageParams
 
 ROOT = Path(__file__).resolve().parents[2]
 SHEET = yaml.safe_load((ROOT / "config/studies/membership.yaml").read_text())
@@ -40,7 +39,7 @@ def evidence(output, params):
 
 
 def stages(cell, seed=0):
-    params = StageParams(Params.model_validate(cell).model_dump(mode="json"))
+    params = Params.model_validate(cell)
     bunch = load_digits()
     arrays = {
         "x": np.rint(bunch.images * 255 / 16).astype(np.uint8)[..., None],
@@ -54,8 +53,9 @@ def stages(cell, seed=0):
         ("measure", measure),
         ("attack", attack),
     ):
-        uses = StageParams({name: params[name] for name in STUDY.stage(verb).uses})
-        needs = {name: inputs[name] for name in (*STUDY.stage(verb).needs, "dataset")}
+        stage = STUDY.stage(verb)
+        uses = stage.params.model_validate(params.model_dump(mode="json", include=set(stage.uses)))
+        needs = {name: inputs[name] for name in (*stage.needs, "dataset")}
         inputs[verb] = evidence(module.run(uses, needs, seed), params)
     return EvidenceRow("tiny", seed, params, inputs)
 

@@ -14,14 +14,13 @@ from retrace.metrics.sequence_costs import step_cost
 from retrace.nets.memory.registry import BUILDERS
 from retrace.stage import Evidence, EvidenceRow, StageError
 from retrace.studies.memory import draw, measure, prepare, train
-from retrace.studies.memory.model import NETWORKS, Net
-from retrace.studies.memory.network import restore
+from retrace.studies.memory.model import NETWORKS
 from retrace.studies.memory.params import Params
 from retrace.studies.memory.progress import Run, horizons, progress, reached
+from retrace.studies.memory.setup import restore
 from retrace.studies.memory.study import STUDY
 from retrace.studies.memory.table import table
 from retrace.training.sequences import losses
-from retrace.verbs.stage import Params as StageParams
 
 ROOT = Path(__file__).resolve().parents[2]
 SHEET = yaml.safe_load((ROOT / "config/studies/memory.yaml").read_text())
@@ -45,11 +44,12 @@ def data(name):
 
 
 def stages(name, seed=0, **change):
-    params = StageParams(Params.model_validate(cell(name, **change)).model_dump(mode="json"))
+    params = Params.model_validate(cell(name, **change))
     inputs = {"dataset": data(name)}
     for verb, module in (("prepare", prepare), ("train", train), ("measure", measure)):
-        uses = StageParams({key: params[key] for key in STUDY.stage(verb).uses})
-        needs = {key: inputs[key] for key in (*STUDY.stage(verb).needs, "dataset")}
+        stage = STUDY.stage(verb)
+        uses = stage.params.model_validate(params.model_dump(mode="json", include=set(stage.uses)))
+        needs = {key: inputs[key] for key in (*stage.needs, "dataset")}
         out = module.run(uses, needs, seed)
         inputs[verb] = Evidence(
             out.results, out.timing, lambda out=out: out.arrays, lambda out=out: out.scratch, METER
@@ -110,7 +110,7 @@ def test_costs_are_those_of_plain_steps(rows, name):
     data, steps = evidence["prepare"].read_scratch(), evidence["prepare"].results["steps"]
     longest = max((key for key in steps if key.startswith("in")), key=steps.get)
     x, y = (torch.from_numpy(data[f"{longest}.{axis}"]) for axis in "xy")
-    net = restore(Net.model_validate(rows[0].params["models"][name]), evidence["prepare"], 0).train()
+    net = restore(rows[0].params.models[name], evidence["prepare"], 0).train()
     net.fused = False
     cost = step_cost(lambda: losses(net(x)[0], y, "bits")[0], [*net.parameters(), x, y])
     found = evidence["measure"].results["models"][name]
@@ -120,7 +120,7 @@ def test_costs_are_those_of_plain_steps(rows, name):
 
 def test_reads_are_shares_of_slots(rows):
     reads = rows[0].evidence["measure"].read_arrays()
-    assert set(reads) == {"input", *(n for n in rows[0].params["models"] if n != "lstm")}
+    assert set(reads) == {"input", *(n for n in rows[0].params.models if n != "lstm")}
     assert np.allclose(reads["armin_soft"].astype(float).sum(1), 1, atol=1e-2)
     assert set(np.unique(reads["armin_hard"])) == {0, 1}
 

@@ -13,7 +13,7 @@ from retrace.llm.kernels.masks import UnitMasks, nothing_masked, prune
 from retrace.llm.training.steps import Settings
 from retrace.llm.training.tune import linears
 from retrace.stage import StageError
-from retrace.studies.safety import encode, network, outcome, params, prepare, texts, train
+from retrace.studies.safety import encode, outcome, params, prepare, setup, texts, train, tuning
 
 QUANTITIES = {
     "margin": 6,
@@ -97,16 +97,16 @@ def test_alignment_makes_refusing_openings_likelier_and_answers_too():
 
 
 def test_the_saved_weights_are_the_aligned_model(row, tests):
-    again = network.aligned(row.params, row.evidence)
+    again = setup.aligned(row.params, row.evidence)
     found = outcome.evaluate(again, tests, row.params)
     arrays = row.evidence["train"].read_arrays()
     assert all((values == arrays[f"aligned/{name}"]).all() for name, values in found.items())
-    fresh = outcome.evaluate(network.released(row.params), tests, row.params)
+    fresh = outcome.evaluate(setup.released(row.params), tests, row.params)
     assert not (fresh["margin"] == found["margin"]).any()
 
 
 def test_variants_are_what_pruned_networks_are(row, tests):
-    model = network.aligned(row.params, row.evidence)
+    model = setup.aligned(row.params, row.evidence)
     whole = nothing_masked(model.net, 3)
     generator = torch.Generator().manual_seed(0)
     mlp = whole.mlp & (torch.rand(whole.mlp.shape, generator=generator) > 0.3)
@@ -116,7 +116,7 @@ def test_variants_are_what_pruned_networks_are(row, tests):
     masks = UnitMasks(mlp, heads)
     found = outcome.evaluate_variants(model, masks, tests, row.params, choosing=[0, 2])
     for variant, values in enumerate(found):
-        cut = network.aligned(row.params, row.evidence)
+        cut = setup.aligned(row.params, row.evidence)
         prune(cut.net, masks.mlp[variant], masks.heads[variant])
         expected = outcome.evaluate(cut, tests, row.params)
         lacking = {"lookalike_refused", "lookalike_broken"} | (
@@ -129,8 +129,8 @@ def test_variants_are_what_pruned_networks_are(row, tests):
 
 
 def test_lower_precision_changes_weights_alone_and_little(row, tests):
-    model = network.aligned(row.params, row.evidence)
-    quick = network.working(model, "bfloat16")
+    model = setup.aligned(row.params, row.evidence)
+    quick = setup.working(model, "bfloat16")
     assert {p.dtype for p in quick.net.parameters()} == {torch.bfloat16}
     assert {p.dtype for p in model.net.parameters()} == {torch.float32}
     rotary = [m.net.model.rotary_emb.inv_freq for m in (model, quick)]
@@ -146,11 +146,11 @@ def test_training_in_lower_precision_keeps_float32_weights_and_learns_alike(row)
     ends = {}
     for precision in ("float32", "bfloat16"):
         given = cells.params_of(cells.cell(precision=precision))
-        model = network.released(given)
+        model = setup.released(given)
         rows = encode.every(model, texts.part("policy", row.evidence["prepare"], "alignment"))
-        states = network.kept(network.working(model, precision), rows, 1)
+        states = tuning.kept(setup.working(model, precision), rows, 1)
         settings = Settings(epochs=2, batch=16, rate=2e-3)
-        losses = network.fit(model, rows, states, settings, linears(model.net, 1), given, seed=3)
+        losses = tuning.fit(model, rows, states, settings, linears(model.net, 1), given, seed=3)
         assert {p.dtype for p in model.net.parameters()} == {torch.float32}
         ends[precision] = losses
     np.testing.assert_allclose(ends["bfloat16"], ends["float32"], rtol=0.02)

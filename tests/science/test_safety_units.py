@@ -24,7 +24,7 @@ from retrace.metrics.unit_groups import (
     top_complex,
 )
 from retrace.stage import StageError
-from retrace.studies.safety import attack, defend, freezing, measure, network, units
+from retrace.studies.safety import attack, defend, freezing, measure, setup, units
 from retrace.studies.safety.params import Freeze, Variant
 from retrace.studies.safety.units import Layout
 from retrace.studies.safety.variants import at_the_grouping, chosen_units, unit_masks
@@ -274,7 +274,7 @@ def test_every_network_is_evaluated_and_every_run_starts_from_the_same_weights(r
     arrays = {verb: done.read_arrays() for verb, done in row.evidence.items()}
     for verb, names in (
         ("defend", ("budget_ru", "budget_random")),
-        ("attack", [f"tuned_{name}" for name in row.params["freezes"]]),
+        ("attack", [f"tuned_{name}" for name in row.params.freezes]),
     ):
         for name in names:
             assert arrays[verb][f"{name}/margin"].shape == arrays["train"]["aligned/margin"].shape
@@ -303,7 +303,7 @@ def test_a_budget_trains_the_redundant_units_of_the_released_model(row):
 def test_measured_variants_and_probe_have_one_value_an_item(row):
     done = row.evidence["measure"]
     arrays = done.read_arrays()
-    for name in row.params["variants"]:
+    for name in row.params.variants:
         assert arrays[f"{name}/margin"].shape == (6,)
     answering = {name.split("/")[0] for name in arrays if name.endswith("/right")}
     assert answering == {
@@ -323,7 +323,7 @@ def test_measured_variants_and_probe_have_one_value_an_item(row):
             assert found.shape == (4, 2, 4)
             assert ((found >= -1e-6) & (found <= 2)).all()
     assert not (arrays["probe/released/refusal"] == arrays["probe/aligned/refusal"]).any()
-    sound = network.released(row.params)
+    sound = setup.released(row.params)
     assert sound.layers == 4
 
 

@@ -8,6 +8,7 @@ import re
 import statistics
 import subprocess
 import sys
+import typing
 from functools import cache
 from pathlib import Path
 
@@ -120,6 +121,53 @@ def test_studies_do_not_import_each_other_nor_the_door(study):
         if module.startswith(f"retrace.studies.{study}."):
             wrong = [n for n in closure(module) if n.startswith(others or ("?",)) or n.startswith(doors)]
             assert wrong == [], f"{module} imports {wrong}"
+
+
+def stages():
+    from retrace.sheet import load_study
+
+    return [(study, stage) for study in map(load_study, STUDIES) for stage in study.stages]
+
+
+def test_a_stage_s_run_takes_the_parameters_that_its_study_declares():
+    """Then the type check says when a stage reads what its key does not hold."""
+    for study, stage in stages():
+        module = f"retrace.studies.{study.name}.{stage.verb}"
+        (run,) = [node for node in tree(module).body if getattr(node, "name", "") == "run"]
+        given = [ast.unparse(arg.annotation) for arg in run.args.args]
+        assert given == [stage.params.__name__, "Inputs", "int"], module
+        assert stage.params.__module__ in (f"retrace.studies.{study.name}.params", "retrace.params"), module
+
+
+def classes(annotation):
+    """The classes of a parameter's type, and of their fields' types."""
+    for part in typing.get_args(annotation):
+        yield from classes(part)
+    if isinstance(annotation, type) and annotation.__module__.startswith("retrace."):
+        yield annotation
+        for field in getattr(annotation, "model_fields", {}).values():
+            yield from classes(field.annotation)
+
+
+def test_what_parameters_can_do_is_in_the_key_of_the_stage_that_has_them():
+    """A stage may know a parameter's class by type alone, so its methods must come with other imports."""
+    for study, stage in stages():
+        code = closure(f"retrace.studies.{study.name}.{stage.verb}")
+        for kind in {
+            found for field in stage.params.model_fields.values() for found in classes(field.annotation)
+        }:
+            does = [
+                n for n, v in vars(kind).items() if n[0] != "_" and (callable(v) or isinstance(v, property))
+            ]
+            assert not does or kind.__module__ in code, f"{study.name} {stage.verb}: {kind} can {does}"
+
+
+def test_helpers_of_a_study_never_import_its_stages():
+    """A verb's code then is in the keys of its own stage alone."""
+    for study, stage in stages():
+        verb = f"retrace.studies.{study.name}.{stage.verb}"
+        users = [name for name in MODULES if name != verb and verb in closure(name)]
+        assert users == [], f"{verb} is imported by {users}"
 
 
 def test_modules_are_imported_by_literal_names():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from retrace.data import byhand, torchvision_sets
-from retrace.data.external import EXTERNAL, External, fingerprint, load_external, missing
+from retrace.data.external import fingerprint, load_external, missing
+from retrace.data.external_names import EXTERNAL, External
 from retrace.stage import StageError
 
 

@@ -10,7 +10,6 @@ import yaml
 from retrace import sheet
 from retrace.errors import RetraceError
 from retrace.planning.plan import plan_study
-from retrace.verbs.stage import Params
 from retrace.yamls import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,14 +156,6 @@ def test_a_missing_sheet_names_the_nearest(tmp_path):
 
 def test_an_unknown_study_names_the_nearest():
     assert refusal(sheet.load_study, "reuze") == "unknown study 'reuze' (did you mean 'reuse'?)"
-
-
-def test_a_stage_sees_only_what_it_declares():
-    params = Params({"rate": 0.1, "sizes": [1, 2]})
-    assert params.rate == 0.1
-    assert params.sizes == (1, 2)  # nothing a stage could change
-    with pytest.raises(AttributeError, match="'momentum' is not in the stage's `uses`"):
-        params.momentum  # noqa: B018
 
 
 @pytest.mark.parametrize("name", sheet.known_studies())

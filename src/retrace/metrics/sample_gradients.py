@@ -31,10 +31,9 @@ def weight_gradient_norms(models: Shadows, x: Tensor, y: Tensor, batch: int = 50
     Perceptrons need no gradient of a weight: a linear layer's squared norm is (|a|^2 + 1) |delta|^2, with
     a its input and delta the loss gradient of its output (Goodfellow, 2015). Others go through torch.func.
     """
-    try:
+    if models.layered:
         return torch.cat([_by_layers(models, *part) for part in _parts(x, y, batch)], 1)
-    except ValueError:
-        return torch.cat([_by_samples(models, *part) for part in _parts(x, y, 32)], 1)
+    return torch.cat([_by_samples(models, *part) for part in _parts(x, y, 32)], 1)
 
 
 def _parts(x: Tensor, y: Tensor, batch: int) -> list[tuple[Tensor, Tensor]]:

@@ -17,7 +17,7 @@ def clipped_sums(models: Shadows, x: Tensor, y: Tensor, weights: Tensor, clip: f
     gradient for each sample: norms come from inputs and output gradients of the layers (ghost clipping, Li
     et al., ICLR 2022). Source: Abadi et al. (CCS 2016), algorithm 1.
     """
-    if models.chained and isinstance(models.base.head, torch.nn.Linear):
+    if models.layered:
         return _by_layers(models, x, y, weights, clip)
     return _by_samples(models, x, y, weights, clip)
 

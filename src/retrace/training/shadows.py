@@ -43,8 +43,7 @@ class Shadows:
         self.params = {name: nn.Parameter(value.detach().clone()) for name, value in params.items()}
         self.buffers = {name: value.clone() for name, value in buffers.items()}
         self.numbers = tuple(numbers)
-        body = base.body
-        self.chained = isinstance(body, nn.Sequential) and all(isinstance(m, _CHAIN) for m in body)
+        self.chained = _is_chain(base)
 
     @classmethod
     def initial(
@@ -66,6 +65,11 @@ class Shadows:
         """Where the parameters are."""
         return next(iter(self.params.values())).device
 
+    @property
+    def layered(self) -> bool:
+        """Whether a tape can say what each layer saw: a perceptron with a linear head."""
+        return self.chained and isinstance(self.base.head, nn.Linear)
+
     def __len__(self) -> int:
         return len(self.numbers)
 
@@ -79,10 +83,10 @@ class Shadows:
         """Logits (G,B,classes) and representations (G,B,D) of x (G,B,...).
 
         `train` is the mode of dropout and batch norm. A `tape` is filled with the linear layers passed;
-        ValueError where the network is not a perceptron with a linear head.
+        ValueError where the models are not `layered`.
         """
         self.base.train(train)
-        if tape is not None and not (self.chained and isinstance(self.base.head, nn.Linear)):
+        if tape is not None and not self.layered:
             raise ValueError("only a perceptron with a linear head can say what its layers saw")
         if self.chained:
             return self._chain(x, tape)
@@ -158,6 +162,10 @@ class Shadows:
         )
 
 
+def _is_chain(net: Target) -> bool:
+    return isinstance(net.body, nn.Sequential) and all(isinstance(m, _CHAIN) for m in net.body)
+
+
 def join(parts: Sequence[Shadows]) -> Shadows:
     """One object of all the models of `parts`, in their order."""
     first = parts[0]
@@ -173,9 +181,8 @@ def groups(base: Target, models: int, device: str) -> list[range]:
     by one with a DataLoader, while convolutions under vmap lose to the loop; so a CPU stacks perceptrons
     only. An accelerator stacks everything but attention, as many models as `GPU_PARAMETERS` allow.
     """
-    body = base.body
     size = 1
-    if isinstance(body, nn.Sequential) and all(isinstance(m, _CHAIN) for m in body):
+    if _is_chain(base):
         size = models
     elif device != "cpu" and not any(isinstance(m, nn.MultiheadAttention) for m in base.modules()):
         size = max(1, min(models, GPU_PARAMETERS // sum(p.numel() for p in base.parameters())))

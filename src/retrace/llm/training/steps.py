@@ -1,29 +1,23 @@
-"""The order of rows and the learning rate of a training run."""
+"""The order of rows and the learning rate of a training run; free of torch."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
+
+from retrace.strict import Strict
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Strict):
     """AdamW: `rate` rises linearly over the share `warmup` of all steps, then falls as a cosine to 0."""
 
-    epochs: int
-    batch: int
-    rate: float
-    warmup: float = 0.1
-    decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse settings that train nothing."""
-        if min(self.epochs, self.batch) < 1 or self.rate <= 0 or not 0 <= self.warmup < 1 or self.decay < 0:
-            raise ValueError(
-                f"{self}: epochs and batch are at least 1, rate above 0, warmup below 1; none is negative"
-            )
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    rate: float = Field(gt=0)
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps")
+    decay: float = Field(0.0, ge=0)
 
 
 def orders(count: int, settings: Settings, seed: int) -> list[list[int]]:

@@ -14,8 +14,7 @@ from retrace.metrics.sequence_costs import step_cost
 from retrace.nets.memory.base import MemoryNet
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
-from retrace.studies.memory.network import restore
-from retrace.studies.memory.pieces import characters, grey, kind_of_loss, training
+from retrace.studies.memory.setup import characters, grey, kind_of_loss, restore, training
 from retrace.training.sequences import Piece, losses
 from retrace.training.steps import seeded
 
@@ -41,8 +40,7 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
         own = {k.partition("/")[2]: v for k, v in weights.items() if k.startswith(f"{name}/")}
         net = restore(model, inputs["prepare"], 0, own).to(device)
         net.overwrite = True
-        batch, truncation = model.batch or params.batch, model.truncation or params.truncation
-        one = next(training(task, inputs["prepare"], batch, truncation, 1, 1.0, seed, device))
+        one = next(training(params, model, inputs["prepare"], 1, seed, device))
         if "in0.x" in inputs["prepare"].read_scratch():
             one = _longest(inputs, device)
         arrays.setdefault("input", np.ascontiguousarray(one.x[:, 0].cpu().numpy().astype(np.float16)))

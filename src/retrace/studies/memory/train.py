@@ -11,8 +11,7 @@ from retrace.nets.access import state_arrays
 from retrace.nets.memory.base import parameter_count
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output, StageError
-from retrace.studies.memory.network import restore
-from retrace.studies.memory.pieces import kind_of_loss, training
+from retrace.studies.memory.setup import kind_of_loss, restore, training
 from retrace.training.sequences import FitSettings, fit
 
 if TYPE_CHECKING:
@@ -33,24 +32,15 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
         net = restore(model, inputs["prepare"], derive(seed, "weights", name)).to(device)
         endless = isinstance(task, Pixels | Characters)
         settings = FitSettings(
-            params.optimizer,
-            model.learning_rate or params.learning_rate,
-            params.clip,
-            params.clip_at,
-            params.kappa,
-            params.window,
-            -1.0 if endless else params.levels[-1],
+            optimiser=params.optimizer,
+            learning_rate=model.learning_rate or params.learning_rate,
+            clip=params.clip,
+            clip_at=params.clip_at,
+            kappa=params.kappa,
+            window=params.window,
+            stop=-1.0 if endless else params.levels[-1],
         )
-        pieces = training(
-            task,
-            inputs["prepare"],
-            model.batch or params.batch,
-            model.truncation or params.truncation,
-            params.steps,
-            model.share,
-            seed,
-            device,
-        )
+        pieces = training(params, model, inputs["prepare"], params.steps, seed, device)
         try:
             history = fit(net, pieces, kind_of_loss(task), settings, derive(seed, "noise", name))
         except (RetraceError, ValueError) as error:

@@ -14,7 +14,7 @@ from retrace.errors import RetraceError
 from retrace.nets.access import replace_head
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output, StageError
-from retrace.studies.reuse.source import restore
+from retrace.studies.reuse.setup import restore
 from retrace.training.batches import to_tensor
 from retrace.training.evaluate import Evaluator
 from retrace.training.optim import OptimiserSettings

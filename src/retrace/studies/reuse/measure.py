@@ -11,7 +11,7 @@ from retrace.metrics.reuse.clean_side import clean_side
 from retrace.metrics.reuse.indices import all_indices, all_task_indices
 from retrace.seeds import derive, generator
 from retrace.stage import Array, Inputs, Output
-from retrace.studies.reuse.source import restore
+from retrace.studies.reuse.setup import restore
 from retrace.training.batches import to_tensor
 
 if TYPE_CHECKING:

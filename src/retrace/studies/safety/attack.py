@@ -10,10 +10,11 @@ from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.safety.encode import every
 from retrace.studies.safety.freezing import moved, plan_freeze
-from retrace.studies.safety.network import aligned, fit, kept, working
 from retrace.studies.safety.outcome import evaluate, keyed, means
 from retrace.studies.safety.scoring import scores
+from retrace.studies.safety.setup import aligned, working
 from retrace.studies.safety.texts import part, read
+from retrace.studies.safety.tuning import fit, kept
 from retrace.studies.safety.units import layout, scored
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.safety.encode import every
 from retrace.studies.safety.freezing import moved, plan_budget
-from retrace.studies.safety.network import fit, kept, released, working
 from retrace.studies.safety.outcome import evaluate, keyed, means
+from retrace.studies.safety.setup import released, working
 from retrace.studies.safety.texts import part, read
+from retrace.studies.safety.tuning import fit, kept
 from retrace.studies.safety.units import layout, matched, scored
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from retrace.llm.kernels.probe import directions
 from retrace.llm.load import LanguageModel
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.safety.encode import asked
-from retrace.studies.safety.network import BUDGET, overlay, released, working
 from retrace.studies.safety.outcome import evaluate_variants, keyed, means
+from retrace.studies.safety.setup import BUDGET, overlay, released, working
 from retrace.studies.safety.texts import Tests, read
 from retrace.studies.safety.units import composition, layout, scored
 from retrace.studies.safety.variants import at_the_grouping, chosen_units, unit_masks

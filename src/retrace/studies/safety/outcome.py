@@ -24,7 +24,7 @@ from retrace.llm.load import LanguageModel
 from retrace.llm.rows import Row
 from retrace.stage import Array
 from retrace.studies.safety.encode import answers, asked
-from retrace.studies.safety.network import BUDGET, working
+from retrace.studies.safety.setup import BUDGET, working
 from retrace.studies.safety.texts import Tests
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from retrace.llm.load import LanguageModel
 from retrace.seeds import generator
 from retrace.stage import Array, Evidence
 from retrace.studies.safety.encode import answers
-from retrace.studies.safety.network import BUDGET, working
+from retrace.studies.safety.setup import BUDGET, working
 from retrace.studies.safety.texts import part
 from retrace.studies.safety.units import flat
 

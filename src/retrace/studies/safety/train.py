@@ -8,10 +8,11 @@ from retrace.llm.training.tune import linears
 from retrace.seeds import derive
 from retrace.stage import Inputs, Output
 from retrace.studies.safety.encode import every
-from retrace.studies.safety.network import fit, kept, released, working
 from retrace.studies.safety.outcome import evaluate, keyed, means
 from retrace.studies.safety.scoring import scores
+from retrace.studies.safety.setup import released, working
 from retrace.studies.safety.texts import part, read
+from retrace.studies.safety.tuning import fit, kept
 
 if TYPE_CHECKING:
     from retrace.studies.safety.params import Train

@@ -1,25 +1,21 @@
-"""The networks of a cell: as released, as aligned, a copy for computing, and their fine-tuning."""
+"""The networks of a cell: as released, as aligned, and a copy for computing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from retrace.device import current
-from retrace.llm.kernels.prefix import lower
 from retrace.llm.load import DTYPES, LanguageModel, load
-from retrace.llm.rows import Row
-from retrace.llm.training.sliced import tune_slices
-from retrace.llm.training.steps import Settings
-from retrace.stage import Array, Inputs, StageError
+from retrace.stage import Array, Inputs
 
 if TYPE_CHECKING:
-    from retrace.studies.safety.params import Network, Tuned
+    from retrace.studies.safety.params import Network
 
 BUDGET = 1024  # tokens computed at once: on a CPU larger batches leave its cache
 
@@ -52,28 +48,3 @@ def working(model: LanguageModel, precision: str) -> LanguageModel:
         for p in model.net.parameters()
     }
     return replace(model, net=deepcopy(model.net, made))
-
-
-def kept(model: LanguageModel, rows: Sequence[Row], start: int) -> list[Tensor]:
-    """Hidden states of the rows before layer `start`, float32; StageError when there is no such layer."""
-    if start >= model.layers:
-        raise StageError(f"start {start}: {model.name} has layers 0 to {model.layers - 1}; lower it")
-    return [states.float() for states in lower(model.net, [row.ids for row in rows], start, BUDGET)]
-
-
-def fit(
-    model: LanguageModel,
-    rows: Sequence[Row],
-    states: Sequence[Tensor],
-    settings: Settings,
-    trainable: Mapping[str, Tensor | None],
-    params: Tuned,
-    seed: int,
-) -> list[float]:
-    """Fine-tune a float32 model in place from the rows' `kept` states; the loss of every step.
-
-    `trainable` marks whole rows or columns; products of matrices have the cell's precision, weights do not.
-    Errors as in `retrace.llm.training.sliced.tune_slices`.
-    """
-    compute = DTYPES[params.precision]
-    return tune_slices(model.net, rows, settings, trainable, seed, states, params.start, compute)

@@ -1,8 +1,9 @@
-"""From a cell's task to the pieces that a network is trained on."""
+"""The networks of a cell, fresh or trained, and the pieces that they are trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,10 +12,32 @@ from torch import Tensor
 
 from retrace.data.sequences import text
 from retrace.data.sequences.tasks import BitTask, Characters, Pixels, Task
+from retrace.nets.access import load_arrays
+from retrace.nets.memory.base import MemoryNet
+from retrace.nets.memory.registry import build
 from retrace.seeds import derive, generator
-from retrace.stage import Array, Evidence
+from retrace.stage import Array, Evidence, StageError
 from retrace.training.batches import epochs
 from retrace.training.sequences import Loss, Piece
+
+if TYPE_CHECKING:
+    from retrace.studies.memory.model import Net
+    from retrace.studies.memory.params import Networks
+
+
+def restore(
+    model: Net, prepared: Evidence, seed: int, weights: Mapping[str, Array] | None = None
+) -> MemoryNet:
+    """The network that `model` describes for the channels of the prepared task; StageError for bad sizes."""
+    inputs, outputs = prepared.results["channels"]
+    try:
+        net = build(model.network, inputs, outputs, model.hidden, model.slots, model.width, seed=seed)
+    except ValueError as error:
+        raise StageError(f"{model.network}: {error}") from None
+    net.overwrite = model.overwrite
+    if weights is not None:
+        load_arrays(net, weights)
+    return net.eval()
 
 
 def kind_of_loss(task: Task) -> Loss:
@@ -57,19 +80,18 @@ def characters(
 
 
 def training(
-    task: Task,
-    prepared: Evidence,
-    batch: int,
-    truncation: int | None,
-    steps: int,
-    share: float,
-    seed: int,
-    device: str,
+    params: Networks, model: Net, prepared: Evidence, steps: int, seed: int, device: str
 ) -> Iterator[Piece]:
-    """The pieces of a whole training, of a `share` of the cell's budget; ValueError for impossible sizes."""
+    """The pieces of a network's whole training, its share of the cell's budget.
+
+    `steps` is the budget of a task drawn at random. ValueError for impossible sizes.
+    """
+    task, batch = params.task, model.batch or params.batch
     if isinstance(task, Pixels):
-        return pixels(prepared.read_scratch(), batch, max(round(task.epochs * share), 1), seed, device)
+        passes = max(round(task.epochs * model.share), 1)
+        return pixels(prepared.read_scratch(), batch, passes, seed, device)
     if isinstance(task, Characters):
         size, codes = int(prepared.results["channels"][0]), prepared.read_scratch()["train"]
-        return characters(codes, size, batch, truncation or 1, round(task.budget * share), device)
-    return drawn(task, batch, max(round(steps * share), 1), seed, device)
+        truncation = model.truncation or params.truncation or 1
+        return characters(codes, size, batch, truncation, round(task.budget * model.share), device)
+    return drawn(task, batch, max(round(steps * model.share), 1), seed, device)
