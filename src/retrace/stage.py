@@ -28,7 +28,9 @@ class Evidence:
     meter: dict[str, Any] = field(default_factory=dict)
 
 
-Inputs = Mapping[str, Evidence]  # verb -> evidence of the needed stage, same cell and seed
+# verb -> evidence of the needed stage, same cell and seed; and name of a parameter that names a data set ->
+# that set: arrays `x` uint8 (N,H,W,C) and `y` int64 (N,), results `name` and `classes`
+Inputs = Mapping[str, Evidence]
 
 
 @dataclass(frozen=True)

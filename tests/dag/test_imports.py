@@ -31,7 +31,9 @@ for spec in json.load(sys.stdin):
         code = job.main(spec, Path.cwd())
         module = json.loads(spec)["recipe"]["module"]
         new = {name for name in set(sys.modules) - before if name.split(".")[0] == "retrace"}
-        print(json.dumps([module, module in new, sorted(new - set(closure(module)))]), flush=True)
+        declared = closure(module.rpartition(".")[0] + ".study")  # read for the type of its parameters
+        outside = sorted(new - {*closure(module), *declared})
+        print(json.dumps([module, module in new, outside]), flush=True)
         os._exit(code)
     status = os.waitpid(child, 0)[1]
     if status:

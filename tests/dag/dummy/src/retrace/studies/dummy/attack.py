@@ -12,10 +12,10 @@ from retrace.studies.dummy.linear import features
 from retrace.studies.dummy.pause import pause
 
 if TYPE_CHECKING:
-    from retrace.studies.dummy.params import Params
+    from retrace.studies.dummy.params import Attack
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     """Leave `scores` float64 (noises, N, classes)."""
     pause()
     rows = features(inputs["prepare"].read_arrays()["x"])

@@ -10,10 +10,10 @@ from retrace.stage import Inputs, Output
 from retrace.studies.dummy.pause import pause
 
 if TYPE_CHECKING:
-    from retrace.studies.dummy.params import Params
+    from retrace.params import StageParams
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: StageParams, inputs: Inputs, seed: int) -> Output:
     """Results: `norm` of the weights when those below the median are dropped."""
     pause()
     weights = inputs["train"].read_scratch()["weights"]

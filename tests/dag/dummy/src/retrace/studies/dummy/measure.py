@@ -8,10 +8,10 @@ from retrace.stage import Inputs, Output
 from retrace.studies.dummy.pause import pause
 
 if TYPE_CHECKING:
-    from retrace.studies.dummy.params import Params
+    from retrace.studies.dummy.params import Measure
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     """Results: `errors`, one share of wrong answers a noise."""
     pause()
     labels = inputs["prepare"].read_arrays()["y"]

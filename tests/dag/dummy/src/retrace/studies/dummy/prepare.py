@@ -10,10 +10,10 @@ from retrace.stage import Inputs, Output
 from retrace.studies.dummy.pause import pause
 
 if TYPE_CHECKING:
-    from retrace.studies.dummy.params import Params
+    from retrace.studies.dummy.params import Prepare
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     """Leave `x` uint8 (N,H,W,C) and `y` int64 (N,)."""
     pause()
     arrays = inputs["dataset"].read_arrays()

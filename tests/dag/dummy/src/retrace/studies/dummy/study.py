@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from retrace.studies.dummy.params import Attack, Measure, Prepare, Train
 from retrace.study import Figure, Stage, Study
 
 STUDY = Study(
@@ -11,19 +12,17 @@ STUDY = Study(
     stages=(
         Stage(
             "prepare",
-            uses=("dataset", "per_class"),
+            params=Prepare,
             reads=("dataset",),
             by=("dataset",),
             seeded=False,
             arrays=True,
             torch=False,
         ),
-        Stage(
-            "train", uses=("ridge",), needs=("prepare",), by=("dataset", "ridge"), scratch=True, torch=False
-        ),
-        Stage("defend", uses=(), needs=("train",), torch=False),
-        Stage("attack", uses=("noises",), needs=("prepare", "train"), arrays=True, torch=False),
-        Stage("measure", uses=("top",), needs=("prepare", "attack"), torch=False),
+        Stage("train", params=Train, needs=("prepare",), by=("dataset", "ridge"), scratch=True, torch=False),
+        Stage("defend", needs=("train",), torch=False),
+        Stage("attack", params=Attack, needs=("prepare", "train"), arrays=True, torch=False),
+        Stage("measure", params=Measure, needs=("prepare", "attack"), torch=False),
     ),
     figures=(Figure("dummy-paper", "error_by_noise", "Error of the classifier at each noise."),),
 )

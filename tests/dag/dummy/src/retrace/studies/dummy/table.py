@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from retrace.stage import EvidenceRow
 
+if TYPE_CHECKING:
+    from retrace.studies.dummy.params import Params
 
-def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
+
+def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
     """Columns seed, cell, condition, type, intensity, error, spread and kwh."""
     records = []
     for row in rows:
         scores = row.evidence["attack"].read_arrays()["scores"]
         for noise, error, score in zip(
-            row.params["noises"], row.evidence["measure"].results["errors"], scores, strict=True
+            row.params.noises, row.evidence["measure"].results["errors"], scores, strict=True
         ):
             records.append(
                 {

@@ -13,10 +13,10 @@ from retrace.studies.dummy.linear import features, fit
 from retrace.studies.dummy.pause import pause
 
 if TYPE_CHECKING:
-    from retrace.studies.dummy.params import Params
+    from retrace.studies.dummy.params import Train
 
 
-def run(params: Params, inputs: Inputs, seed: int) -> Output:
+def run(params: Train, inputs: Inputs, seed: int) -> Output:
     """Leave the weights as scratch and their norm as result."""
     pause()
     begin = time.process_time()
