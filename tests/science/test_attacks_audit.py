@@ -9,6 +9,7 @@ from retrace.attacks.arrays import AttackError
 from retrace.attacks.membership.audit import run_attacks, summarise
 from retrace.attacks.membership.ensemble import Ensemble, Population
 from retrace.attacks.membership.lira import lira
+from retrace.attacks.membership.names import ATTACKS
 from retrace.attacks.membership.suite import attacks_for, decides_at_zero
 from retrace.attacks.roc import auc, tpr_at_fpr
 
@@ -134,6 +135,13 @@ def test_only_attacks_with_their_arrays_run():
 def test_a_pool_too_small_for_the_fpr_is_refused_before_attacking(leaking):
     with pytest.raises(AttackError, match=r"FPR 0\.001 needs 10000 non-members, there are 2400"):
         run_attacks(leaking)
+
+
+def test_every_attack_has_the_name_that_a_sheet_may_give(leaking):
+    norms = dict.fromkeys(("input", "weights"), leaking.gradient_norms["weights"])
+    found = {*attacks_for(make_ensemble(gradient_norms=norms, features=None)), "nn"}
+    assert found | {"quantile"} == {*attacks_for(make_ensemble(gradient_norms=norms)), "nn"}
+    assert sorted(ATTACKS) == sorted(found)
 
 
 def test_shadows_without_the_defence_are_refused():

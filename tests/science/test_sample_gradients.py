@@ -2,6 +2,7 @@ import pytest
 import torch
 from shadow_bench import bench
 
+from retrace.metrics import sample_gradients
 from retrace.metrics.sample_gradients import input_gradient_norms, weight_gradient_norms
 from retrace.training.fit import cross_entropies
 
@@ -26,3 +27,13 @@ def test_norms_are_those_of_a_loop_over_samples(network):
     inputs, weights = one_by_one(made.trained, x, y)
     assert torch.allclose(input_gradient_norms(made.trained, x, y, batch=4), inputs, rtol=1e-3, atol=1e-5)
     assert torch.allclose(weight_gradient_norms(made.trained, x, y, batch=4), weights, rtol=1e-3, atol=1e-5)
+
+
+def test_an_error_on_the_fast_path_is_not_taken_for_another_network(monkeypatch):
+    def fails(*_):
+        raise ValueError("an error of its own")
+
+    made = bench("mlp-tanh-8-6", epochs=1)
+    monkeypatch.setattr(sample_gradients, "_by_layers", fails)
+    with pytest.raises(ValueError, match="of its own"):
+        weight_gradient_norms(made.trained, made.x[:9], made.y[:9])

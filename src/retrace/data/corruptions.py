@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d
 
 from retrace.data import frost as textures
 from retrace.data.images import Pixels
@@ -74,6 +73,8 @@ def blur(x: Floats, sigma: float, _: np.random.Generator) -> Floats:
     """Gaussian blur of each channel, `sigma` in pixels, edges reflected, kernel cut at 4 sigma."""
     if sigma == 0:
         return x
+    from scipy.ndimage import gaussian_filter1d  # slow to import: a sheet only names these
+
     # Blurring is linear: filter the identity once, then every image by two matrix products.
     down, across = (gaussian_filter1d(np.eye(side), sigma, axis=0) for side in x.shape[1:3])
     planes = np.moveaxis(x, 3, 1)

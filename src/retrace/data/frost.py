@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 from retrace.data.images import Pixels
 
@@ -20,6 +19,8 @@ Plane = npt.NDArray[np.float64]
 
 def _noise(rng: np.random.Generator, exponent: float, angle: float, stretch: float) -> Plane:
     """Periodic Gaussian noise (SIZE,SIZE), amplitude as frequency**-exponent, stretched along `angle`."""
+    from scipy import fft  # slow to import: a sheet only names these
+
     fy, fx = np.meshgrid(fft.fftfreq(SIZE), fft.fftfreq(SIZE), indexing="ij")
     along = fx * np.cos(angle) + fy * np.sin(angle)
     across = fy * np.cos(angle) - fx * np.sin(angle)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d, zoom
 
 from retrace.data import corruptions
 from retrace.data.corruptions import Corruption
@@ -102,6 +101,8 @@ def resize(x: Pixels, height: int, width: int, channels: int) -> Pixels:
 
 def _bilinear(old: int, new: int) -> npt.NDArray[np.float32]:
     """The matrix (new, old) of linear interpolation between pixel centres, edges repeated."""
+    from scipy.ndimage import gaussian_filter1d, zoom  # slow to import: a sheet only names these
+
     matrix = np.eye(old)
     if new < old:  # without smoothing, shrinking would drop thin strokes
         matrix = gaussian_filter1d(matrix, (old / new - 1) / 2, axis=0, mode="nearest")
