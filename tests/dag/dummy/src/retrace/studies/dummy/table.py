@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from retrace.stage import EvidenceRow
+from retrace.tabled import Tabled
 
 
-def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow]) -> Tabled[None]:
     """Columns seed, cell, condition, type, intensity, error, spread and kwh."""
     records = []
     for row in rows:
@@ -29,4 +30,4 @@ def table(rows: Sequence[EvidenceRow]) -> pd.DataFrame:
                     "censored": False,
                 }
             )
-    return pd.DataFrame.from_records(records)
+    return Tabled(pd.DataFrame.from_records(records))
