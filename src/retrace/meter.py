@@ -23,6 +23,8 @@ from typing import Any, Protocol
 from retrace.stage import StageError
 
 KWH = 3.6e6  # joules
+# methods that give no single job's energy: two are estimates, and "rapl" counts the jobs beside it, too
+ESTIMATES = ("constant", "cpu_load", "rapl")
 BUSY_SECONDS = 1.0  # CPU seconds from which zero energy is not believed
 
 

@@ -57,7 +57,7 @@ class Clone:
     def copy(self, root: Path, *made: str) -> Clone:
         """A fresh clone; of what runs make it holds only the folders named."""
         left_out = {"evidence", "results", "logs", ".snakemake", "figures"}
-        shutil.copytree(self.root, root, ignore=lambda _, names: [n for n in names if n in left_out])
+        shutil.copytree(self.root, root, ignore=lambda at, _: left_out if at == str(self.root) else set())
         for name in made:
             shutil.copytree(self.root / name, root / name)
         return Clone(root)

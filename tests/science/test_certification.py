@@ -4,6 +4,7 @@ from math import comb
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from pydantic import ValidationError
@@ -13,7 +14,9 @@ from retrace.claims.load import load_claims
 from retrace.data.external_names import EXTERNAL
 from retrace.stage import Evidence, EvidenceRow, StageError
 from retrace.stats.mcnemar import mcnemar
-from retrace.studies.certification import draw, measure, prepare, train
+from retrace.studies.certification import measure, prepare, train
+from retrace.studies.certification.figures.accuracy import layers
+from retrace.studies.certification.figures.draw import draw
 from retrace.studies.certification.params import Params
 from retrace.studies.certification.study import STUDY
 from retrace.studies.certification.table import table
@@ -65,7 +68,7 @@ def rows():
 
 
 def test_the_table_has_every_claims_columns_and_one_row_an_image(rows):
-    frame = table(rows)
+    frame = table(rows).frame
     assert not frame.duplicated(["seed", "cell", "condition"]).any()
     counts = frame.groupby(["cell", "type"]).size()
     for setting in ("digits-adversarial", "digits-certified"):
@@ -95,8 +98,13 @@ def test_bounds_and_attacks_are_in_their_order_image_by_image(rows):
 
 
 def test_the_paper_gets_the_figures_it_declares(rows):
-    figures = draw.draw("certifiedpruning", table(rows), {})
+    figures = draw("certifiedpruning", table(rows), {})
     assert set(figures) == {f.name for f in STUDY.figures}
+
+
+def test_layers_stand_in_the_order_of_their_numbers():
+    columns = ["unstable_10", "unstable_2", "unstable", "unstable_all", "unstable_1"]
+    assert layers(pd.DataFrame(columns=columns)) == ["unstable_1", "unstable_2", "unstable_10"]
 
 
 def test_states_keep_what_they_should_and_masks_are_shared(rows):

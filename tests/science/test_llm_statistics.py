@@ -126,17 +126,6 @@ def test_a_large_common_offset_does_not_eat_the_variance():
     torch.testing.assert_close(moments.variance, x.double().var(0), rtol=1e-6, atol=0)
 
 
-def test_standardised_scores_put_layers_and_kinds_on_one_scale():
-    found = units.unit_scores(NET, ROWS)
-    scoped = found.scoped("standardised")
-    for values in (scoped.mlp, scoped.heads):
-        torch.testing.assert_close(values.mean(1), torch.zeros(4, dtype=torch.float64), atol=1e-12, rtol=0)
-        torch.testing.assert_close(values.std(1), torch.ones(4, dtype=torch.float64))
-    assert found.scoped("raw") is found
-    flat = units.UnitScores(torch.ones(2, 3, dtype=torch.float64), torch.ones(2, 2, dtype=torch.float64))
-    assert flat.scoped("standardised").mlp.abs().max() == 0
-
-
 def test_a_removed_unit_scores_zero():
     net = tiny.network(3).double()
     kept = torch.ones(4, 64, dtype=torch.bool)

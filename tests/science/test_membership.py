@@ -16,7 +16,8 @@ from retrace.data.purchase_like import purchase_like
 from retrace.data.spoil import flip_labels, parse, spoil
 from retrace.stage import Evidence, EvidenceRow, StageError
 from retrace.stats.pareto import pareto
-from retrace.studies.membership import attack, defend, draw, measure, prepare, train
+from retrace.studies.membership import attack, defend, measure, prepare, train
+from retrace.studies.membership.figures.draw import draw
 from retrace.studies.membership.params import Params
 from retrace.studies.membership.study import STUDY
 from retrace.studies.membership.table import table
@@ -66,7 +67,7 @@ def rows():
 
 
 def test_stages_see_only_what_they_declare_and_the_table_has_every_claims_columns(rows):
-    frame = table(rows)
+    frame = table(rows).frame
     targets = frame[frame["type"] == "target"]
     assert len(targets) == 8
     assert not targets.duplicated(["seed", "cell", "condition"]).any()
@@ -78,9 +79,9 @@ def test_stages_see_only_what_they_declare_and_the_table_has_every_claims_column
 
 
 def test_every_paper_gets_the_figures_it_declares(rows):
-    frame = table(rows)
+    tabled = table(rows)
     for paper in STUDY.papers:
-        assert set(draw.draw(paper, frame, {})) == {f.name for f in STUDY.figures if f.paper == paper}
+        assert set(draw(paper, tabled, {})) == {f.name for f in STUDY.figures if f.paper == paper}
 
 
 def test_parts_are_disjoint_and_halves_complementary(rows):
@@ -102,7 +103,7 @@ def test_the_same_seed_gives_the_same_results(rows):
 
 
 def test_leak_over_early_stopping_is_read_off_the_front_of_stops(rows):
-    frame = table(rows)
+    frame = table(rows).frame
     targets = frame[frame["type"] == "target"]
     stops = ["none", "stop_1", "stop_2"]
     points = [(targets[f"accuracy_{s}"].mean(), targets[f"strongest_{s}"].mean()) for s in stops]

@@ -13,7 +13,8 @@ from retrace.data.sequences.reviews import pack
 from retrace.metrics.sequence_costs import step_cost
 from retrace.nets.memory.registry import BUILDERS
 from retrace.stage import Evidence, EvidenceRow, StageError
-from retrace.studies.memory import draw, measure, prepare, train
+from retrace.studies.memory import measure, prepare, train
+from retrace.studies.memory.figures.draw import draw
 from retrace.studies.memory.model import NETWORKS
 from retrace.studies.memory.params import Params
 from retrace.studies.memory.progress import Run, horizons, progress, reached
@@ -64,13 +65,14 @@ def rows():
 
 
 def test_table_has_the_columns_of_every_claim(rows):
-    frame = table(rows)
+    tabled = table(rows)
+    frame = tabled.frame
     assert not frame.duplicated(["seed", "cell", "condition"]).any()
     for claim in load_claims(ROOT / "claims/armin.yaml").claims:
         assert claim.evidence.columns() <= set(frame.columns), claim.id
     assert frame["excess"].notna().sum() == 4
     assert (frame.loc[frame["condition"] == "lstm_t50", "excess"] == 0).all()
-    assert frame.attrs["estimated"] == ["kwh", "log2_kwh"]
+    assert tabled.estimated == ("kwh", "log2_kwh")
 
 
 def test_claims_speak_of_networks_and_cells_that_the_laptop_has():
@@ -87,7 +89,7 @@ def test_claims_speak_of_networks_and_cells_that_the_laptop_has():
 
 
 def test_the_paper_gets_the_figures_it_declares(rows):
-    assert set(draw.draw("armin", table(rows), {})) == {figure.name for figure in STUDY.figures}
+    assert set(draw("armin", table(rows), {})) == {figure.name for figure in STUDY.figures}
 
 
 @pytest.mark.parametrize("name", ["armin_hard", "random_address"])

@@ -10,18 +10,20 @@ from retrace.claims.judge import judge
 from retrace.claims.load import load_claims
 from retrace.metrics.unit_groups import GROUPS, Shares
 from retrace.studies.safety.composition import bounds, regroup
-from retrace.studies.safety.draw import draw
-from retrace.studies.safety.pictures import edge, networks
+from retrace.studies.safety.figures.draw import draw
+from retrace.studies.safety.figures.plane import edge
+from retrace.studies.safety.figures.rows import networks
 from retrace.studies.safety.study import STUDY
 from retrace.studies.safety.table import roles, table
 from retrace.studies.safety.units import Layout, Scored
+from retrace.tabled import Tabled
 
 CLAIMS = load_claims(Path(__file__).resolve().parents[2] / "claims/ssah.yaml").claims
 
 
 @pytest.fixture(scope="module")
 def frame():
-    return table([row(seed) for seed in (0, 1, 2)])
+    return table([row(seed) for seed in (0, 1, 2)]).frame
 
 
 @pytest.fixture(scope="module")
@@ -160,12 +162,12 @@ def test_a_loss_of_refusals_stands_beside_broken_answers():
 
 
 def test_the_paper_gets_the_figures_it_declares(frame):
-    assert set(draw("ssah", frame, {})) == {figure.name for figure in STUDY.figures}
+    assert set(draw("ssah", Tabled(frame), {})) == {figure.name for figure in STUDY.figures}
 
 
 def test_a_source_that_is_not_there_leaves_only_its_claim_unjudged():
     rows = [row(seed, "tiny-policy", ("policy",)) for seed in (0, 1)]
-    found = {record["id"]: record["verdict"] for record in judge(CLAIMS, table(rows), 0, replicates=50)}
+    found = {record["id"]: record["verdict"] for record in judge(CLAIMS, table(rows).frame, 0, replicates=50)}
     assert [name for name, verdict in found.items() if verdict == "not run"] == ["held-out-source"]
 
 

@@ -60,15 +60,25 @@ def test_a_units_number_its_layer_and_its_mask_agree():
             assert (layout.layer[number], layout.module[number]) == (layer, layer + 4 * (number >= 256))
 
 
-@pytest.mark.parametrize("scope", ["raw", "standardised", "per_module"])
-def test_flat_scores_are_scoped_as_the_kernels_are(scope):
+def test_raw_scores_are_the_kernels_own():
     found = unit_scores(NET, ROWS)
-    expected = found.scoped(scope)
-    np.testing.assert_allclose(
-        units.flat(found, "neurons+heads", scope), torch.cat([expected.mlp.ravel(), expected.heads.ravel()])
-    )
+    values = units.flat(found, "neurons+heads")
+    np.testing.assert_allclose(values, torch.cat([found.mlp.ravel(), found.heads.ravel()]))
     with pytest.raises(StageError, match="10 unit scores for a network of 272 units"):
-        units.scoped(np.zeros(10), BOTH, scope)
+        units.scoped(np.zeros(10), BOTH, "raw")
+
+
+@pytest.mark.parametrize("scope", ["standardised", "per_module"])
+def test_standardised_scores_put_layers_and_kinds_on_one_scale(scope):
+    found = unit_scores(NET, ROWS)
+    values = units.flat(found, "neurons+heads", scope)
+    for number, raw in enumerate((*found.mlp.numpy(), *found.heads.numpy())):
+        module = values[BOTH.module == number]
+        np.testing.assert_allclose(module.mean(), 0, atol=1e-12)
+        np.testing.assert_allclose(module.std(ddof=1), 1)
+        np.testing.assert_allclose(module, (raw - raw.mean()) / raw.std(ddof=1))
+    alike = np.ones(BOTH.count)
+    assert abs(units.scoped(alike, BOTH, scope)).max() == 0
 
 
 # FLAP's defects: see also test_llm_statistics

@@ -52,6 +52,14 @@ def outside(module):
     return {name for name in found if name.split(".")[0] != "retrace"}
 
 
+@cache
+def inside(module):
+    """The modules of the package that one imports itself."""
+    nodes = [node for node in ast.walk(tree(module)) if isinstance(node, ast.ImportFrom) and node.module]
+    names = {name for n in nodes for name in (n.module, *(f"{n.module}.{a.name}" for a in n.names))}
+    return names & MODULES.keys()
+
+
 def heavy(module):
     names = outside(module)
     return {name for name in names if name.split(".")[0] in HEAVY or name in HEAVY}
@@ -81,7 +89,7 @@ def test_what_works_on_arrays_never_loads_a_network_library(package):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_verdicts_and_figures_of_a_study_never_load_a_network_library(study):
-    for part in ("study", "table", "draw"):
+    for part in ("study", "table", "figures.draw"):
         loaded = {name for name in closure(f"retrace.studies.{study}.{part}") if heavy(name)}
         assert loaded == set(), f"{study}.{part} loads a network library through {loaded}"
 
@@ -239,9 +247,42 @@ def test_each_part_of_the_house_is_there_once():
         assert (ROOT / f"config/studies/{study.name}.yaml").is_file()
         for paper in study.papers:
             assert (ROOT / f"claims/{paper}.yaml").is_file()
-        for part in ("params", "table", "draw", *(stage.verb for stage in study.stages)):
+        for part in (
+            "params",
+            "table",
+            "figures.draw",
+            "figures.words",
+            *(stage.verb for stage in study.stages),
+        ):
             assert f"retrace.studies.{study.name}.{part}" in MODULES, f"{study.name} lacks {part}.py"
         assert {figure.paper for figure in study.figures} <= set(study.papers)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_figure_is_a_file_with_its_name(study):
+    """Beside `draw` and `words`, a file of `figures/` is one figure, or what several of them import."""
+    from retrace.sheet import load_study
+
+    home = f"retrace.studies.{study}.figures."
+    files = {module.removeprefix(home) for module in MODULES if module.startswith(home)}
+    figures = files & {figure.name for figure in load_study(study).figures}
+    for name in files - figures - {"draw", "words"}:
+        users = [other for other in files if home + name in inside(home + other)]
+        assert len(users) > 1, f"{study}: figures/{name}.py is no figure's name and serves {users}"
+
+
+def test_what_is_drawn_for_one_study_is_not_in_plot():
+    users = {
+        part: {module for module in MODULES if part in inside(module)}
+        for part in MODULES
+        if part.startswith("retrace.plot.")
+    }
+    for part, found in users.items():
+        studies = {name.split(".")[2] for name in found if name.startswith("retrace.studies.")}
+        others = {name for name in found if not name.startswith("retrace.studies.")}
+        assert len(studies) > 1 or others, (
+            f"{part} serves {studies or 'nothing'}: a figure is a file of its study"
+        )
 
 
 def test_claims_speak_of_cells_that_exist():

@@ -15,13 +15,13 @@ from matplotlib.figure import Figure
 from retrace.plot import style
 from retrace.plot.claimstrip import claim_strip, limits
 from retrace.plot.curves import index_against_costs
-from retrace.plot.heatmap import correlations, heatmap
-from retrace.plot.intermodel import agreeing_pairs, between_networks, cost_by_network, shared_conditions
 from retrace.plot.labels import overlap, place
-from retrace.plot.scatter import named_scatter
 from retrace.plot.style import colour, image, marker, panels, save, styled
 from retrace.plot.table import frame, mean_interval, over_seeds
 from retrace.plot.words import VERDICTS, beats, expectation, region, short, span
+from retrace.studies.reuse.figures.between_networks import agreeing_pairs, between_networks, shared_conditions
+from retrace.studies.reuse.figures.indices_and_costs import correlations, heatmap
+from retrace.studies.reuse.figures.tasks import named_scatter
 
 
 def texts(fig):
@@ -35,13 +35,12 @@ def drawn():
         "curves": lambda: index_against_costs(table, "arm", synthetic.COSTS[:2]),
         "heatmap": lambda: heatmap(values, {"papers": synthetic.INDICES, "control": ["shuffled"]}),
         "slopes": lambda: between_networks(networks, "arm", "epochs"),
-        "networks": lambda: cost_by_network(networks, "arm", "epochs"),
         "scatter": lambda: named_scatter(synthetic.tasks(), "resque_task", "epochs"),
         "strip": lambda: claim_strip(synthetic.verdicts()[0]),
     }
 
 
-@pytest.mark.parametrize("name", ["curves", "heatmap", "slopes", "networks", "scatter", "strip"])
+@pytest.mark.parametrize("name", ["curves", "heatmap", "slopes", "scatter", "strip"])
 def test_svg_is_the_same_twice_and_undated(name):
     first, second = (image(drawn()[name](), "svg") for _ in range(2))
     assert first == second
@@ -126,12 +125,6 @@ def test_curves_survive_missing_values_and_single_seeds():
     fig = index_against_costs(table, "intensity", ["epochs", "grad_norm"])
     assert "no data" in texts(fig)
     assert image(fig, "svg")
-
-
-@pytest.mark.parametrize("log", [False, True])
-def test_curves_on_both_scales(log):
-    fig = index_against_costs(synthetic.table(), "arm", ["epochs"], log=log)
-    assert fig.axes[0].get_yscale() == ("log" if log else "linear")
 
 
 def test_missing_columns_and_empty_tables_are_named():

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from retrace.plot.memory.dots import cost_dots
-from retrace.plot.memory.learning import learning_curves
-from retrace.plot.memory.logaxis import plain_log
-from retrace.plot.memory.reads import memory_reads
-from retrace.plot.memory.tradeoff import cost_and_quality
+from retrace.studies.memory.figures.cost_and_quality import cost_and_quality
+from retrace.studies.memory.figures.learning_curves import learning_curves
+from retrace.studies.memory.figures.logaxis import plain_log
+from retrace.studies.memory.figures.reads import memory_reads
+from retrace.studies.memory.figures.step_costs import cost_dots
 
 
 def curves(stopped):

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retrace.plot.safety.directions import directions
-from retrace.plot.safety.flows import Flow, flows
-from retrace.plot.safety.outcomes import outcomes
-from retrace.plot.safety.pruned import against_pruned
-from retrace.plot.safety.safetyplane import safety_utility
+from retrace.studies.safety.figures.answers import outcomes
+from retrace.studies.safety.figures.composition import Flow, flows
+from retrace.studies.safety.figures.direction import directions
+from retrace.studies.safety.figures.plane import safety_utility
+from retrace.studies.safety.figures.pruning_curves import against_pruned
 
 SHARES = np.array([[0.02, 0.01], [0.07, 0.9]])
 

@@ -103,7 +103,7 @@ def draw(plan: StudyPlan, verdict: Product) -> Product:
     recipe = {
         "verb": "draw",
         "judge": verdict.key,
-        "code": _code("retrace.verbs.draw", f"retrace.studies.{plan.study.name}.draw"),
+        "code": _code("retrace.verbs.draw", f"retrace.studies.{plan.study.name}.figures.draw"),
     }
     key = recipe_key(recipe)
     outputs = tuple(

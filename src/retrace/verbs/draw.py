@@ -17,13 +17,14 @@ def run(spec: dict[str, Any], root: Path) -> None:
     """Save every figure that the spec names as SVG and PNG; RetraceError when the study draws another set."""
     verdicts = read_verdict(root / spec["verdict"])
     study = f"retrace.studies.{spec['study']}"
-    table = importlib.import_module(f"{study}.table").table(evidence_rows(spec, root))
-    figures = importlib.import_module(f"{study}.draw").draw(spec["paper"], table, verdicts)
+    tabled = importlib.import_module(f"{study}.table").table(evidence_rows(spec, root))
+    figures = importlib.import_module(f"{study}.figures.draw").draw(spec["paper"], tabled, verdicts)
     figures["claims"] = claim_strip(verdicts)
     names = {entry["name"] for entry in spec["figures"]}
     if set(figures) != names:
         raise RetraceError(
-            f"{study}.draw gave {sorted(figures)} for {spec['paper']}; the study declares {sorted(names)}"
+            f"{study}.figures.draw gave {sorted(figures)} for {spec['paper']}; "
+            f"the study declares {sorted(names)}"
         )
     folder = (root / spec["out"][0]).parent
     for name, figure in figures.items():

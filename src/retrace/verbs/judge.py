@@ -19,6 +19,7 @@ from retrace.records.evidence import read_evidence, read_record
 from retrace.seeds import derive
 from retrace.sheet import params_model
 from retrace.stage import Evidence, EvidenceRow
+from retrace.tabled import Tabled
 
 SCHEMA = 1
 
@@ -31,21 +32,22 @@ def run(spec: dict[str, Any], root: Path) -> None:
     rows = evidence_rows(spec, root)
     records = {path: read_record(root / path) for *_, paths in spec["rows"] for path in paths.values()}
     meters = {path: record["meter"] for path, record in records.items()}
-    table = importlib.import_module(f"retrace.studies.{spec['study']}.table").table(rows)
+    study = importlib.import_module(f"retrace.studies.{spec['study']}.table")
+    tabled: Tabled[Any] = study.table(rows)
     verdicts = {
         "schema": SCHEMA,
         "paper": paper,
         "title": claims.title,
         "study": spec["study"],
         "scale": spec["scale"],
-        "claims": judge(claims.claims, table, derive("judge", paper), table.attrs.get("estimated", ())),
+        "claims": judge(claims.claims, tabled.frame, derive("judge", paper), tabled.estimated),
         "cost": total_cost(meters.values()),
         "meters": meters,
         "environment": environment(records.values()),
         "figures": spec["figures"],
     }
     for record, claim in zip(verdicts["claims"], claims.claims, strict=True):
-        record["censored"] = censored(table, claim.evidence.cells if claim.evidence else [])
+        record["censored"] = censored(tabled.frame, claim.evidence.cells if claim.evidence else [])
     write_verdict(root / spec["out"][0], verdicts)
 
 

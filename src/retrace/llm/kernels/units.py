@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from retrace.llm.kernels.statistics import merged, moments
 from retrace.llm.rows import Row
-
-Scope = Literal["standardised", "raw", "per_module"]
 
 
 @dataclass(frozen=True)
@@ -26,21 +24,6 @@ class UnitScores:
 
     mlp: Tensor
     heads: Tensor
-
-    def scoped(self, scope: Scope) -> UnitScores:
-        """Scores to be ranked together: as they are ("raw"), or standardised in each layer and kind.
-
-        "per_module" standardises, too, for units that are then ranked within their module only
-        (`metrics.unit_groups`). A layer whose scores are all alike is standardised to zeros.
-        """
-        if scope == "raw":
-            return self
-        return UnitScores(_standardised(self.mlp), _standardised(self.heads))
-
-
-def _standardised(values: Tensor) -> Tensor:
-    spread = values.std(1, keepdim=True)
-    return (values - values.mean(1, keepdim=True)) / torch.where(spread > 0, spread, 1.0)
 
 
 def unit_scores(net: Any, rows: Sequence[Row], answers: bool = False, budget: int = 2048) -> UnitScores:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from retrace.stage import Array, EvidenceRow
 from retrace.stats.mcnemar import mcnemar
+from retrace.tabled import Tabled
 
 if TYPE_CHECKING:
     from retrace.studies.certification.params import Params
@@ -46,14 +47,14 @@ class Chain:
 
 
 @dataclass
-class Setting:
+class Repeat:
     """One seed of a setting: its chains by method."""
 
     about: dict[str, Any]
     chains: dict[str, Chain] = field(default_factory=dict)
 
 
-def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     """Rows of type "test" (every test image), "image" (those bounded by CROWN), "slice", "state" and "pair".
 
     Image quantities are those of `retrace.studies.certification.bounds`; the slice, which branch and bound
@@ -61,14 +62,16 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
     `kept`, and unstable shares by layer `unstable_1` ... A pair has McNemar's counts `gained` and
     `discordant` of images certified by CROWN, and `p`.
     """
-    settings: dict[Key, Setting] = {}
+    repeats: dict[Key, Repeat] = {}
     for row in rows:
         key = (row.seed, str(row.params.setting))
         about = {"seed": row.seed, "cell": key[1], "dataset": row.params.dataset}
-        setting = settings.setdefault(key, Setting(about | {"mode": row.params.training.mode}))
-        setting.chains |= _chains(row)
-    records = [r for s in settings.values() for r in (*_images(s), *_states(s), *_pairs(s))]
-    return pd.DataFrame.from_records(records)
+        repeat = repeats.setdefault(key, Repeat(about | {"mode": row.params.training.mode}))
+        repeat.chains |= _chains(row)
+    records = [
+        r for repeat in repeats.values() for r in (*_images(repeat), *_states(repeat), *_pairs(repeat))
+    ]
+    return Tabled(pd.DataFrame.from_records(records))
 
 
 def _chains(row: EvidenceRow[Params]) -> dict[str, Chain]:
@@ -97,11 +100,11 @@ def _chains(row: EvidenceRow[Params]) -> dict[str, Chain]:
     return chains
 
 
-def _images(setting: Setting) -> list[dict[str, Any]]:
+def _images(repeat: Repeat) -> list[dict[str, Any]]:
     tests: dict[str, Array] = {}
     bounded: dict[str, Array] = {}
     slices: dict[str, Array] = {}
-    for name, chain in setting.chains.items():
+    for name, chain in repeat.chains.items():
         for where, number in (("", chain.chosen), ("last_", len(chain.images) - 1)):
             found = chain.images[number]
             tests |= {f"{q}_{where}{name}": found[q] for q in ALL}
@@ -109,9 +112,9 @@ def _images(setting: Setting) -> list[dict[str, Any]]:
         if "status" in chain.images[chain.chosen]:
             slices |= _slice(name, chain.images[chain.chosen], chain.seconds[chain.chosen])
     return [
-        *_rows(setting, "test", tests),
-        *_rows(setting, "image", bounded | tests),
-        *_rows(setting, "slice", slices | bounded | tests),
+        *_rows(repeat, "test", tests),
+        *_rows(repeat, "image", bounded | tests),
+        *_rows(repeat, "slice", slices | bounded | tests),
     ]
 
 
@@ -125,20 +128,20 @@ def _slice(name: str, found: dict[str, Array], seconds: list[float]) -> dict[str
     }
 
 
-def _rows(setting: Setting, kind: str, columns: dict[str, Array]) -> list[dict[str, Any]]:
+def _rows(repeat: Repeat, kind: str, columns: dict[str, Array]) -> list[dict[str, Any]]:
     """One row an image, as many as the shortest column has."""
     count = min(map(len, columns.values()))
     values = {name: v[:count].astype(np.float64).tolist() for name, v in columns.items()}
     names = list(values)
     return [
-        {**setting.about, "condition": f"{kind}:{n}", "type": kind, **dict(zip(names, row, strict=True))}
+        {**repeat.about, "condition": f"{kind}:{n}", "type": kind, **dict(zip(names, row, strict=True))}
         for n, row in enumerate(zip(*values.values(), strict=True))
     ]
 
 
-def _states(setting: Setting) -> list[dict[str, Any]]:
+def _states(repeat: Repeat) -> list[dict[str, Any]]:
     records = []
-    for name, chain in setting.chains.items():
+    for name, chain in repeat.chains.items():
         for number, (found, state) in enumerate(zip(chain.images, chain.states, strict=True)):
             record = {q: float(found[q].mean(dtype=np.float64)) for q in (*ALL, *BOUNDED)}
             if "status" in found:
@@ -146,7 +149,7 @@ def _states(setting: Setting) -> list[dict[str, Any]]:
             layers = {f"unstable_{n + 1}": share for n, share in enumerate(state["unstable"])}
             records.append(
                 {
-                    **setting.about,
+                    **repeat.about,
                     "condition": f"{name}:{number}",
                     "type": "state",
                     "method": name,
@@ -173,17 +176,17 @@ def _decided(found: dict[str, Array], seconds: list[float]) -> dict[str, Any]:
     }
 
 
-def _pairs(setting: Setting) -> list[dict[str, Any]]:
+def _pairs(repeat: Repeat) -> list[dict[str, Any]]:
     records = []
     for first, second in PAIRS:
-        if not {first, second} <= setting.chains.keys():
+        if not {first, second} <= repeat.chains.keys():
             continue
-        chains = setting.chains[first], setting.chains[second]
+        chains = repeat.chains[first], repeat.chains[second]
         a, b = (chain.images[chain.chosen]["crown"] for chain in chains)
         test = mcnemar(a, b)
         records.append(
             {
-                **setting.about,
+                **repeat.about,
                 "condition": f"pair:{first}:{second}",
                 "type": "pair",
                 "pair": f"{first}:{second}",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retrace.data.as_images import as_images
 from retrace.data.images import Images
 from retrace.data.purchase_like import purchase_like
 from retrace.data.spoil import spoil
@@ -48,5 +49,4 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
 def _images(params: Prepare, inputs: Inputs, seed: int, wanted: int) -> Images:
     if params.dataset is None:
         return purchase_like(wanted + params.test, generator(seed, "purchase-like"))
-    arrays = inputs["dataset"].read_arrays()
-    return Images(arrays["x"], arrays["y"], inputs["dataset"].results["classes"])
+    return as_images(inputs["dataset"])

@@ -15,6 +15,7 @@ import pandas as pd
 
 from retrace.stage import EvidenceRow
 from retrace.stats.pareto import pareto
+from retrace.tabled import Tabled
 
 if TYPE_CHECKING:
     from retrace.studies.membership.params import Params
@@ -22,22 +23,19 @@ if TYPE_CHECKING:
 Key = tuple[int, str]  # seed and setting
 BLOCK = ("generality", "risk", "cost", "swap")
 FPR = "0.01"  # the false-positive rate that claims speak of
-NEAR = 0.005  # accuracy beyond the ends of the curve of stops that still counts as equal
+EQUAL = 0.005  # accuracy (of 1) beyond the ends of the curve of stops that still counts as equal
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """What figures need beside the table, by (seed, setting) and method; read only, so copies share it."""
+    """What figures need beside the table, by (seed, setting) and method."""
 
     fpr: list[float]
     attacked: dict[Key, dict[str, Any]] = field(default_factory=dict)
     noted: dict[Key, dict[str, Any]] = field(default_factory=dict)
 
-    def __deepcopy__(self, _: Any) -> Pictures:
-        return self
 
-
-def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     """One row per seed, setting and target; also one per checkpoint of plain training and per block of PPTP.
 
     Figures of a method: `accuracy`, `train_accuracy`, `test_loss`, `train_loss`, `gap` (test loss less train
@@ -65,9 +63,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
     records = [
         record for key, columns in found.items() for record in _targets(columns, pictures.attacked[key])
     ]
-    frame = pd.DataFrame.from_records(records + others)
-    frame.attrs["pictures"] = pictures
-    return frame
+    return Tabled(pd.DataFrame.from_records(records + others), pictures=pictures)
 
 
 def _columns(figures: dict[str, list[float]], method: str) -> dict[str, Any]:
@@ -119,7 +115,7 @@ def _excess(columns: dict[str, Any], attacked: dict[str, Any]) -> dict[str, Any]
     excess = {}
     for method in attacked:
         accuracy = float(np.mean(columns[f"accuracy_{method}"]))
-        near = x.min() - NEAR <= accuracy <= x.max() + NEAR
+        near = x.min() - EQUAL <= accuracy <= x.max() + EQUAL
         level = float(np.interp(accuracy, x, y)) if near else np.nan
         excess[f"excess_{method}"] = (np.asarray(columns[f"strongest_{method}"]) - level).tolist()
     return excess

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from retrace.data.as_images import as_images
 from retrace.data.images import Images
 from retrace.data.sequences.pixels import pixel_sequences
 from retrace.data.sequences.reviews import unpack
@@ -29,17 +30,12 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     task = params.task
     try:
         if isinstance(task, Pixels):
-            return _pixels(task, _images(inputs), seed)
+            return _pixels(task, as_images(inputs["dataset"]), seed)
         if isinstance(task, Characters):
-            return _characters(task, _images(inputs), seed)
+            return _characters(task, as_images(inputs["dataset"]), seed)
         return _bits(task, params, seed)
     except ValueError as error:
         raise StageError(str(error)) from None
-
-
-def _images(inputs: Inputs) -> Images:
-    arrays = inputs["dataset"].read_arrays()
-    return Images(arrays["x"], arrays["y"], inputs["dataset"].results["classes"])
 
 
 def _bits(task: BitTask, params: Prepare, seed: int) -> Output:

@@ -9,29 +9,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from retrace.meter import estimate_kwh
+from retrace.meter import ESTIMATES, estimate_kwh
 from retrace.stage import Array, EvidenceRow
 from retrace.studies.memory.progress import Run, horizons, progress
+from retrace.tabled import Tabled
 
 if TYPE_CHECKING:
     from retrace.studies.memory.params import Params
 
-ESTIMATES = ("constant", "cpu_load", "rapl")  # no counter of a single job's energy
 RIVALS = ("logistic", "gram1", "gram2", "gram3", "gram5")  # of `prepare`, without a recurrent network
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """What figures need beside the table, by (seed, cell); read only, so copies share it."""
+    """What figures need beside the table, by (seed, cell)."""
 
     curves: dict[tuple[int, str], dict[str, dict[str, Any]]] = field(default_factory=dict)
     reads: dict[tuple[int, str], dict[str, Array]] = field(default_factory=dict)
 
-    def __deepcopy__(self, _: Any) -> Pictures:
-        return self
 
-
-def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     """Quality, steps and costs of every network.
 
     `steps_<level>`, `cpu_<level>`: optimiser steps and CPU seconds until a window's share of errors is at
@@ -85,10 +82,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
             record["log2_rate"] = record["log2_ms"] - float(np.log2(record["batch"] * found["time_steps"]))
             record["us_rate"] = 1000 * 2 ** record["log2_rate"]
             records.append(record)
-    frame = _excess(pd.DataFrame.from_records(records))
-    frame.attrs["pictures"] = pictures
-    frame.attrs["estimated"] = sorted(estimated)
-    return frame
+    return Tabled(_excess(pd.DataFrame.from_records(records)), tuple(sorted(estimated)), pictures)
 
 
 def _excess(frame: pd.DataFrame) -> pd.DataFrame:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrace.data import splits
+from retrace.data.as_images import as_images
 from retrace.data.images import Images
 from retrace.seeds import generator
-from retrace.stage import Array, Evidence, Inputs, Output, StageError
+from retrace.stage import Array, Inputs, Output, StageError
 
 if TYPE_CHECKING:
     from retrace.studies.reuse.params import Prepare
@@ -23,21 +24,16 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     Leaves `<part>.x` uint8 (N,H,W,C) and `<part>.y` int64 for source, target and test, and the same of the
     other data set's target and test when one is named.
     """
-    images = _first_per_class(_images(inputs["dataset"]), params.per_class)
+    images = _first_per_class(as_images(inputs["dataset"]), params.per_class)
     scratch = _parts(images, generator(seed, "split"), (params.reserve, params.test), PARTS)
     if params.other_dataset:
-        other = _images(inputs["other_dataset"])
+        other = as_images(inputs["other_dataset"])
         kept = (params.other_reserve, params.other_reserve)
         parts = _parts(other, generator(seed, "split", "other"), kept, ("target", "test"))
         scratch |= {f"other.{name}": value for name, value in parts.items()}
     counts = {name: len(value) for name, value in scratch.items() if name.endswith(".y")}
     results = {"classes": images.classes, "images": counts, "mean_pixel": float(images.x.mean() / 255)}
     return Output(results, scratch=scratch)
-
-
-def _images(evidence: Evidence) -> Images:
-    arrays = evidence.read_arrays()
-    return Images(arrays["x"], arrays["y"], evidence.results["classes"])
 
 
 def _first_per_class(images: Images, count: int | None) -> Images:

@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from retrace.meter import estimate_kwh
+from retrace.meter import ESTIMATES, estimate_kwh
 from retrace.stage import EvidenceRow
+from retrace.tabled import Tabled
 
 if TYPE_CHECKING:
     from retrace.studies.reuse.params import Params
 
-# rapl counts the whole package, so jobs side by side each count the other's work
-ESTIMATES = ("constant", "cpu_load", "rapl")
 
-
-def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     """Indices and rivals (of `measure` and `attack`) beside the costs (of `defend`) of each condition.
 
     Energy and carbon are the job's, shared out by CPU seconds of training steps.
-    `attrs["estimated"]` names the columns that rest on a constant instead of an energy counter.
     """
     records: list[dict[str, Any]] = []
     estimated: set[str] = set()
@@ -53,6 +50,4 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
                     "kg_co2e": kwh * meter["factor_kg_per_kwh"],
                 }
             )
-    frame = pd.DataFrame.from_records(records)
-    frame.attrs["estimated"] = sorted(estimated)
-    return frame
+    return Tabled(pd.DataFrame.from_records(records), tuple(sorted(estimated)))

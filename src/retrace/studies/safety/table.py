@@ -17,6 +17,7 @@ from retrace.stage import Array, EvidenceRow
 from retrace.studies.safety.composition import summary
 from retrace.studies.safety.probes import distances, prompts
 from retrace.studies.safety.units import Layout
+from retrace.tabled import Tabled
 
 if TYPE_CHECKING:
     from retrace.studies.safety.params import Params
@@ -33,7 +34,7 @@ DUE = 0.15  # of the rise of attack success, the least that freezing prevents in
 Found = dict[str, dict[str, Array]]  # quantity -> network -> values
 
 
-def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     """Rows of the types "harmful", "benign", "lookalike", "choice", "probe", "distance", "flow", "network".
 
     Networks are called `released`, `aligned`, `<order>_<permille>` (pruned), `tuned_<freeze>` and
@@ -58,7 +59,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
         made += [r for kind in QUANTITIES for r in _items(kind, found, row)]
         made += [*_probes(row, found), *_flows(row)]
         records += [{**about, **record} for record in made]
-    return pd.DataFrame.from_records(records)
+    return Tabled(pd.DataFrame.from_records(records))
 
 
 def roles(params: Params) -> dict[str, str]:

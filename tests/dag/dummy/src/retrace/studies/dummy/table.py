@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from retrace.stage import EvidenceRow
+from retrace.tabled import Tabled
 
 if TYPE_CHECKING:
     from retrace.studies.dummy.params import Params
 
 
-def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
+def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     """Columns seed, cell, condition, type, intensity, error, spread and kwh."""
     records = []
     for row in rows:
@@ -33,4 +34,4 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
                     "censored": False,
                 }
             )
-    return pd.DataFrame.from_records(records)
+    return Tabled(pd.DataFrame.from_records(records))

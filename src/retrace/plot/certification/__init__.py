@@ -1,1 +1,0 @@
-"""Figures that the certification study alone draws."""

@@ -1,1 +1,0 @@
-"""Figures that the membership study alone draws."""

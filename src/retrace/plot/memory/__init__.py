@@ -1,1 +1,0 @@
-"""Figures that the memory study alone draws."""

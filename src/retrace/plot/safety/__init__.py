@@ -1,1 +1,0 @@
-"""Figures that the safety study alone draws."""

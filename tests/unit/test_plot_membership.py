@@ -1,0 +1,28 @@
+"""The privacy-utility plane: which methods it shows, and with which intervals."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retrace.studies.membership.figures.privacy_utility import plane
+
+LEAKS = [0.5, 0.6, 0.7, np.nan]
+
+
+def targets():
+    accuracies = {"none": 0.9, "own": 0.7, "weak": 0.7, "near": 0.8, "rewound_1": 0.9}
+    columns = {f"accuracy_{name}": value for name, value in accuracies.items()}
+    columns |= {f"strongest_{name}": LEAKS for name in accuracies}
+    return pd.DataFrame({"cell": "c", "type": "target", **columns})
+
+
+def test_half_widths_are_those_of_students_t():
+    (row,) = (r for r in plane(targets(), "own").to_dict("records") if r["method"] == "none")
+    assert row["strongest"] == pytest.approx(0.6)
+    assert row["strongest_half"] == pytest.approx(0.24841377)  # t of 2 degrees, 0.975: 4.3027
+    assert row["accuracy_half"] == pytest.approx(0, abs=1e-12)
+
+
+def test_of_methods_far_less_accurate_only_the_papers_own_is_shown():
+    assert set(plane(targets(), "own")["method"]) == {"none", "own", "near"}
+    assert plane(targets().drop(columns=["accuracy_own", "strongest_own"]), "own").empty
