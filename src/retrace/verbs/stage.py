@@ -15,7 +15,7 @@ from typing import Any
 from retrace import device, files
 from retrace.data import sets
 from retrace.errors import RetraceError
-from retrace.meter import Meter
+from retrace.meter import Meter, MeterRecord
 from retrace.recipe import code_digest, digest
 from retrace.records import evidence
 from retrace.stage import Evidence, Output
@@ -97,7 +97,7 @@ def _data(name: str, job: StageJob, root: Path) -> Evidence:
     )
 
 
-def _write(job: StageJob, root: Path, output: Output, record: dict[str, Any], chosen: str) -> None:
+def _write(job: StageJob, root: Path, output: Output, record: MeterRecord, chosen: str) -> None:
     _refuse_nonfinite(output.results, "results")
     written = {}
     for kind, to_bytes in (("scratch", files.tensor_bytes), ("arrays", files.npz_bytes)):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 from matplotlib.figure import Figure
 
+from retrace.claims.record import PaperVerdict
 from retrace.plot.certification.brackets import brackets
 from retrace.plot.certification.cactus import cactus
 from retrace.plot.certification.pairwise import pairwise
@@ -16,7 +14,7 @@ from retrace.studies.certification.labels import ACROSS, LABELS
 from retrace.studies.certification.pictures import curves, decided, duels, runs
 
 
-def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+def draw(paper: str, table: pd.DataFrame, verdicts: PaperVerdict) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table."""
     lines = curves(table)
     layers = sorted(c for c in lines.columns if c.startswith("unstable_") and c[9:].isdigit())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 from matplotlib.figure import Figure
 
+from retrace.claims.record import PaperVerdict
 from retrace.plot.curves import index_against_costs
 from retrace.plot.membership.bars import bars_by_quantity, paired_bars
 from retrace.plot.membership.cloud import log_clouds
@@ -18,7 +16,7 @@ from retrace.studies.membership.labels import FAMILIES, LABELS, OWN, SHOWN
 from retrace.studies.membership.pictures import blocks, curves, histograms, losses, plane, scores
 
 
-def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+def draw(paper: str, table: pd.DataFrame, verdicts: PaperVerdict) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table and what its `attrs` hold for pictures."""
     figures = {
         "privacy_utility": privacy_utility(plane(table, OWN[paper]), families=FAMILIES, labels=LABELS),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from retrace.claims.record import PaperVerdict
 from retrace.plot.curves import index_against_costs
 from retrace.plot.memory.dots import cost_dots
 from retrace.plot.memory.learning import learning_curves
@@ -49,7 +49,7 @@ STEP_COSTS = ("mops_step", "ms_step", "kib_step")
 SHOWN = "_t50"  # of the text's networks this truncation stands in the figures of all tasks
 
 
-def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+def draw(paper: str, table: pd.DataFrame, verdicts: PaperVerdict) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table and what its `attrs` hold for pictures."""
     figures = {
         "learning_curves": learning_curves(curves(table), labels=LABELS),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 from matplotlib.figure import Figure
 
+from retrace.claims.record import PaperVerdict
 from retrace.plot.curves import index_against_costs
 from retrace.plot.heatmap import correlations, heatmap
 from retrace.plot.intermodel import between_networks, shared_conditions
@@ -57,7 +55,7 @@ LABELS = {
 }
 
 
-def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+def draw(paper: str, table: pd.DataFrame, verdicts: PaperVerdict) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table and the paper's verdicts."""
     shifts = table[table["type"] != "task"]
     index = INDICES[paper]
@@ -74,13 +72,15 @@ def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[s
     return figures
 
 
-def agreement(verdicts: Mapping[str, Any], claim: str) -> tuple[str, float, tuple[float, float]] | None:
+def agreement(verdicts: PaperVerdict, claim: str) -> tuple[str, float, tuple[float, float]] | None:
     """Name, estimate and interval of a claim's statistic, as judged; None where it was not measured."""
-    found = next((c for c in verdicts["claims"] if c["id"] == claim), None)
-    if not found or found["measured"] is None or not found["interval"] or None in found["interval"]:
+    found = next((c for c in verdicts.claims if c.id == claim), None)
+    if not found or found.statistic is None or found.measured is None or not found.interval:
         return None
-    low, high = found["interval"]
-    return found["statistic"].capitalize(), found["measured"], (low, high)
+    low, high = found.interval
+    return (
+        None if low is None or high is None else (found.statistic.capitalize(), found.measured, (low, high))
+    )
 
 
 def indices_and_costs(shifts: pd.DataFrame) -> Figure:

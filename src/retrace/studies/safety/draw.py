@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 from matplotlib.figure import Figure
 
+from retrace.claims.record import PaperVerdict
 from retrace.metrics.unit_groups import GROUPS
 from retrace.plot.safety.directions import directions
 from retrace.plot.safety.flows import flows
@@ -28,7 +26,7 @@ from retrace.studies.safety.pictures import (
 from retrace.studies.safety.probes import SIDES
 
 
-def draw(paper: str, table: pd.DataFrame, verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+def draw(paper: str, table: pd.DataFrame, verdicts: PaperVerdict) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table."""
     return {
         "pruning_curves": against_pruned(
