@@ -20,12 +20,34 @@ from importlib.metadata import version
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
+from typing_extensions import TypedDict  # that of typing is not enough for pydantic before Python 3.12
+
 from retrace.stage import StageError
 
 KWH = 3.6e6  # joules
 # methods that give no single job's energy: two are estimates, and "rapl" counts the jobs beside it, too
 ESTIMATES = ("constant", "cpu_load", "rapl")
 BUSY_SECONDS = 1.0  # CPU seconds from which zero energy is not believed
+
+
+class MeterRecord(TypedDict):
+    """What a meter leaves: times in seconds, energies in kWh, powers in watts, carbon in kg CO2e."""
+
+    codecarbon: str
+    country: str
+    cpu_kwh: float
+    cpu_seconds: float
+    cpu_watts: float | None
+    device: str
+    factor_kg_per_kwh: float
+    gpu_kwh: float
+    kg_co2e: float
+    kwh: float
+    method: str
+    overhead_seconds: float
+    ram_kwh: float
+    ram_watts: float
+    seconds: float
 
 
 def estimate_kwh(cpu_seconds: float, record: Mapping[str, Any]) -> float:
@@ -140,10 +162,10 @@ class Meter:
         self.country, self.factor, self.device = country, factor, device
         self.cpu_watts, self.ram_watts = cpu_watts, ram_watts
         self.method = ""
-        self._record: dict[str, Any] | None = None
+        self._record: MeterRecord | None = None
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> MeterRecord:
         """The meter record; ValueError while the block is still running."""
         if self._record is None:
             raise ValueError("meter: no record yet; read it after the with block")

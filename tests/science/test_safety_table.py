@@ -28,7 +28,7 @@ def frame():
 
 @pytest.fixture(scope="module")
 def verdicts(frame):
-    return {record["id"]: record for record in judge(CLAIMS, frame, 0)}
+    return {record.id: record for record in judge(CLAIMS, frame, 0)}
 
 
 def test_one_row_an_item_and_every_claims_columns(frame):
@@ -138,16 +138,16 @@ def test_claims_tell_the_built_in_effects_and_their_controls_fail(verdicts):
         "aligned-points-to-refusal",
         "alignment-turns-the-direction",
     ):
-        assert verdicts[name]["verdict"] == "supported", (name, verdicts[name]["reason"])
-        assert verdicts[name]["control"]["passes"] is False
-    assert verdicts["few-units-carry-refusal"]["measured"] == pytest.approx(2.5 / 3, abs=0.03)
-    assert verdicts["freezing-keeps-margin"]["measured"] == pytest.approx(1 - 0.15 * 2, abs=0.03)
+        assert verdicts[name].verdict == "supported", (name, verdicts[name].reason)
+        assert verdicts[name].control.passes is False
+    assert verdicts["few-units-carry-refusal"].measured == pytest.approx(2.5 / 3, abs=0.03)
+    assert verdicts["freezing-keeps-margin"].measured == pytest.approx(1 - 0.15 * 2, abs=0.03)
 
 
 def test_every_control_and_every_measurement_is_there(verdicts):
     for name, record in verdicts.items():
-        assert record["verdict"] not in ("not run", "not testable here"), (name, record["reason"])
-        assert record["control"]["measured"] is not None, (name, record["control"])
+        assert record.verdict not in ("not run", "not testable here"), (name, record.reason)
+        assert record.control.measured is not None, (name, record.control)
 
 
 def test_a_loss_of_refusals_stands_beside_broken_answers():
@@ -167,7 +167,7 @@ def test_the_paper_gets_the_figures_it_declares(frame):
 
 def test_a_source_that_is_not_there_leaves_only_its_claim_unjudged():
     rows = [row(seed, "tiny-policy", ("policy",)) for seed in (0, 1)]
-    found = {record["id"]: record["verdict"] for record in judge(CLAIMS, table(rows).frame, 0, replicates=50)}
+    found = {record.id: record.verdict for record in judge(CLAIMS, table(rows).frame, 0, replicates=50)}
     assert [name for name, verdict in found.items() if verdict == "not run"] == ["held-out-source"]
 
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from retrace.claims.cost import Cost
+from retrace.claims.record import ClaimVerdict, PaperVerdict
+from retrace.report.view import Run
+
 GRID = {
     "gauss": (0.05, 0.08, 0.11, 0.14, 0.18),
     "sp": (0.02, 0.04, 0.06, 0.08, 0.10),
@@ -80,7 +84,7 @@ def tasks(seeds=2, rng=0):
 
 
 def claim(name, verdict, measured, interval, **more):
-    """A synthetic claim record with every key of the shared format."""
+    """A synthetic verdict on a claim."""
     record = {
         "id": name,
         "says": f"synthetic statement about {name} <b>&</b> what it ranks",
@@ -88,6 +92,7 @@ def claim(name, verdict, measured, interval, **more):
         "kind": "trend",
         "expect": {"at_least": 0.8},
         "published": None,
+        "statistic": "spearman",
         "measured": measured,
         "interval": interval,
         "level": 0.95,
@@ -95,14 +100,49 @@ def claim(name, verdict, measured, interval, **more):
         "units": 15,
         "p": 0.01,
         "p_holm": 0.03,
+        "p_against": None,
+        "p_against_holm": None,
         "verdict": verdict,
         "reason": f"synthetic reason of {name}",
         "seeds_to_decide": None,
         "scope": "reduced scale",
         "control": None,
         "baselines": [],
+        "also": [],
+        "censored": None,
     }
-    return record | more
+    return ClaimVerdict.model_validate(record | more)
+
+
+def paper(name, claims, **more):
+    """A synthetic paper with these verdicts."""
+    record = {
+        "paper": name,
+        "title": name.capitalize(),
+        "study": "reuse",
+        "scale": "laptop",
+        "claims": claims,
+        "cost": cost(),
+        "meters": {},
+        "environment": {},
+        "figures": [],
+    }
+    return PaperVerdict(**record | more)
+
+
+def cost(**more):
+    """A synthetic cost."""
+    record = {
+        "jobs": 12,
+        "seconds": 412.5,
+        "cpu_seconds": 398.2,
+        "overhead_seconds": 0.4,
+        "kwh": 1.66e-3,
+        "kg_co2e": 7.9e-4,
+        "methods": ["constant"],
+        "factor_kg_per_kwh": 0.475,
+    }
+    return Cost(**record | more)
 
 
 def control(measured, interval, passes=False):
@@ -115,24 +155,11 @@ def baseline(label, measured, interval=None):
 
 def verdicts():
     """Two synthetic papers that hold every verdict, every kind of claim and every gap."""
-    cost = {
-        "jobs": 12,
-        "seconds": 412.5,
-        "cpu_seconds": 398.2,
-        "kwh": 1.66e-3,
-        "kg_co2e": 7.9e-4,
-        "methods": ["constant"],
-        "factor_kg_per_kwh": 0.475,
-    }
-    first = {
-        "schema": 1,
-        "paper": "alpha",
-        "title": "Alpha: a synthetic paper on <reuse> & cost",
-        "study": "reuse",
-        "scale": "laptop",
-        "cost": cost,
-        "figures": [{"name": "claims", "caption": "claims"}],
-        "claims": [
+    first = paper(
+        "alpha",
+        title="Alpha: a synthetic paper on <reuse> & cost",
+        figures=[{"name": "claims", "caption": "claims"}],
+        claims=[
             claim(
                 "ranks-within-type",
                 "supported",
@@ -178,20 +205,17 @@ def verdicts():
                 kind="equivalence",
                 expect={"within": 0.03},
                 origin="ours",
-                where="",
+                where="the paper does not ask",
                 control=control(0.12, [0.08, 0.15]),
             ),
         ],
-    }
-    second = {
-        "schema": 1,
-        "paper": "beta",
-        "title": "Beta: a synthetic paper on privacy",
-        "study": "membership",
-        "scale": "laptop",
-        "cost": {**cost, "methods": ["constant", "rapl"], "kwh": None},
-        "figures": [],
-        "claims": [
+    )
+    second = paper(
+        "beta",
+        title="Beta: a synthetic paper on privacy",
+        study="membership",
+        cost=cost(methods=["constant", "rapl"], kwh=float("nan")),
+        claims=[
             claim(
                 "attack-falls",
                 "supported",
@@ -218,23 +242,24 @@ def verdicts():
             ),
             claim("not-a-number", "inconclusive", float("nan"), [float("nan"), float("nan")], seeds=1),
         ],
-    }
+    )
     return [first, second]
 
 
-def context():
-    return {
-        "title": "Retrace: synthetic report",
-        "date": "2000-01-01",
-        "scale": "laptop",
-        "environment": {
+def run():
+    """What a synthetic page says of its run."""
+    return Run(
+        title="Retrace: synthetic report",
+        date="2000-01-01",
+        scale="laptop",
+        environment={
             "device": "cpu, 2 cores",
             "python": "3.11",
             "versions": {"numpy": "2.0", "torch": "2.15"},
         },
-        "commands": ["pip install -e .", "snakemake --cores all"],
-        "methods": {
+        commands=("pip install -e .", "snakemake --cores all"),
+        methods={
             "constant": "CPU seconds × 15 W; not a measurement",
             "rapl": "RAPL counter of the processor",
         },
-    }
+    )

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import synthetic_records as synthetic
 from claim_tables import GOOD, INDICES, study_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,22 +52,16 @@ def table():
 @pytest.fixture(scope="module")
 def verdicts(table):
     return [
-        {
-            "paper": n,
-            "title": p.title,
-            "study": "reuse",
-            "scale": "laptop",
-            "claims": judge(p.claims, table, 0, (), FAST),
-        }
-        for n, p in PAPERS.items()
+        synthetic.paper(name, judge(paper.claims, table, 0, (), FAST), title=paper.title)
+        for name, paper in PAPERS.items()
     ]
 
 
 def test_shipped_claims_hold_where_they_should_and_their_controls_fail(verdicts):
     for paper in verdicts:
-        for record in paper["claims"]:
-            assert record["verdict"] in ("supported", "not testable here"), (record["id"], record["reason"])
-            assert record["verdict"] == "not testable here" or record["control"]["passes"] is False
+        for record in paper.claims:
+            assert record.verdict in ("supported", "not testable here"), (record.id, record.reason)
+            assert record.verdict == "not testable here" or record.control.passes is False
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -77,54 +72,54 @@ def test_shipped_claims_fall_with_shuffled_columns(paper, table):
         for rows in shuffled.groupby("seed").indices.values():
             shuffled.loc[rows, name] = rng.permutation(shuffled.loc[rows, name].to_numpy())
     for record in judge(PAPERS[paper].claims, shuffled, 0, replicates=FAST):
-        if record["id"] != "same-task-costs-less":  # about costs, which were left alone
-            assert record["verdict"] != "supported", record["id"]
+        if record.id != "same-task-costs-less":  # about costs, which were left alone
+            assert record.verdict != "supported", record.id
 
 
 def test_perfect_order_is_supported_and_reversed_order_refuted(table):
     table = table.assign(preindex=table["epochs"] ** 3)
     record = one(table)
-    assert (record["verdict"], record["measured"]) == ("supported", 1)
-    assert record["p"] == pytest.approx(1 / (FAST + 1))
+    assert (record.verdict, record.measured) == ("supported", 1)
+    assert record.p == pytest.approx(1 / (FAST + 1))
     record = one(table.assign(preindex=-table["epochs"]))
-    assert (record["verdict"], record["measured"]) == ("refuted", -1)
-    assert record["p_against"] == pytest.approx(1 / (FAST + 1))
+    assert (record.verdict, record.measured) == ("refuted", -1)
+    assert record.p_against == pytest.approx(1 / (FAST + 1))
 
 
 def test_a_weak_relation_is_inconclusive_and_says_what_would_decide():
     table = study_table(noise=0.04)
-    value = one(table)["measured"]
+    value = one(table).measured
     record = one(table, expect={"at_least": value - 0.02})
-    assert record["verdict"] == "inconclusive"
-    assert "decide" in record["reason"]
-    assert record["seeds_to_decide"] is None or record["seeds_to_decide"] > 3
+    assert record.verdict == "inconclusive"
+    assert "decide" in record.reason
+    assert record.seeds_to_decide is None or record.seeds_to_decide > 3
 
 
 def test_a_control_that_passes_withholds_support(table):
     for control in ({"label": "the same again"}, {"label": "also good", "of": "arm"}):
         record = one(table, control=control)
-        assert record["verdict"] == "inconclusive"
-        assert record["control"]["passes"] is True
-        assert f"the control ({control['label']}) meets" in record["reason"]
+        assert record.verdict == "inconclusive"
+        assert record.control.passes is True
+        assert f"the control ({control['label']}) meets" in record.reason
     record = one(table, control={"label": "gone", "of": "nowhere"})
-    assert "could not be measured" in record["reason"]
+    assert "could not be measured" in record.reason
 
 
 def test_a_claim_that_any_index_meets_is_not_supported(table):
     record = one(table, expect={"at_least": -0.1})
-    assert record["control"]["measured"] == pytest.approx(0, abs=0.05)
-    assert record["control"]["interval"][0] < -0.1
-    assert (record["control"]["passes"], record["verdict"]) == (True, "inconclusive")
+    assert record.control.measured == pytest.approx(0, abs=0.05)
+    assert record.control.interval[0] < -0.1
+    assert (record.control.passes, record.verdict) == (True, "inconclusive")
 
 
 def test_estimated_energy_decides_nothing(table):
     for index in ("preindex", "epochs"):
         sign = table.assign(epochs=-table["kwh"])
         record = one(sign, ["kwh"], evidence={"of": [index, "kwh"]})
-        assert record["verdict"] == "inconclusive"
-        assert "no hardware counter" in record["reason"]
-        assert ("supported" if index == "preindex" else "refuted") in record["reason"]
-    assert one(table, ["kwh"])["verdict"] == "supported"
+        assert record.verdict == "inconclusive"
+        assert "no hardware counter" in record.reason
+        assert ("supported" if index == "preindex" else "refuted") in record.reason
+    assert one(table, ["kwh"]).verdict == "supported"
 
 
 @pytest.mark.parametrize(
@@ -138,44 +133,44 @@ def test_estimated_energy_decides_nothing(table):
 )
 def test_missing_evidence_is_not_run(table, change, reason):
     record = one(table, evidence=change, control={"label": "shuffled", "of": "shuffled(epochs)"})
-    assert (record["verdict"], record["measured"]) == ("not run", None)
-    assert reason in record["reason"]
+    assert (record.verdict, record.measured) == ("not run", None)
+    assert reason in record.reason
 
 
 def test_no_table_at_all_is_not_run(table):
-    assert one(table.iloc[:0])["verdict"] == "not run"
+    assert one(table.iloc[:0]).verdict == "not run"
 
 
 def test_one_seed_is_inconclusive(table):
     record = one(table[table["seed"] == 1])
-    assert record["verdict"] == "inconclusive"
-    assert "1 seed; an interval needs at least 2" in record["reason"]
-    assert record["measured"] > 0.9
-    assert record["p"] is None
+    assert record.verdict == "inconclusive"
+    assert "1 seed; an interval needs at least 2" in record.reason
+    assert record.measured > 0.9
+    assert record.p is None
 
 
 @pytest.mark.parametrize("value", [7.0, np.nan])
 def test_a_constant_or_missing_column_is_inconclusive_never_an_error(table, value):
     record = one(table.assign(epochs=value), also=["pearson", "kendall"])
-    assert (record["verdict"], record["measured"]) == ("inconclusive", None)
-    assert "undefined in 3 of 3 groups, first seed 0, fashion-shift" in record["reason"]
-    json.dumps(record, allow_nan=False)
+    assert (record.verdict, record.measured) == ("inconclusive", None)
+    assert "undefined in 3 of 3 groups, first seed 0, fashion-shift" in record.reason
+    json.dumps(record.model_dump(), allow_nan=False)
 
 
 def test_one_undefined_group_of_many_is_left_out_and_told(table):
     table = table.copy()
     table.loc[(table["seed"] == 0) & (table["type"] == "sp"), "epochs"] = 1.0
     record = one(table, evidence={"within": ["cell", "type"]})
-    assert record["verdict"] == "supported"
-    assert "1 of 9 groups undefined, left out" in record["reason"]
+    assert record.verdict == "supported"
+    assert "1 of 9 groups undefined, left out" in record.reason
 
 
 def test_too_many_undefined_groups_are_inconclusive(table):
     table = table.copy()
     table.loc[(table["type"] == "sp"), "epochs"] = 1.0
     record = one(table, evidence={"within": ["cell", "type"]})
-    assert (record["verdict"], record["p"]) == ("inconclusive", None)
-    assert "undefined in 3 of 9 groups, first seed 0, fashion-shift, sp" in record["reason"]
+    assert (record.verdict, record.p) == ("inconclusive", None)
+    assert "undefined in 3 of 9 groups, first seed 0, fashion-shift, sp" in record.reason
 
 
 def test_ambiguous_rows_are_refused(table):
@@ -192,15 +187,15 @@ def test_measured_is_the_mean_over_groups_then_seeds(table):
         lambda g: g["arm"].corr(g["first_check"], method="spearman")
     )
     record = one(table, evidence={"of": ["arm", "first_check"], "within": ["cell", "type"]})
-    assert record["measured"] == pytest.approx(blocks.groupby("seed").mean().mean())
-    assert (record["seeds"], record["units"]) == (3, 15)
+    assert record.measured == pytest.approx(blocks.groupby("seed").mean().mean())
+    assert (record.seeds, record.units) == (3, 15)
 
 
 def test_between_networks_the_units_are_conditions(table):
     between = {"cells": ["*-cnn", "*-v*", "*-mob*"], "within": ["dataset", "condition"], "resample": "groups"}
     record = one(table, evidence=between)
-    assert record["units"] == 5  # the conditions that three networks or more share
-    assert record["verdict"] == "supported"
+    assert record.units == 5  # the conditions that three networks or more share
+    assert record.verdict == "supported"
 
 
 def test_order_is_paired(table):
@@ -208,9 +203,9 @@ def test_order_is_paired(table):
     table = table.assign(preindex=table["pixel_rmse"], source_error=table["pixel_rmse"])
     order = {"kind": "order", "expect": {"above": 0}}
     same = one(table, evidence={"versus": {"of": "source_error"}}, **order)
-    assert same["interval"] == [0, 0]
-    assert same["verdict"] == "refuted"  # it is not above itself
-    alone = one(table)["interval"]
+    assert same.interval == (0, 0)
+    assert same.verdict == "refuted"  # it is not above itself
+    alone = one(table).interval
     assert alone[1] - alone[0] > 0.1
 
 
@@ -227,8 +222,8 @@ def test_equivalence_over_seeds(table, within, verdict):
         expect={"within": within},
         control={"label": "zero against one", "of": "seed", "versus": {"of": "intensity"}},
     )
-    assert record["measured"] == pytest.approx(0.05)
-    assert record["verdict"] == verdict, record["reason"]
+    assert record.measured == pytest.approx(0.05)
+    assert record.verdict == verdict, record.reason
 
 
 def test_value_is_held_against_a_published_number(table):
@@ -243,17 +238,17 @@ def test_value_is_held_against_a_published_number(table):
         control=control,
         published=published,
     )
-    assert record["verdict"] == "supported", record["reason"]
-    assert record["published"] == published
+    assert record.verdict == "supported", record.reason
+    assert record.published.model_dump() == published
 
 
 def test_p_values_are_corrected_over_the_paper():
     table = study_table(noise=0.03)
     claims = [claim(id=f"c{i}", expect={"at_least": bound}) for i, bound in enumerate((0.2, 0.5, 0.6, 0.7))]
     records = judge(claims, table, 0, replicates=FAST)
-    assert [r["p_holm"] for r in records] == pytest.approx(holm([r["p"] for r in records]))
-    assert [r["p_against_holm"] for r in records] == pytest.approx(holm([r["p_against"] for r in records]))
-    assert max(r["p_holm"] - r["p"] for r in records) > 0
+    assert [r.p_holm for r in records] == pytest.approx(holm([r.p for r in records]))
+    assert [r.p_against_holm for r in records] == pytest.approx(holm([r.p_against for r in records]))
+    assert max(r.p_holm - r.p for r in records) > 0
 
 
 @given(st.randoms(use_true_random=False))
@@ -274,22 +269,21 @@ def test_units_of_the_index_do_not_matter(scale, offset):
     table = study_table(seeds=2, noise=0.02)
     scaled = table.assign(preindex=table["preindex"] * scale + offset)
     a, b = (judge([claim()], t, 0, replicates=99)[0] for t in (table, scaled))
-    assert b["measured"] == pytest.approx(a["measured"])
-    assert b["interval"] == pytest.approx(a["interval"])
+    assert b.measured == pytest.approx(a.measured)
+    assert b.interval == pytest.approx(a.interval)
 
 
 def test_the_same_seed_gives_the_same_record(table):
     noisy = study_table(noise=0.03)
     assert one(noisy) == one(noisy)
-    assert judge([claim()], noisy, 1, replicates=FAST)[0]["interval"] != one(noisy)["interval"]
+    assert judge([claim()], noisy, 1, replicates=FAST)[0].interval != one(noisy).interval
 
 
 def test_text_table_fits_and_names_every_claim_and_reason(verdicts, table):
-    text = verdict_table(
-        [*verdicts, {**verdicts[0], "claims": judge(PAPERS["arm"].claims[:2], table, 0, GOOD, FAST)}]
-    )
+    estimated = synthetic.paper("arm", judge(PAPERS["arm"].claims[:2], table, 0, GOOD, FAST))
+    text = verdict_table([*verdicts, estimated])
     assert max(map(len, text.splitlines())) <= 110
-    assert all(record["id"] in text for paper in verdicts for record in paper["claims"])
+    assert all(record.id in text for paper in verdicts for record in paper.claims)
     assert "as estimated it would be supported" in " ".join(text.split())
     assert text.isascii()
     assert verdict_table([]) == "no verdicts yet"

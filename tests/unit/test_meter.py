@@ -11,7 +11,7 @@ import time
 import pytest
 
 from retrace import meter
-from retrace.meter import KWH, Meter, estimate_kwh, refuse_zero
+from retrace.meter import KWH, Meter, MeterRecord, estimate_kwh, refuse_zero
 from retrace.stage import StageError
 
 KEYS = {
@@ -39,7 +39,7 @@ def test_constant_is_watts_times_cpu_seconds():
         spin(0.4)
         time.sleep(0.2)
     r = m.record
-    assert set(r) == KEYS
+    assert set(r) == KEYS == set(MeterRecord.__annotations__)
     assert (r["method"], r["device"], r["country"], r["gpu_kwh"]) == ("constant", "cpu", "FRA", 0.0)
     # CodeCarbon reads CPU time in ticks of 10 ms, at both ends
     assert r["cpu_kwh"] * KWH / 20.0 == pytest.approx(r["cpu_seconds"], abs=0.03)

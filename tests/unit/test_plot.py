@@ -12,13 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from retrace.claims.expect import Expect
+from retrace.claims.record import VERDICTS
 from retrace.plot import style
 from retrace.plot.claimstrip import claim_strip, limits
 from retrace.plot.curves import index_against_costs
 from retrace.plot.labels import overlap, place
 from retrace.plot.style import colour, image, marker, panels, save, styled
 from retrace.plot.table import frame, mean_interval, over_seeds
-from retrace.plot.words import VERDICTS, beats, expectation, region, short, span
+from retrace.plot.words import beats, short, span
+from retrace.report import view
 from retrace.studies.reuse.figures.between_networks import agreeing_pairs, between_networks, shared_conditions
 from retrace.studies.reuse.figures.indices_and_costs import correlations, heatmap
 from retrace.studies.reuse.figures.tasks import named_scatter
@@ -140,7 +143,7 @@ def test_missing_columns_and_empty_tables_are_named():
     with pytest.raises(ValueError, match="no values for nothing"):
         heatmap(correlations(table, ["arm"], ["epochs"]), {"papers": ["arm", "nothing"]})
     with pytest.raises(ValueError, match="beta has no claims"):
-        claim_strip({"paper": "beta", "claims": []})
+        claim_strip(synthetic.paper("beta", []))
 
 
 def test_correlations_average_over_seeds_and_leave_gaps():
@@ -220,17 +223,17 @@ def test_claim_strip_says_every_verdict_in_words():
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_claim_strip_draws_dollars_and_gaps(verdict):
     claim = synthetic.claim("x", verdict, None, None, says="costs $5 or $6 with {braces}", expect=None)
-    assert isinstance(claim_strip({"paper": "p", "claims": [claim]}), Figure)
-    assert image(claim_strip({"paper": "p", "claims": [claim]}), "svg")
+    assert isinstance(claim_strip(synthetic.paper("p", [claim])), Figure)
+    assert image(claim_strip(synthetic.paper("p", [claim])), "svg")
 
 
 def test_limits_hold_everything_and_prefer_the_unit_range():
     for record in synthetic.verdicts():
-        for claim in record["claims"]:
+        for claim in record.claims:
             low, high = limits(claim)
             assert low < high
-            if claim["measured"] is not None and np.isfinite(claim["measured"]):
-                assert low <= claim["measured"] <= high
+            if claim.measured is not None and np.isfinite(claim.measured):
+                assert low <= claim.measured <= high
     assert limits(synthetic.claim("x", "supported", 0.9, [0.85, 0.95])) == (0, 1)
     assert limits(synthetic.claim("x", "supported", -0.5, [-0.6, 0.1])) == (-1, 1)
     assert limits(synthetic.claim("x", "supported", 12, [10, 14]))[1] > 14
@@ -289,21 +292,29 @@ def test_short_keeps_three_digits(value):
         ({"above": 0, "at_most": 1}, (0, 1), "above 0 and at most 1"),
         ({"within": 0.02}, (-0.02, 0.02), "within 0.02 of 0"),
         ({"value": 1, "within": 0.25}, (0.75, 1.25), "within 0.25 of 1"),
-        ({}, None, ""),
-        (None, None, ""),
         ({"at_least": 0.5, "below": None}, (0.5, np.inf), "at least 0.5"),
     ],
 )
 def test_expectations(expect, wanted, words):
-    assert region(expect) == wanted
-    assert expectation(expect) == words
+    expect = Expect.model_validate(expect)
+    assert (expect.low, expect.high) == wanted
+    assert expect.words(short) == words
+
+
+@pytest.mark.parametrize("nothing", [{}, None])
+def test_a_claim_that_expects_nothing_says_nothing(nothing):
+    claim = synthetic.claim("x", "not run", None, None, expect=nothing)
+    assert claim.expect is None
+    assert not any("wanted" in text for text in texts(claim_strip(synthetic.paper("p", [claim]))))
+    assert view.wanted(claim) == ""
 
 
 def test_span_and_beats():
     assert span([0.1, None]) == "[0.1, …]"
     assert span(None) == span([None, None]) == span("ab") == ""
-    assert beats(0.9, 0.8, {"at_least": 0.5}) is True
-    assert beats(0.8, 0.8, {"at_least": 0.5}) is False
-    assert beats(0.1, 0.2, {"below": 0.5}) is True
-    assert beats(0.9, 0.8, {"within": 0.5}) is None
-    assert beats(None, 0.8, {"at_least": 0.5}) is None
+    assert beats(0.9, 0.8, Expect(at_least=0.5)) is True
+    assert beats(0.8, 0.8, Expect(at_least=0.5)) is False
+    assert beats(0.1, 0.2, Expect(below=0.5)) is True
+    assert beats(0.9, 0.8, Expect(within=0.5)) is None
+    assert beats(None, 0.8, Expect(at_least=0.5)) is None
+    assert beats(0.9, 0.8, None) is None

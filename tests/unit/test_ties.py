@@ -27,8 +27,8 @@ def shares(*counts, units=20):
 def test_seeds_that_cancel_out_measure_zero():
     assert (13 / 20 - 12 / 20) + (11 / 20 - 12 / 20) != 0  # what is left without rounding
     record = one(shares(13, 12, 11), **ABOVE)
-    assert record["measured"] == 0
-    assert record["reason"].startswith("0, interval")
+    assert record.measured == 0
+    assert record.reason.startswith("0, interval")
 
 
 def test_resamples_that_cancel_out_are_zero():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,12 @@ from retrace.claims.base import Strict
 from retrace.stats.correlation import Array
 
 ROUNDING = 1e-9  # of a mean of correlations that should be exactly at a bound
+SIGNS = {"at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}
+
+
+def number(value: float | None) -> str:
+    """A number to three significant digits; n/a where there is none."""
+    return "n/a" if value is None or not math.isfinite(value) else f"{value:.3g}"
 
 
 class Expect(Strict):
@@ -68,14 +75,16 @@ class Expect(Strict):
             return np.asarray(np.asarray(outcome) < self.high - ROUNDING)
         return np.asarray(np.asarray(outcome) <= self.high + ROUNDING)
 
-    def words(self) -> str:
-        """The expectation in words, such as "at least 0.8"."""
+    def words(self, write: Callable[[float], str] = number) -> str:
+        """The expectation in words, such as "at least 0.8"; `write` puts a number down."""
         if self.within is not None:
-            return f"within {number(self.within)} of {number(self.value or 0.0)}"
+            return f"within {write(self.within)} of {write(self.value or 0.0)}"
         given = self.model_dump(exclude_none=True)
-        return " and ".join(f"{name.replace('_', ' ')} {number(bound)}" for name, bound in given.items())
+        return " and ".join(f"{name.replace('_', ' ')} {write(bound)}" for name, bound in given.items())
 
-
-def number(value: float | None) -> str:
-    """A number to three significant digits; n/a where there is none."""
-    return "n/a" if value is None or not math.isfinite(value) else f"{value:.3g}"
+    def signs(self) -> str:
+        """The expectation in ASCII signs, such as ">= 0.8" or "0 +- 0.02"."""
+        if self.within is not None:
+            return f"{number(self.value or 0.0)} +- {number(self.within)}"
+        given = self.model_dump(exclude_none=True)
+        return ", ".join(f"{SIGNS[name]} {number(bound)}" for name, bound in given.items())

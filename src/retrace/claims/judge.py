@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from fnmatch import fnmatchcase
 
 import pandas as pd
 
-from retrace.claims.model import Claim
+from retrace.claims.model import Claim, Statement
+from retrace.claims.record import ClaimVerdict
 from retrace.claims.sample import ordered
 from retrace.claims.trial import LEVEL, Trial, ends, finite, run_trial
 from retrace.claims.verdict import Verdict, cap, decide, significance, unfit
@@ -23,7 +24,7 @@ def judge(
     seed: int,
     estimated_columns: Collection[str] = (),
     replicates: int = REPLICATES,
-) -> list[dict[str, Any]]:
+) -> list[ClaimVerdict]:
     """One verdict record per claim of a paper, in the claims' order.
 
     `table` has one row per seed, cell and condition; `seed` fixes the resamples. `estimated_columns` are
@@ -35,7 +36,7 @@ def judge(
     raw = {trial.claim.id: p for trial in trials if (p := _test(trial))}
     for_it, against_it = (holm([p[side] for p in raw.values()]) for side in (0, 1))
     corrected = dict(zip(raw, zip(for_it, against_it, strict=True), strict=True))
-    return [_record(trial, raw.get(trial.claim.id), corrected, estimated_columns) for trial in trials]
+    return [_record(trial, rows, raw.get(trial.claim.id), corrected, estimated_columns) for trial in trials]
 
 
 def _test(trial: Trial) -> Pair | None:
@@ -54,29 +55,38 @@ def _verdict(trial: Trial, p: Pair | None, corrected: dict[str, Pair], estimated
 
 
 def _record(
-    trial: Trial, p: Pair | None, corrected: dict[str, Pair], estimated: Collection[str]
-) -> dict[str, Any]:
+    trial: Trial, table: pd.DataFrame, p: Pair | None, corrected: dict[str, Pair], estimated: Collection[str]
+) -> ClaimVerdict:
     claim, found = trial.claim, trial.found
     verdict = _verdict(trial, p, corrected, estimated)
     p_holm = corrected.get(claim.id)
-    return {
-        **claim.model_dump(include={"id", "says", "where", "origin", "kind", "scope"}),
-        "expect": claim.expect.model_dump(exclude_none=True) if claim.expect else {},
-        "published": claim.published.model_dump() if claim.published else None,
-        "statistic": claim.evidence.statistic if claim.evidence else None,
-        "measured": finite(found.value) if found else None,
-        "interval": ends(found) if found else None,
-        "level": LEVEL,
-        "seeds": len(found.seeds) if found else 0,
-        "units": found.units if found else 0,
-        "p": p[0] if p else None,
-        "p_holm": p_holm[0] if p_holm else None,
-        "p_against": p[1] if p else None,
-        "p_against_holm": p_holm[1] if p_holm else None,
-        "verdict": verdict.word,
-        "reason": verdict.reason,
-        "seeds_to_decide": verdict.seeds_to_decide,
-        "control": trial.control,
-        "baselines": trial.baselines,
-        "also": trial.also,
-    }
+    return ClaimVerdict(
+        **claim.model_dump(include=set(Statement.model_fields)),
+        expect=claim.expect,
+        published=claim.published,
+        statistic=claim.evidence.statistic if claim.evidence else None,
+        measured=finite(found.value) if found else None,
+        interval=ends(found) if found else None,
+        level=LEVEL,
+        seeds=len(found.seeds) if found else 0,
+        units=found.units if found else 0,
+        p=p[0] if p else None,
+        p_holm=p_holm[0] if p_holm else None,
+        p_against=p[1] if p else None,
+        p_against_holm=p_holm[1] if p_holm else None,
+        verdict=verdict.word,
+        reason=verdict.reason,
+        seeds_to_decide=verdict.seeds_to_decide,
+        control=trial.control,
+        baselines=trial.baselines,
+        also=trial.also,
+        censored=_censored(table, claim.evidence.cells if claim.evidence else []),
+    )
+
+
+def _censored(table: pd.DataFrame, patterns: list[str]) -> tuple[int, int] | None:
+    """How many rows of the matching cells are censored, and of how many; None where none can be."""
+    if "censored" not in table.columns:
+        return None
+    inside = [any(fnmatchcase(cell, pattern) for pattern in patterns) for cell in table["cell"]]
+    return int(table["censored"][inside].sum()), sum(inside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from retrace.stats.intervals import t_interval
 
 SHUFFLES = 999
 ROUNDING = 1e-12  # share of the largest seed's value below which a mean is zero
+UNKNOWN = (float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,21 @@ class Measurement:
 
 @dataclass(frozen=True)
 class _Layout:
-    """The sides to compare, with the seeds and groups that they share."""
+    """The sides to compare and their columns, with the seeds and groups that they share."""
 
     sides: list[tuple[Evidence, Sample]]
+    columns: list[list[Array]]
     seeds: list[int]
     groups: list[tuple[Any, ...]]
     blocks: list[Block]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.seeds), len(self.groups)
+
+    @property
+    def shuffled(self) -> bool:
+        return any(base_column(name) != name for side, _ in self.sides for name in side.of)
 
     def place(self, block: Block) -> tuple[int, int]:
         return self.seeds.index(block[0]), self.groups.index(block[1])
@@ -72,46 +83,52 @@ def measure(
     its resamples are paired. Raises NoEvidence where the table lacks rows or columns.
     """
     layout = _lay_out(evidence, table)
-    shuffled = any(base_column(name) != name for side, _ in layout.sides for name in side.of)
-    shape = (len(layout.seeds), len(layout.groups))
-    point = np.full(((SHUFFLES,) if shuffled else ()) + shape, np.nan)
-    data = [_columns(side, sample) for side, sample in layout.sides]
+    point = np.full(((SHUFFLES,) if layout.shuffled else ()) + layout.shape, np.nan)
     for block in layout.blocks:
-        point[(..., *layout.place(block))] = _outcome(layout, data, block, None)
-    per_seed = weighted_mean(point, np.ones(shape))
+        point[(..., *layout.place(block))] = _outcome(layout, block, None)
+    per_seed = weighted_mean(point, np.ones(layout.shape))
     values = _rounded(weighted_mean(per_seed, np.ones(len(layout.seeds))), per_seed)
-
     units = len(layout.groups) if evidence.resample == "groups" else len(_units(layout)[0])
-    resamples = np.empty(0)
-    if shuffled:
-        resamples = np.asarray(values)
-        interval = percentile_interval(resamples, level)
-    elif len(layout.seeds) < 2 or not np.isfinite(values):
-        interval = (float("nan"), float("nan"))
-    elif evidence.resample == "seeds":
-        interval = (
-            t_interval(finite, level)
-            if (finite := per_seed[np.isfinite(per_seed)]).size > 1
-            else (np.nan,) * 2
-        )
-    else:
-        exact = _unanimous(layout, data, units, replicates)
-        resamples = _bootstrap(evidence, layout, data, point, stream, replicates) if exact is None else exact
-        resamples = _rounded(resamples, per_seed)
-        low, high = percentile_interval(resamples, level)
-        interval = min(low, float(values)), max(high, float(values))
+
+    def resample() -> Array:
+        exact = _unanimous(layout, units, replicates)
+        drawn = _bootstrap(evidence, layout, point, stream, replicates) if exact is None else exact
+        return _rounded(drawn, per_seed)
+
+    resamples, interval = _interval(evidence, layout, values, per_seed, resample, level)
     lost = [b for b in layout.blocks if not np.isfinite(point[(..., *layout.place(b))]).all()]
     return Measurement(
         value=float(np.mean(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan"),
         interval=interval,
         per_seed=per_seed,
         resamples=resamples,
-        shuffled=shuffled,
+        shuffled=layout.shuffled,
         undefined=[", ".join(map(str, (f"seed {seed}", *group))) for seed, group in lost],
         blocks=len(layout.blocks),
         units=units,
         seeds=layout.seeds,
     )
+
+
+def _interval(
+    evidence: Evidence,
+    layout: _Layout,
+    values: Array,
+    per_seed: Array,
+    resample: Callable[[], Array],
+    level: float,
+) -> tuple[Array, tuple[float, float]]:
+    """Resamples (none where seeds alone are resampled or there is one seed), and the interval."""
+    if layout.shuffled:
+        return values, percentile_interval(values, level)
+    if len(layout.seeds) < 2 or not np.isfinite(values):
+        return np.empty(0), UNKNOWN
+    if evidence.resample == "seeds":
+        spread = per_seed[np.isfinite(per_seed)]
+        return np.empty(0), t_interval(spread, level) if spread.size > 1 else UNKNOWN
+    resamples = resample()
+    low, high = percentile_interval(resamples, level)
+    return resamples, (min(low, float(values)), max(high, float(values)))
 
 
 def _rounded(means: Array, per_seed: Array) -> Array:
@@ -120,7 +137,7 @@ def _rounded(means: Array, per_seed: Array) -> Array:
     return np.where(np.abs(means) < ROUNDING * largest, 0.0, means)
 
 
-def _unanimous(layout: _Layout, data: list[list[Array]], units: int, replicates: int) -> Array | None:
+def _unanimous(layout: _Layout, units: int, replicates: int) -> Array | None:
     """Stands in for the bootstrap where each side is a share in which all rows agree, all 0 or all 1.
 
     Resampling such rows shows no spread, so that any number of them would settle a claim. Quantiles of the
@@ -128,7 +145,7 @@ def _unanimous(layout: _Layout, data: list[list[Array]], units: int, replicates:
     share their units and do not count. None elsewhere.
     """
     shares = []
-    for (side, sample), columns in zip(layout.sides, data, strict=True):
+    for (side, sample), columns in zip(layout.sides, layout.columns, strict=True):
         found = np.unique(columns[0][np.concatenate([sample.blocks[block] for block in layout.blocks])])
         if side.statistic != "mean" or found.size > 1 or found[0] not in (0.0, 1.0):
             return None
@@ -148,7 +165,8 @@ def _lay_out(evidence: Evidence, table: pd.DataFrame) -> _Layout:
         raise NoEvidence("the two sides have no seed and group in common")
     blocks = sorted(shared, key=lambda block: (block[0], tuple(map(str, block[1]))))
     groups = sorted({group for _, group in blocks}, key=lambda group: tuple(map(str, group)))
-    return _Layout(sides, sorted({seed for seed, _ in blocks}), groups, blocks)
+    columns = [_columns(side, sample) for side, sample in sides]
+    return _Layout(sides, columns, sorted({seed for seed, _ in blocks}), groups, blocks)
 
 
 def _columns(evidence: Evidence, sample: Sample) -> list[Array]:
@@ -158,9 +176,9 @@ def _columns(evidence: Evidence, sample: Sample) -> list[Array]:
     ]
 
 
-def _outcome(layout: _Layout, data: list[list[Array]], block: Block, weights: Array | None) -> Array:
+def _outcome(layout: _Layout, block: Block, weights: Array | None) -> Array:
     outcomes = []
-    for (side, sample), columns in zip(layout.sides, data, strict=True):
+    for (side, sample), columns in zip(layout.sides, layout.columns, strict=True):
         rows = sample.blocks[block]
         w = np.ones(rows.size) if weights is None else weights
         outcomes.append(STATISTICS[side.statistic].function(*(c[..., rows] for c in columns), weights=w))
@@ -184,7 +202,6 @@ def _units(layout: _Layout) -> tuple[dict[tuple[Any, ...], int], list[int]]:
 def _bootstrap(
     evidence: Evidence,
     layout: _Layout,
-    data: list[list[Array]],
     point: Array,
     stream: int,
     replicates: int,
@@ -198,5 +215,5 @@ def _bootstrap(
     outcomes = np.full((replicates, *point.shape), np.nan)
     for block in layout.blocks:
         columns = [places[block[1], *unit] for unit in layout.sides[0][1].units(block)]
-        outcomes[(..., *layout.place(block))] = _outcome(layout, data, block, draws.units[:, columns])
+        outcomes[(..., *layout.place(block))] = _outcome(layout, block, draws.units[:, columns])
     return weighted_mean(weighted_mean(outcomes, np.ones(point.shape)), draws.seeds)

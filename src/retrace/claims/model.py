@@ -32,8 +32,8 @@ class Testable(Strict):
     not_here: str = Field(min_length=1)
 
 
-class Claim(Strict):
-    """One sentence of a paper (or one of our questions to it) as an assertion."""
+class Statement(Strict):
+    """One sentence of a paper, or one of our questions to it; a claim makes it, a verdict is about it."""
 
     id: Slug
     says: str = Field(min_length=1, description="the claim in our words")
@@ -42,13 +42,18 @@ class Claim(Strict):
     )
     origin: Literal["paper", "ours"] = "paper"
     kind: Literal["value", "order", "trend", "bound", "equivalence"]
+    scope: Literal["exact setting", "reduced scale", "surrogate data"] = "reduced scale"
+
+
+class Claim(Statement):
+    """A statement as an assertion: what is measured, and what must come out."""
+
     evidence: Evidence | None = None
     expect: Expect | None = None
     published: Published | None = None
     control: Labelled | None = Field(None, description="must not satisfy `expect`")
     baselines: list[Labelled] = Field(default_factory=list)
     also: list[StatisticName] = Field(default_factory=list, description="reported beside, not judged")
-    scope: Literal["exact setting", "reduced scale", "surrogate data"] = "reduced scale"
     testable: Testable | None = None
 
     @model_validator(mode="after")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from retrace.claims.expect import Expect
 from retrace.claims.measure import Measurement, measure
 from retrace.claims.model import Claim
 from retrace.claims.query import Variation
+from retrace.claims.record import Beside, Control, Interval
 from retrace.claims.sample import NoEvidence
 from retrace.seeds import derive
 
@@ -25,9 +25,9 @@ class Trial:
     claim: Claim
     found: Measurement | None = None
     missing: str = ""
-    control: dict[str, Any] | None = None
-    baselines: list[dict[str, Any]] = field(default_factory=list)
-    also: list[dict[str, Any]] = field(default_factory=list)
+    control: Control | None = None
+    baselines: list[Beside] = field(default_factory=list)
+    also: list[Beside] = field(default_factory=list)
 
 
 def run_trial(claim: Claim, table: pd.DataFrame, seed: int, replicates: int) -> Trial:
@@ -42,14 +42,12 @@ def run_trial(claim: Claim, table: pd.DataFrame, seed: int, replicates: int) -> 
         return Trial(claim, missing="no evidence yet")
     stream = derive(seed, "resamples", claim.id)
 
-    def beside(change: Variation) -> dict[str, Any]:
+    def beside(change: Variation) -> Beside:
         try:
             found = measure(evidence.varied(change), table, stream, replicates, LEVEL)
         except NoEvidence as missing:
-            nothing = {"label": change.label, "measured": None, "interval": None, "reason": str(missing)}
-            return nothing | ({"passes": None} if change is claim.control else {})
-        record = {"label": change.label, "measured": finite(found.value), "interval": ends(found)}
-        return record | ({"passes": passes(found, expect)} if change is claim.control else {})
+            return Beside(label=change.label, reason=str(missing))
+        return Beside(label=change.label, measured=finite(found.value), interval=ends(found))
 
     try:
         found = measure(evidence, table, stream, replicates, LEVEL)
@@ -58,18 +56,16 @@ def run_trial(claim: Claim, table: pd.DataFrame, seed: int, replicates: int) -> 
     return Trial(
         claim,
         found,
-        control=beside(claim.control) if claim.control else None,
+        control=_held_against(expect, beside(claim.control)) if claim.control else None,
         baselines=[beside(baseline) for baseline in claim.baselines],
         also=[beside(companion) for companion in claim.companions()],
     )
 
 
-def passes(control: Measurement, expect: Expect) -> bool | None:
-    """Whether a control's value (of a shuffled one: the mean over shuffles) meets the expectation.
-
-    None where it has no finite value.
-    """
-    return bool(expect.meets(control.value)) if np.isfinite(control.value) else None
+def _held_against(expect: Expect, found: Beside) -> Control:
+    """The control, and whether its value (of a shuffled one: the mean over shuffles) meets `expect`."""
+    passes = None if found.measured is None else bool(expect.meets(found.measured))
+    return Control(**dict(found), passes=passes)
 
 
 def finite(value: float) -> float | None:
@@ -77,7 +73,7 @@ def finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def ends(found: Measurement) -> list[float | None] | None:
+def ends(found: Measurement) -> Interval | None:
     """The interval as JSON has it: null where there is none."""
     low, high = (finite(end) for end in found.interval)
-    return None if low is None and high is None else [low, high]
+    return None if low is None and high is None else (low, high)

@@ -10,6 +10,7 @@ import numpy as np
 
 from retrace.claims.expect import Expect, number
 from retrace.claims.measure import Measurement
+from retrace.claims.record import Word
 from retrace.claims.trial import Trial
 from retrace.stats.bootstrap import achieved_significance
 from retrace.stats.power import seeds_to_decide
@@ -23,7 +24,7 @@ MAX_UNDEFINED = 0.2  # share of groups, or of resamples, that may lack an outcom
 class Verdict:
     """A word, the reason for it, and how many seeds would decide an undecided claim."""
 
-    word: str
+    word: Word
     reason: str
     seeds_to_decide: int | None = None
 
@@ -101,10 +102,10 @@ def cap(verdict: Verdict, trial: Trial, estimated_columns: Collection[str]) -> V
             f"{', '.join(estimated)} is time times an assumed power, no hardware counter; "
             f"as estimated it would be {verdict.word}: {verdict.reason}",
         )
-    if verdict.word == "supported" and control and control["passes"] is not False:
-        says = "meets the expectation too" if control["passes"] else "could not be measured"
+    if verdict.word == "supported" and control and control.passes is not False:
+        says = "meets the expectation too" if control.passes else "could not be measured"
         return replace(
-            verdict, word="inconclusive", reason=f"the control ({control['label']}) {says}; {verdict.reason}"
+            verdict, word="inconclusive", reason=f"the control ({control.label}) {says}; {verdict.reason}"
         )
     return verdict
 

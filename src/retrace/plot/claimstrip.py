@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,23 +12,24 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from retrace.claims.record import ClaimVerdict, Interval, PaperVerdict
 from retrace.plot.style import FAINT, INK, MUTED, VERDICT_COLOURS, VERDICT_MARKERS, WIDTH, styled
-from retrace.plot.words import ends, expectation, number, region, short, span
+from retrace.plot.words import ends, number, short, span
 
 _ROW, _HEAD, _FOOT = 0.82, 0.12, 0.5  # inches
 _LEFT, _RIGHT = 0.365, 0.765  # where the axes lie, of the figure's width
 _WANTED, _OTHER = "#DDEBF4", "#8C8C8C"
 
 
-def claim_strip(verdicts: Mapping[str, Any], title: str = "") -> Figure:
+def claim_strip(verdicts: PaperVerdict, title: str = "") -> Figure:
     """Draw one paper's verdict record; colour, marker and word all say the verdict.
 
     Each row has its own axis: the shaded side satisfies the claim, the thick line is the interval of
     the measured value, the thin line that of the control, small ticks are the trivial baselines.
     """
-    claims = verdicts.get("claims", [])
-    if not isinstance(claims, Sequence) or not claims:
-        raise ValueError(f"claim_strip: the verdict record of {verdicts.get('paper', '?')} has no claims")
+    claims = verdicts.claims
+    if not claims:
+        raise ValueError(f"claim_strip: the verdict record of {verdicts.paper} has no claims")
     head = _HEAD + (0.3 if title else 0)
     tall = head + _ROW * len(claims) + _FOOT
     with styled():
@@ -54,14 +54,13 @@ def claim_strip(verdicts: Mapping[str, Any], title: str = "") -> Figure:
     return fig
 
 
-def limits(claim: Mapping[str, Any]) -> tuple[float, float]:
+def limits(claim: ClaimVerdict) -> tuple[float, float]:
     """The axis of a claim's row: 0 to 1 or -1 to 1 where everything fits, else the numbers with a margin."""
-    control = claim.get("control") or {}
-    values = [number(claim.get("measured")), number((claim.get("published") or {}).get("value"))]
-    values += [number(control.get("measured")), *ends(claim.get("interval")), *ends(control.get("interval"))]
-    values += [number(b.get("measured")) for b in claim.get("baselines") or []]
-    values += region(claim.get("expect")) or ()
-    known = [v for v in values if math.isfinite(v)]
+    values = [claim.measured, *ends(claim.interval), *(baseline.measured for baseline in claim.baselines)]
+    values += [claim.published.value] if claim.published else []
+    values += [claim.control.measured, *ends(claim.control.interval)] if claim.control else []
+    values += [claim.expect.low, claim.expect.high] if claim.expect else []
+    known = [v for v in values if v is not None and math.isfinite(v)]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     if low >= -1 and high <= 1 and (high > 0.2 or low < -0.2):
         return (0.0 if low >= 0 else -1.0), 1.0
@@ -69,27 +68,27 @@ def limits(claim: Mapping[str, Any]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _row(ax: Axes, claim: Mapping[str, Any]) -> None:
-    verdict = str(claim.get("verdict"))
-    hue, shape = VERDICT_COLOURS.get(verdict, _OTHER), VERDICT_MARKERS.get(verdict, "o")
+def _row(ax: Axes, claim: ClaimVerdict) -> None:
+    hue, shape = VERDICT_COLOURS[claim.verdict], VERDICT_MARKERS[claim.verdict]
     low, high = limits(claim)
     pad = 0.02 * (high - low)
     ax.set(xlim=(low - pad, high + pad), ylim=(-1, 1), yticks=[])
-    wanted = region(claim.get("expect"))
+    wanted = claim.expect
     if wanted:
-        ax.axvspan(max(wanted[0], low - pad), min(wanted[1], high + pad), color=_WANTED, lw=0, zorder=0)
-        for edge in set(wanted):
+        ax.axvspan(max(wanted.low, low - pad), min(wanted.high, high + pad), color=_WANTED, lw=0, zorder=0)
+        for edge in {wanted.low, wanted.high}:
             if math.isfinite(edge):
                 ax.axvline(edge, color=INK, lw=1.1, ls=(0, (4, 2)), zorder=1)
-    for baseline in claim.get("baselines") or []:
-        ax.plot(number(baseline.get("measured")), 0.62, "|", color=INK, ms=8, mew=1.3, zorder=3)
-    control = claim.get("control") or {}
-    _interval(ax, control.get("interval"), -0.62, _OTHER, 1.2)
-    ax.plot(number(control.get("measured")), -0.62, "s", mfc="white", mec=_OTHER, mew=1.2, ms=4.5, zorder=4)
-    published = number((claim.get("published") or {}).get("value"))
+    for baseline in claim.baselines:
+        ax.plot(number(baseline.measured), 0.62, "|", color=INK, ms=8, mew=1.3, zorder=3)
+    if claim.control:
+        _interval(ax, claim.control.interval, -0.62, _OTHER, 1.2)
+    control = number(claim.control.measured if claim.control else None)
+    ax.plot(control, -0.62, "s", mfc="white", mec=_OTHER, mew=1.2, ms=4.5, zorder=4)
+    published = number(claim.published.value if claim.published else None)
     ax.plot(published, 0.0, "v", mfc="white", mec=INK, mew=1.1, ms=6.5, zorder=5)
-    measured = number(claim.get("measured"))
-    _interval(ax, claim.get("interval"), 0.0, hue, 3.2)
+    measured = number(claim.measured)
+    _interval(ax, claim.interval, 0.0, hue, 3.2)
     ax.plot(measured, 0.0, shape, color=hue, mec="white", mew=0.9, ms=8.5, zorder=6)
     if math.isnan(measured) and wanted is None:
         ax.set_axis_off()
@@ -109,7 +108,7 @@ def _row(ax: Axes, claim: Mapping[str, Any]) -> None:
     ax.spines["left"].set_visible(False)
 
 
-def _interval(ax: Axes, interval: Any, y: float, hue: str, width: float) -> None:
+def _interval(ax: Axes, interval: Interval | None, y: float, hue: str, width: float) -> None:
     """A horizontal line between the ends; an open end runs to the axis' edge."""
     low, high = ends(interval)
     if math.isnan(low) and math.isnan(high):
@@ -126,11 +125,10 @@ def _interval(ax: Axes, interval: Any, y: float, hue: str, width: float) -> None
     )
 
 
-def _words(fig: Figure, claim: Mapping[str, Any], y: float, tall: float) -> None:
+def _words(fig: Figure, claim: ClaimVerdict, y: float, tall: float) -> None:
     """The claim at the left, the verdict and its numbers at the right."""
-    verdict = str(claim.get("verdict"))
-    says = textwrap.wrap(str(claim.get("says", "")), 46, max_lines=3, placeholder=" …")
-    fig.text(0.01, y, str(claim.get("id", "")), weight="bold", fontsize=8.5, va="top", parse_math=False)
+    says = textwrap.wrap(claim.says, 46, max_lines=3, placeholder=" …")
+    fig.text(0.01, y, claim.id, weight="bold", fontsize=8.5, va="top", parse_math=False)
     fig.text(
         0.01,
         y - 0.165 / tall,
@@ -141,10 +139,10 @@ def _words(fig: Figure, claim: Mapping[str, Any], y: float, tall: float) -> None
         parse_math=False,
         linespacing=1.15,
     )
-    hue = VERDICT_COLOURS.get(verdict, _OTHER)
-    fig.text(_RIGHT + 0.02, y, verdict, weight="bold", fontsize=9, color=hue, va="top")
-    numbers = f"{short(claim.get('measured'))} {span(claim.get('interval'))}".strip()
-    wanted = textwrap.shorten(expectation(claim.get("expect")), 34, placeholder=" …")
+    hue = VERDICT_COLOURS[claim.verdict]
+    fig.text(_RIGHT + 0.02, y, claim.verdict, weight="bold", fontsize=9, color=hue, va="top")
+    numbers = f"{short(claim.measured)} {span(claim.interval)}".strip()
+    wanted = textwrap.shorten(claim.expect.words(short) if claim.expect else "", 34, placeholder=" …")
     lines = [numbers if numbers != "n/a" else "", f"wanted: {wanted}" if wanted else ""]
     fig.text(
         _RIGHT + 0.02,
@@ -158,18 +156,18 @@ def _words(fig: Figure, claim: Mapping[str, Any], y: float, tall: float) -> None
     )
 
 
-def _legend(claims: Sequence[Mapping[str, Any]]) -> list[Line2D | Patch]:
+def _legend(claims: Sequence[ClaimVerdict]) -> list[Line2D | Patch]:
     """Handles for what the rows really show."""
-    levels = {number(c.get("level")) for c in claims} - {math.nan}
+    levels = {claim.level for claim in claims}
     interval = f"{levels.pop():.0%} interval" if len(levels) == 1 else "interval"
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=INK, marker="o", lw=3, mec="white", label=f"measured, {interval}"),
         Patch(facecolor=_WANTED, label="satisfies the claim"),
     ]
-    if any(c.get("control") for c in claims):
+    if any(c.control for c in claims):
         handles.append(Line2D([], [], color=_OTHER, marker="s", mfc="white", lw=1.2, label="control"))
-    if any(c.get("baselines") for c in claims):
+    if any(c.baselines for c in claims):
         handles.append(Line2D([], [], color=INK, marker="|", ls="", ms=8, mew=1.3, label="trivial baselines"))
-    if any(c.get("published") for c in claims):
+    if any(c.published for c in claims):
         handles.append(Line2D([], [], color=INK, marker="v", mfc="white", ls="", label="published"))
     return handles

@@ -1,13 +1,14 @@
-"""Numbers and expectations of a verdict record in words and as regions of an axis."""
+"""Numbers and intervals of a verdict record in words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any
 
+from retrace.claims.expect import Expect
+from retrace.claims.record import Interval
+
 NOTHING = "n/a"
-VERDICTS = ("supported", "refuted", "inconclusive", "not testable here", "not run")
 
 
 def number(value: Any) -> float:
@@ -41,14 +42,13 @@ def short(value: Any, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
-def ends(interval: Any) -> tuple[float, float]:
-    """The two ends of an interval; NaN, NaN where there is none."""
-    if not isinstance(interval, Sequence) or isinstance(interval, str) or len(interval) != 2:
-        return math.nan, math.nan
-    return number(interval[0]), number(interval[1])
+def ends(interval: Interval | None) -> tuple[float, float]:
+    """The two ends of an interval; NaN where there is none."""
+    low, high = interval or (None, None)
+    return number(low), number(high)
 
 
-def span(interval: Any) -> str:
+def span(interval: Interval | None) -> str:
     """An interval as "[low, high]"; an open end reads "…"; empty where there is none."""
     low, high = ends(interval)
     if math.isnan(low) and math.isnan(high):
@@ -56,34 +56,12 @@ def span(interval: Any) -> str:
     return f"[{'…' if math.isnan(low) else short(low)}, {'…' if math.isnan(high) else short(high)}]"
 
 
-def region(expect: Mapping[str, Any] | None) -> tuple[float, float] | None:
-    """The values that satisfy an `expect` block, as (low, high); open sides infinite, None if empty."""
-    given = {key: number(value) for key, value in (expect or {}).items()}
-    if not math.isnan(given.get("within", math.nan)):
-        centre = given.get("value", 0.0)
-        centre = 0.0 if math.isnan(centre) else centre
-        return centre - given["within"], centre + given["within"]
-    low = next((given[k] for k in ("at_least", "above") if k in given), math.nan)
-    high = next((given[k] for k in ("at_most", "below") if k in given), math.nan)
-    if math.isnan(low) and math.isnan(high):
-        return None
-    return (-math.inf if math.isnan(low) else low), (math.inf if math.isnan(high) else high)
-
-
-def expectation(expect: Mapping[str, Any] | None) -> str:
-    """An `expect` block in words, such as "at least 0.8" or "within 0.02 of 0"; empty if it is empty."""
-    given = {key: value for key, value in (expect or {}).items() if value is not None}
-    if "within" in given:
-        return f"within {short(given['within'])} of {short(given.get('value', 0))}"
-    return " and ".join(f"{key.replace('_', ' ')} {short(value)}" for key, value in given.items())
-
-
-def beats(rival: Any, measured: Any, expect: Mapping[str, Any] | None) -> bool | None:
+def beats(rival: float | None, measured: float | None, expect: Expect | None) -> bool | None:
     """Whether the rival lies further than the measured value in the direction the claim asks for.
 
     A tie is not a win. None where the claim has no direction or a number is missing.
     """
-    wanted, a, b = region(expect), number(rival), number(measured)
-    if wanted is None or math.isnan(a) or math.isnan(b) or math.isinf(wanted[0]) == math.isinf(wanted[1]):
+    a, b = number(rival), number(measured)
+    if expect is None or math.isnan(a) or math.isnan(b) or math.isinf(expect.low) == math.isinf(expect.high):
         return None
-    return a > b if math.isinf(wanted[1]) else a < b
+    return a > b if math.isinf(expect.high) else a < b

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import BaseModel
 
+from retrace.claims.cost import total_cost
 from retrace.claims.judge import judge
 from retrace.claims.load import parse_claims
+from retrace.claims.record import PaperVerdict
 from retrace.claims.sealed import write_verdict
 from retrace.config import validate
 from retrace.records.evidence import read_evidence, read_record
@@ -20,8 +20,6 @@ from retrace.seeds import derive
 from retrace.sheet import params_model
 from retrace.stage import Evidence, EvidenceRow
 from retrace.tabled import Tabled
-
-SCHEMA = 1
 
 
 def run(spec: dict[str, Any], root: Path) -> None:
@@ -34,29 +32,18 @@ def run(spec: dict[str, Any], root: Path) -> None:
     meters = {path: record["meter"] for path, record in records.items()}
     study = importlib.import_module(f"retrace.studies.{spec['study']}.table")
     tabled: Tabled[Any] = study.table(rows)
-    verdicts = {
-        "schema": SCHEMA,
-        "paper": paper,
-        "title": claims.title,
-        "study": spec["study"],
-        "scale": spec["scale"],
-        "claims": judge(claims.claims, tabled.frame, derive("judge", paper), tabled.estimated),
-        "cost": total_cost(meters.values()),
-        "meters": meters,
-        "environment": environment(records.values()),
-        "figures": spec["figures"],
-    }
-    for record, claim in zip(verdicts["claims"], claims.claims, strict=True):
-        record["censored"] = censored(tabled.frame, claim.evidence.cells if claim.evidence else [])
-    write_verdict(root / spec["out"][0], verdicts)
-
-
-def censored(table: pd.DataFrame, patterns: list[str]) -> list[int] | None:
-    """How many rows of the matching cells are censored, and of how many; None where none can be."""
-    if "censored" not in table.columns:
-        return None
-    inside = [any(fnmatchcase(cell, pattern) for pattern in patterns) for cell in table["cell"]]
-    return [int(table["censored"][inside].sum()), sum(inside)]
+    verdict = PaperVerdict(
+        paper=paper,
+        title=claims.title,
+        study=spec["study"],
+        scale=spec["scale"],
+        claims=judge(claims.claims, tabled.frame, derive("judge", paper), tabled.estimated),
+        cost=total_cost(meters.values()),
+        meters=meters,
+        environment=environment(record["environment"] for record in records.values()),
+        figures=spec["figures"],
+    )
+    write_verdict(root / spec["out"][0], verdict)
 
 
 def evidence_rows(spec: dict[str, Any], root: Path) -> list[EvidenceRow[BaseModel]]:
@@ -76,24 +63,11 @@ def evidence_rows(spec: dict[str, Any], root: Path) -> list[EvidenceRow[BaseMode
     ]
 
 
-def total_cost(meters: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Sums over jobs: seconds, CPU seconds, the meter's overhead (s), kWh, kg CO2e; methods, factors."""
-    meters = list(meters)
-    names = ("seconds", "cpu_seconds", "overhead_seconds", "kwh", "kg_co2e")
-    factors = sorted({m["factor_kg_per_kwh"] for m in meters})
-    return {
-        "jobs": len(meters),
-        **{name: sum(m[name] for m in meters) for name in names},
-        "methods": sorted({m["method"] for m in meters}),
-        "factor_kg_per_kwh": factors[0] if len(factors) == 1 else factors,
-    }
-
-
-def environment(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+def environment(environments: Iterable[Mapping[str, str | None]]) -> dict[str, str]:
     """What the evidence was computed with: the different values of each entry, most often just one."""
     seen: dict[str, set[str]] = {}
-    for record in records:
-        for name, value in record["environment"].items():
+    for entries in environments:
+        for name, value in entries.items():
             if value is not None and name != "lock":
                 seen.setdefault(name, set()).add(str(value))
     return {name: ", ".join(sorted(values)) for name, values in sorted(seen.items())}

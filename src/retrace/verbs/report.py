@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from retrace.claims.cost import total_cost
+from retrace.claims.record import PaperVerdict
 from retrace.claims.sealed import read_verdicts
 from retrace.claims.table import CSV_COLUMNS, csv_rows
 from retrace.files import write_atomic
-from retrace.report.html import render
-from retrace.verbs.judge import environment, total_cost
+from retrace.report.html import Picture, render
+from retrace.report.view import Run
+from retrace.verbs.judge import environment
 
 
 def run(spec: dict[str, Any], root: Path) -> None:
     """Write the two files of `spec["out"]` (HTML, CSV) from the verdicts and figures the spec names."""
     verdicts = read_verdicts(root / path for path in spec["verdicts"])
-    figures = {
-        record["paper"]: _figures(record, spec["figures"][record["paper"]], root) for record in verdicts
-    }
+    figures = {verdict.paper: _figures(verdict, spec["figures"][verdict.paper], root) for verdict in verdicts}
     # papers of one study share jobs: each counts once
-    meters = {path: record for verdict in verdicts for path, record in verdict["meters"].items()}
-    context = {
-        "scale": spec["scale"],
-        "environment": environment(verdicts),
-        "commands": _commands(verdicts, spec["scale"]),
-        "cost": total_cost(meters.values()),
-        "cpu_watts": _watts(meters, "cpu_watts"),
-        "ram_watts": _watts(meters, "ram_watts"),
-    }
-    page = render(verdicts, figures, context)
+    meters = {path: meter for verdict in verdicts for path, meter in verdict.meters.items()}.values()
+    run = Run(
+        scale=spec["scale"],
+        environment=environment(verdict.environment for verdict in verdicts),
+        commands=_commands(verdicts, spec["scale"]),
+        cost=total_cost(meters),
+        cpu_watts=_different(meter["cpu_watts"] for meter in meters),
+        ram_watts=_different(meter["ram_watts"] for meter in meters),
+    )
+    page = render(verdicts, figures, run)
     table = io.StringIO()
     writer = csv.DictWriter(table, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -40,20 +42,19 @@ def run(spec: dict[str, Any], root: Path) -> None:
     write_atomic(rows, table.getvalue().encode())
 
 
-def _figures(record: dict[str, Any], paths: list[str], root: Path) -> list[dict[str, Any]]:
+def _figures(verdict: PaperVerdict, paths: list[str], root: Path) -> list[Picture]:
     svg = {Path(path).stem: root / path for path in paths if path.endswith(".svg")}
-    return [{**figure, "svg_path": svg.get(figure["name"], figure["name"])} for figure in record["figures"]]
+    return [Picture(f.name, f.caption, svg.get(f.name, Path(f.name))) for f in verdict.figures]
 
 
-def _watts(meters: dict[str, Any], name: str) -> float | str:
-    """The assumed power that the evidence was made with; several values are all named."""
-    found = sorted({record[name] for record in meters.values() if record[name] is not None})
-    return found[0] if len(found) == 1 else ", ".join(f"{value:g}" for value in found)
+def _different(watts: Iterable[float | None]) -> tuple[float, ...]:
+    """The assumed powers that the evidence was made with."""
+    return tuple(sorted({value for value in watts if value is not None}))
 
 
-def _commands(verdicts: list[dict[str, Any]], scale: str) -> list[str]:
+def _commands(verdicts: list[PaperVerdict], scale: str) -> tuple[str, ...]:
     option = "" if scale == "laptop" else f" --config scale={scale}"
-    return [
+    return (
         f"snakemake --cores all{option}",
-        *(f"snakemake {record['paper']}{option}" for record in verdicts),
-    ]
+        *(f"snakemake {verdict.paper}{option}" for verdict in verdicts),
+    )

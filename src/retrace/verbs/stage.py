@@ -16,7 +16,7 @@ from retrace import device, files
 from retrace.config import validate
 from retrace.data import sets
 from retrace.errors import RetraceError
-from retrace.meter import Meter
+from retrace.meter import Meter, MeterRecord
 from retrace.params import StageParams
 from retrace.recipe import code_digest, digest
 from retrace.records import evidence
@@ -93,7 +93,7 @@ def _data(name: str, job: StageJob, root: Path) -> Evidence:
     )
 
 
-def _write(job: StageJob, root: Path, output: Output, record: dict[str, Any], chosen: str) -> None:
+def _write(job: StageJob, root: Path, output: Output, record: MeterRecord, chosen: str) -> None:
     _refuse_nonfinite(output.results, "results")
     written = {}
     for kind, to_bytes in (("scratch", files.tensor_bytes), ("arrays", files.npz_bytes)):

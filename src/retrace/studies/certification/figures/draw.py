@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
+from retrace.claims.record import PaperVerdict
 from retrace.studies.certification.figures.accuracy import against_kept, curves, layers
 from retrace.studies.certification.figures.cactus import cactus, runs
 from retrace.studies.certification.figures.pairwise import duels, pairwise
@@ -16,7 +14,7 @@ from retrace.studies.certification.figures.words import ACROSS, LABELS
 from retrace.tabled import Tabled
 
 
-def draw(paper: str, tabled: Tabled[None], verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+def draw(paper: str, tabled: Tabled[None], verdicts: PaperVerdict) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table."""
     table = tabled.frame
     lines = curves(table)

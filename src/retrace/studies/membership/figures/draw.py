@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
+from retrace.claims.record import PaperVerdict
 from retrace.plot.curves import index_against_costs
 from retrace.studies.membership.figures.blocks import bars_by_quantity, blocks
 from retrace.studies.membership.figures.loss_disparity import losses, paired_bars
@@ -19,7 +17,7 @@ from retrace.studies.membership.table import Pictures
 from retrace.tabled import Tabled
 
 
-def draw(paper: str, tabled: Tabled[Pictures], verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+def draw(paper: str, tabled: Tabled[Pictures], verdicts: PaperVerdict) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table and its pictures."""
     table, pictures, shown = tabled.frame, tabled.pictures, SHOWN[paper]
     figures = {

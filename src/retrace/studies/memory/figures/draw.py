@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
+from retrace.claims.record import PaperVerdict
 from retrace.plot.curves import index_against_costs
 from retrace.studies.memory.figures.cost_and_quality import cost_and_quality
 from retrace.studies.memory.figures.learning_curves import learning_curves, main_curves
@@ -18,7 +16,7 @@ from retrace.studies.memory.table import Pictures
 from retrace.tabled import Tabled
 
 
-def draw(paper: str, tabled: Tabled[Pictures], verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+def draw(paper: str, tabled: Tabled[Pictures], verdicts: PaperVerdict) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table and its pictures."""
     table = tabled.frame
     first = points(table[table["cell"] == table["cell"].iloc[0]])

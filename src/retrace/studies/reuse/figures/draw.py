@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
+from retrace.claims.record import PaperVerdict
 from retrace.plot.curves import index_against_costs
 from retrace.studies.reuse.figures.between_networks import between_networks, comparable
 from retrace.studies.reuse.figures.indices_and_costs import indices_and_costs
@@ -16,7 +14,7 @@ from retrace.studies.reuse.figures.words import COSTS, LABELS
 from retrace.tabled import Tabled
 
 
-def draw(paper: str, tabled: Tabled[None], verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+def draw(paper: str, tabled: Tabled[None], verdicts: PaperVerdict) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table and the paper's verdicts.
 
     The index of each paper has the paper's name.

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from retrace.claims.record import PaperVerdict
 from retrace.plot.labels import annotate
 from retrace.plot.style import colour, marker, panels, styled
 from retrace.plot.table import frame, label, over_seeds, require
 from retrace.plot.words import short, span
 
 
-def agreement(verdicts: Mapping[str, Any], claim: str) -> tuple[str, float, tuple[float, float]] | None:
+def agreement(verdicts: PaperVerdict, claim: str) -> tuple[str, float, tuple[float, float]] | None:
     """Name, estimate and interval of a claim's statistic, as judged; None where it was not measured."""
-    found = next((c for c in verdicts["claims"] if c["id"] == claim), None)
-    if not found or found["measured"] is None or not found["interval"] or None in found["interval"]:
+    found = next((c for c in verdicts.claims if c.id == claim), None)
+    if not found or found.statistic is None or found.measured is None or not found.interval:
         return None
-    low, high = found["interval"]
-    return found["statistic"].capitalize(), found["measured"], (low, high)
+    low, high = found.interval
+    return (
+        None if low is None or high is None else (found.statistic.capitalize(), found.measured, (low, high))
+    )
 
 
 def named_scatter(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
+from retrace.claims.record import PaperVerdict
 from retrace.metrics.unit_groups import GROUPS
 from retrace.studies.safety.figures.answers import answers, outcomes
 from retrace.studies.safety.figures.composition import compositions, flows
@@ -28,7 +26,7 @@ from retrace.studies.safety.probes import SIDES
 from retrace.tabled import Tabled
 
 
-def draw(paper: str, tabled: Tabled[None], verdicts: Mapping[str, Any]) -> dict[str, Figure]:
+def draw(paper: str, tabled: Tabled[None], verdicts: PaperVerdict) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table."""
     table = tabled.frame
     return {

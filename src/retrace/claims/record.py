@@ -1,0 +1,92 @@
+"""What a verdict file says: one record a paper, with the verdict on each of its claims."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Literal, get_args
+
+from pydantic import Field, field_serializer, field_validator
+
+from retrace.claims.cost import Cost
+from retrace.claims.expect import Expect
+from retrace.claims.model import Published, Statement
+from retrace.meter import MeterRecord
+from retrace.strict import Strict
+
+Word = Literal["supported", "refuted", "inconclusive", "not testable here", "not run"]
+VERDICTS: tuple[Word, ...] = get_args(Word)
+Interval = tuple[float | None, float | None]  # None: no finite end
+
+
+class Beside(Strict):
+    """What was measured beside a claim (a baseline, another statistic), or the reason why nothing was."""
+
+    label: str
+    measured: float | None = None
+    interval: Interval | None = None
+    reason: str = Field("", exclude_if=operator.not_)
+
+
+class Control(Beside):
+    """What must not satisfy the claim; `passes` is None where it could not be measured."""
+
+    passes: bool | None
+
+
+class ClaimVerdict(Statement):
+    """The verdict on one claim, and all that it rests on.
+
+    `p` and `p_against` are the p values of "does not meet `expect`" and "meets it", `_holm` corrected over
+    the paper. `units` counts rows or groups; `censored` is how many of the claim's rows are, and of how many.
+    """
+
+    expect: Expect | None
+    published: Published | None
+    statistic: str | None
+    measured: float | None
+    interval: Interval | None
+    level: float
+    seeds: int
+    units: int
+    p: float | None
+    p_holm: float | None
+    p_against: float | None
+    p_against_holm: float | None
+    verdict: Word
+    reason: str
+    seeds_to_decide: int | None
+    control: Control | None
+    baselines: list[Beside]
+    also: list[Beside]
+    censored: tuple[int, int] | None
+
+    @field_validator("expect", mode="before")
+    @classmethod
+    def _none_if_empty(cls, expect: Any) -> Any:
+        return expect or None
+
+    @field_serializer("expect")
+    def _given_bounds(self, expect: Expect | None) -> dict[str, float]:
+        return expect.model_dump(exclude_none=True) if expect else {}
+
+
+class FigureCaption(Strict):
+    """A figure of the paper by name, with the words below it."""
+
+    caption: str
+    name: str
+
+
+class PaperVerdict(Strict):
+    """The verdicts of one paper, what they cost (`meters`: by evidence file), and what belongs to them."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    paper: str
+    title: str
+    study: str
+    scale: str
+    claims: list[ClaimVerdict]
+    cost: Cost
+    meters: dict[str, MeterRecord]
+    environment: dict[str, str]
+    figures: list[FigureCaption]
