@@ -14,7 +14,8 @@ from retrace import cli
 from retrace.config import SCALES, load_config
 from retrace.data import catalogue
 from retrace.errors import RetraceError
-from retrace.records import index, store
+from retrace.records import store
+from retrace.upkeep import index
 
 NAMES = ("raw/tiny", "raw/small", "own/mine")
 GIT = ("git", "-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
