@@ -12,6 +12,7 @@ container: "docker://retrace:0.1.0"
 configfile: "config/config.yaml"
 
 
+include: "rules/reruns.smk"
 include: "rules/common.smk"
 include: "rules/prepare.smk"
 include: "rules/train.smk"

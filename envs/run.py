@@ -3,11 +3,13 @@
     python3 envs/run.py snakemake --cores all
 
 The virtual environment lies in $RETRACE_VENV, or in a folder of the user's cache named after the pins, so
-that changed pins get a fresh one. Only the standard library is used here.
+that changed pins get a fresh one. A folder that holds anything else is refused. Only the standard library is
+used here.
 """
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import shutil
@@ -15,9 +17,11 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = ROOT / "envs" / "requirements.txt"
+MARK = "made-by-retrace"  # the first file in a new environment: a half-made one is ours to make again
 
 
 def main(command: list[str]) -> int:
@@ -28,11 +32,13 @@ def main(command: list[str]) -> int:
     if not command:
         print("usage: python3 envs/run.py COMMAND [ARG ...]", file=sys.stderr)
         return 2
-    place = environment()
-    if not (place / "complete").is_file():
+    cache = cache_folder()
+    place = environment(cache)
+    if not all((place / name).is_file() for name in ("complete", "pyvenv.cfg")):
         install(place)
     search = os.pathsep.join([str(place / "bin"), os.environ.get("PATH", "")])
-    variables = {**os.environ, "PATH": search, "VIRTUAL_ENV": str(place), "PYTHONPATH": str(ROOT / "src")}
+    ours = {"PATH": search, "VIRTUAL_ENV": str(place), "PYTHONPATH": str(ROOT / "src")}
+    variables = {**os.environ, **user(cache), **ours}
     variables.pop("PYTHONHOME", None)
     found = shutil.which(command[0], path=search)
     if found is None:
@@ -41,24 +47,74 @@ def main(command: list[str]) -> int:
     return subprocess.run([found, *command[1:]], env=variables, check=False).returncode
 
 
-def environment() -> Path:
+def refuse(line: str) -> NoReturn:
+    """Leave with one line."""
+    sys.exit(f"retrace: {line}")
+
+
+def cache_folder() -> Path:
+    """The user's cache folder, made if need be; Snakemake, too, cannot start without one."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    try:
+        # the XDG specification: empty is unset, and a relative path is to be ignored
+        cache = given if given.is_absolute() else Path.home() / ".cache"
+        cache.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        refuse(f"no cache folder ({error}); set XDG_CACHE_HOME to a folder that you may write to")
+    if not os.access(cache, os.W_OK | os.X_OK):
+        refuse(f"{cache}: may not be written; set XDG_CACHE_HOME to a folder that you may write to")
+    return cache
+
+
+def user(cache: Path) -> dict[str, str]:
+    """What Snakemake asks of the system about its user, which in a container may know of none."""
+    known = {"XDG_CACHE_HOME": str(cache)}
+    try:
+        known["LOGNAME"] = getpass.getuser()
+    except (KeyError, OSError):
+        known["LOGNAME"] = str(os.getuid())
+    try:
+        known["HOME"] = str(Path.home())
+    except RuntimeError:
+        known["HOME"] = str(cache)
+    return known
+
+
+def environment(cache: Path) -> Path:
     """Where the virtual environment of the present pins lies."""
-    if "RETRACE_VENV" in os.environ:
-        return Path(os.environ["RETRACE_VENV"]).absolute()
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    if own := os.environ.get("RETRACE_VENV"):
+        return Path(own).absolute()
     name = hashlib.sha256(PINS.read_bytes() + f"{sys.version_info[:2]}".encode()).hexdigest()[:12]
     return cache / "retrace" / f"venv-{name}"
 
 
 def install(place: Path) -> None:
-    """Make the environment; a half-made one has no `complete` file and is made again."""
-    print(f"retrace: installing the pins into {place} (some minutes, once)", file=sys.stderr)
-    venv.create(place, clear=True, with_pip=True)
+    """Make the environment; a half-made one has no `complete` file and is made again.
+
+    Only what was made here is ever cleared: a folder that holds anything else is refused.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        found = list(place.iterdir())
+        if found and not (place / MARK).is_file():
+            refuse(f"{place}: holds other files (no {MARK}); set RETRACE_VENV to a new or an empty folder")
+        (place / MARK).touch()
+        for path in found:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != MARK:
+                path.unlink()
+        print(f"retrace: installing the pins into {place} (some minutes, once)", file=sys.stderr)
+        venv.create(place, with_pip=True)
+    except OSError as error:
+        refuse(
+            f"{place}: cannot be made ({error.strerror}); set RETRACE_VENV to a folder that you may write to"
+        )
     pip = [str(place / "bin" / "python"), "-m", "pip", "install", "-q", "--no-input"]
     for words in (["-r", str(PINS)], ["--no-deps", "-e", str(ROOT)]):
         done = subprocess.run([*pip, *words], check=False)
         if done.returncode:
-            sys.exit(f"retrace: pip could not install ({' '.join(words)}); see its message above")
+            refuse(f"pip could not install ({' '.join(words)}); see its message above")
     (place / "complete").touch()
 
 

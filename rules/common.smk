@@ -28,7 +28,7 @@ wildcard_constraints:
 
 
 def task_inputs(wildcards):
-    settings = workflow.dag_settings
+    settings = run_settings()
     forced = bool(settings.forceall or settings.forcerun or settings.forcetargets)
     return [ancient(path) for path in FLOW.task_inputs(wildcards.key, forced)]
 
@@ -38,6 +38,7 @@ def task_spec(wildcards):
 
 
 def product_inputs(wildcards):
+    run_settings()
     # not ancient: evidence made again has new costs, and products take seconds
     return list(FLOW.product(wildcards.key).inputs)
 

@@ -43,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     collect = command("gc", _gc, "remove files that no sheet reaches at any scale; not during a run")
     collect.add_argument("--dry-run", action="store_true", help="only list them")
     command("pull", _pull, "add the published evidence to what is here; overwrites and deletes nothing")
+    restore = command("restore", _restore, "put the published content of one data file back")
+    restore.add_argument("file", help="as data/catalogue.csv names it; what lies there is set aside")
     publish = command("publish", _publish, "version all evidence here with DVC and push it")
     publish.add_argument("--prune", action="store_true", help="leave out what no sheet reaches any more")
     schemas = command("schemas", _schemas, "check that schemas and default config fit the models")
@@ -88,12 +90,20 @@ def _gc(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.records import store
     from retrace.upkeep import index
 
-    files = store.unreached(root, index.reached(root))
+    if not arguments.dry_run:
+        _refuse_during_a_run(root)
+    files = store.unreached(root, index.reached(_config(root, None), root))
     for path in files:
         print(path.relative_to(root))
         if not arguments.dry_run:
             path.unlink()
     print(f"{'would remove' if arguments.dry_run else 'removed'} {len(files)} files", file=sys.stderr)
+
+
+def _refuse_during_a_run(root: Path) -> None:
+    """A run that works with another configuration needs files that no sheet seems to reach."""
+    if any((root / ".snakemake" / "locks").glob("*")):
+        raise RetraceError("a run is at work here: wait for it, or after a kill run: snakemake --unlock")
 
 
 def _pull(arguments: argparse.Namespace, root: Path) -> None:
@@ -103,11 +113,21 @@ def _pull(arguments: argparse.Namespace, root: Path) -> None:
     print(f"evidence: {added} files added, {kept} were here already (left as they were)")
 
 
+def _restore(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace.records import store
+
+    aside = store.restore(root, arguments.file)
+    print(f"{arguments.file}: as published" + (f" (what lay there is kept as {aside.name})" if aside else ""))
+
+
 def _publish(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.records import store
     from retrace.upkeep import index
 
-    keep = index.reached(root) if arguments.prune else None
+    keep = None
+    if arguments.prune:
+        _refuse_during_a_run(root)
+        keep = index.reached(_config(root, None), root)
     print(
         f"evidence: {store.publish(root, keep)} files published; commit evidence.dvc and the store with git"
     )

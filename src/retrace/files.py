@@ -8,6 +8,7 @@ import io
 import os
 import zipfile
 from collections.abc import Mapping
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,8 @@ def check(path: Path, sha256: str) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file to `<name>.damaged`, so that it is neither used nor lost."""
-    aside = path.with_name(path.name + ".damaged")
+    """Rename a damaged file to `<name>.damaged` (`<name>.2.damaged`, ...): neither used nor lost."""
+    names = chain([path.name], (f"{path.name}.{number}" for number in count(2)))
+    aside = next(free for name in names if not (free := path.with_name(f"{name}.damaged")).exists())
     path.replace(aside)
     return aside

@@ -78,7 +78,7 @@ def test_a_changed_data_file_is_refused(clone):
     path.write_bytes(content)
     message = said(clone, "-n", "all")
     assert "data/raw/digits.npz: checksum differs" in message
-    assert "dvc checkout" in message
+    assert "retrace restore data/raw/digits.npz" in message
 
 
 def test_a_loss_that_is_not_finite_names_cell_and_seed(clone):

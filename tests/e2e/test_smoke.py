@@ -23,7 +23,7 @@ def claims(clone):
 
 def test_brings_its_own_data(smoke):
     clone, said = smoke
-    assert "dvc pull data.dvc" in said
+    assert "data files (data.dvc)" in said
     assert clone.files("data/raw/*.npz")
 
 

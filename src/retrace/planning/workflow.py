@@ -125,7 +125,8 @@ class Workflow:
         """Files that must be there before the task of a key runs: none when it has its evidence already.
 
         Snakemake would run a finished task again as soon as one of its inputs is missing and made again
-        (another stage needs the weights, say). `forced` asks for all, since the user wants a rerun.
+        (another stage needs the weights, say). Rerun triggers other than file times must be off, since they
+        would see inputs go. `forced` asks for all, since the user wants a rerun.
         """
         task = self.task(key)
         return task.inputs if forced or key in self._pending else []

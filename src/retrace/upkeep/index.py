@@ -57,11 +57,14 @@ def text(rows: list[dict[str, str]]) -> str:
     )
 
 
-def reached(root: Path) -> set[str]:
-    """Paths of all evidence, scratch and products that sheets and claims reach at any scale."""
+def reached(config: Config, root: Path) -> set[str]:
+    """Paths of all evidence, scratch and products that sheets and claims reach at any scale.
+
+    `config` says where the data sets are that the user unpacks: what they hold is in the keys.
+    """
     paths: set[str] = set()
     for scale in SCALES:
-        flow = Workflow.plan(Config(scale=scale), root)  # type: ignore[arg-type]
+        flow = Workflow.plan(config.model_copy(update={"scale": scale, "studies": "all"}), root)
         for plan in flow.plans.values():
             for task in plan.tasks.values():
                 paths.update(task.outputs.values())
