@@ -47,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("file", help="as data/catalogue.csv names it; what lies there is set aside")
     publish = command("publish", _publish, "version all evidence here with DVC and push it")
     publish.add_argument("--prune", action="store_true", help="leave out what no sheet reaches any more")
+    new = command("new-study", _new_study, "write a new study that runs as it is, to fill with science")
+    new.add_argument("name", help="of the study: lower case letters and digits")
+    new.add_argument("--paper", help="slug of its paper (default: NAME-paper)")
+    new.add_argument("--title", default="What does this study ask?", help="what it asks, one sentence")
+    new.add_argument("--citation", default="Authors, title, venue and year", help="of the paper")
     schemas = command("schemas", _schemas, "check that schemas and default config fit the models")
     schemas.add_argument("--fix", action="store_true", help="write them")
     return parser
@@ -140,3 +145,12 @@ def _schemas(arguments: argparse.Namespace, root: Path) -> int:
     for path in stale:
         print(f"{'wrote' if arguments.fix else 'differs from the models:'} {path}")
     return int(bool(stale) and not arguments.fix)
+
+
+def _new_study(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace.skeleton.write import new_study
+
+    paper = arguments.paper or f"{arguments.name}-paper"
+    for path in new_study(root, arguments.name, paper, arguments.title, arguments.citation):
+        print(path)
+    print(f"now: snakemake {arguments.name} --config scale=smoke; docs/add-a-paper.md says what goes where")
