@@ -63,7 +63,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> pd.DataFrame:
     """
     settings: dict[Key, Setting] = {}
     for row in rows:
-        key = (row.seed, str(row.params.setting))
+        key = (row.seed, row.params.setting)
         about = {"seed": row.seed, "cell": key[1], "dataset": row.params.dataset}
         setting = settings.setdefault(key, Setting(about | {"mode": row.params.training.mode}))
         setting.chains |= _chains(row)
