@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,7 +11,6 @@ from torch import Tensor, nn
 
 from retrace.compress.pruning.physical import compressed
 from retrace.stage import Array
-from retrace.studies.certification.params import Verification
 from retrace.studies.certification.setup import Data
 from retrace.verify import falsify
 from retrace.verify.bounds import alpha, crown, interval
@@ -20,6 +20,9 @@ from retrace.verify.fold import fold
 from retrace.verify.network import Network
 from retrace.verify.outcome import Limits
 from retrace.verify.search import complete
+
+if TYPE_CHECKING:
+    from retrace.studies.certification.params import Verification
 
 STATUS = {"misclassified": 0, "falsified": 1, "unknown": 2, "verified": 3}
 

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,6 @@ from retrace.compress.pruning.narrow import narrow, refilled
 from retrace.nets.conv_block_names import SHAPES
 from retrace.nets.conv_blocks import conv_blocks, interval_aware
 from retrace.seeds import derive
-from retrace.studies.certification.params import Method
 from retrace.studies.certification.setup import Data
 from retrace.training.batches import Batch, epochs
 from retrace.training.robust.layers import Layers
@@ -27,6 +27,9 @@ from retrace.training.robust.loop import apply_masks, no_denormals, train_robust
 from retrace.training.robust.losses import Example, robust_loss
 from retrace.training.robust.settings import RobustSettings
 from retrace.training.steps import seeded
+
+if TYPE_CHECKING:
+    from retrace.studies.certification.params import Method
 
 SCORED = 500  # training images whose loss SNIP and Taylor scores come from
 

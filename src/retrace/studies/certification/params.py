@@ -12,7 +12,7 @@ from retrace.errors import unknown
 from retrace.nets.conv_block_names import SHAPES
 from retrace.params import Group, Name, StageParams, known
 from retrace.strict import Strict
-from retrace.training.robust.settings import RobustSettings
+from retrace.training.robust.settings import RobustSettings, changed
 
 # of sets unpacked by hand the division does not know where the training part ends
 DATASETS = tuple(name for name in IMAGES if name not in EXTERNAL or not EXTERNAL[name].by_hand)
@@ -114,11 +114,6 @@ class Params(Prepare, Measure):
                 missing = set(method.kept) - set(seen[method.masks].kept)
                 if missing:
                     raise ValueError(f"methods.{name}.kept: {method.masks} has no masks at {sorted(missing)}")
-            training_of(self.training, method)
+            changed(self.training, method.training)
             seen[name] = method
         return self
-
-
-def training_of(base: RobustSettings, method: Method) -> RobustSettings:
-    """The cell's training with what the method changes."""
-    return RobustSettings.model_validate(base.model_dump() | method.training)

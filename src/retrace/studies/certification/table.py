@@ -64,7 +64,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     """
     repeats: dict[Key, Repeat] = {}
     for row in rows:
-        key = (row.seed, str(row.params.setting))
+        key = (row.seed, row.params.setting)
         about = {"seed": row.seed, "cell": key[1], "dataset": row.params.dataset}
         repeat = repeats.setdefault(key, Repeat(about | {"mode": row.params.training.mode}))
         repeat.chains |= _chains(row)

@@ -11,8 +11,8 @@ from retrace.device import current
 from retrace.nets.conv_block_names import SHAPES
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.certification.chain import Bench, State, run_chain
-from retrace.studies.certification.params import training_of
 from retrace.studies.certification.setup import arrays_of, set_up
+from retrace.training.robust.settings import changed
 
 if TYPE_CHECKING:
     from retrace.studies.certification.params import Train
@@ -35,7 +35,7 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
     for name, method in params.methods.items():
         dense = chains[method.start][0] if method.start else None
         masks = chains[method.masks] if method.masks else ()
-        chains[name] = run_chain(bench, method, training_of(params.training, method), dense, masks)
+        chains[name] = run_chain(bench, method, changed(params.training, method.training), dense, masks)
         own = [n for n, state in enumerate(chains[name]) if state is not dense]
         for number in own:
             scratch |= arrays_of(chains[name][number].net, f"{name}/{number}")

@@ -47,7 +47,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     pictures = Pictures(rows[0].evidence["attack"].results["fpr"] if rows else [])
     others: list[dict[str, Any]] = []
     for row in rows:
-        key = (row.seed, str(row.params.setting))
+        key = (row.seed, row.params.setting)
         about = {"seed": row.seed, "cell": key[1], "dataset": row.params.dataset or "purchase-like"}
         about |= {"network": row.params.network, "models": row.params.models}
         if key not in found:

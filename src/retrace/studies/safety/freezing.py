@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,8 +13,10 @@ from torch import Tensor
 from retrace.llm.training.tune import complement, linears, unit_entries
 from retrace.metrics.unit_groups import GROUPS, Rows, Shares, top_complex
 from retrace.stage import StageError
-from retrace.studies.safety.params import Freeze
 from retrace.studies.safety.units import Layout, Scored, masks, matched
+
+if TYPE_CHECKING:
+    from retrace.studies.safety.params import Freeze
 
 
 @dataclass(frozen=True)

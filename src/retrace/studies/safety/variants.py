@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,8 +11,10 @@ import torch
 from retrace.llm.kernels.masks import UnitMasks
 from retrace.metrics.unit_groups import Rows, Shares
 from retrace.stage import StageError
-from retrace.studies.safety.params import Variant
 from retrace.studies.safety.units import Layout, Scored, masks
+
+if TYPE_CHECKING:
+    from retrace.studies.safety.params import Variant
 
 
 def chosen_units(found: Scored, variants: Mapping[str, Variant], seed: int) -> dict[str, Rows]:

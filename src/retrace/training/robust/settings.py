@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -50,3 +50,8 @@ class RobustSettings(Strict):
                 f"{self.epochs}; shorten the ramp"
             )
         return self
+
+
+def changed(base: RobustSettings, changes: dict[str, Any]) -> RobustSettings:
+    """The settings with some changed; a ValidationError of pydantic where these do not fit."""
+    return RobustSettings.model_validate(base.model_dump() | changes)
