@@ -2,19 +2,22 @@
 
 import numpy as np
 
+from retrace.metrics.unit_groups import Shares
 from retrace.stage import Evidence, EvidenceRow
+from retrace.studies.safety.params import Params, Probe, Variant
 
 N = {"harmful": 32, "benign": 10, "lookalike": 8, "choice": 20}
 ANSWERED = {"harmful": 32, "benign": 6, "lookalike": 8}
 LAYERS, NEURONS, HEADS, START = 4, 50, 3, 2
 PROMPTS, TOKENS = 5, [2, 4]
-PARAMS = {
-    "start": START,
-    "scope": "standardised",
-    "shares": {"esu": 0.02, "euu": 0.07, "ru": 0.15},
-    "probe": {"prompts": PROMPTS, "tokens": TOKENS},
-    "variants": {
-        f"{order}_{round(1000 * share)}": {"order": order, "share": share}
+# what the table reads
+PARAMS = Params.model_construct(
+    start=START,
+    scope="standardised",
+    shares=Shares(esu=0.02, euu=0.07, ru=0.15),
+    probe=Probe(prompts=PROMPTS, tokens=TOKENS),
+    variants={
+        f"{order}_{round(1000 * share)}": Variant(order=order, share=share)
         for order, shares in {
             "esu": (0.003, 0.01, 0.02),
             "euu": (0.02, 0.07),
@@ -27,7 +30,7 @@ PARAMS = {
         }.items()
         for share in shares
     },
-}
+)
 # margin, nll, share refused, share of broken answers
 EFFECTS = {
     "released": (-1.0, 2.5, 0.0, 0.0),
@@ -135,7 +138,7 @@ def row(seed=0, cell="smollm2-public", sources=("advbench", "harmbench")):
     evidences = {
         "prepare": evidence({"sources": [sources[n % len(sources)] for n in range(N["harmful"])]}),
         "train": evidence({"losses": [3.0, 1.0]}, nets["released"], nets["aligned"], scored),
-        "measure": evidence({"layout": layout}, _probe(rng), *(nets[n] for n in PARAMS["variants"])),
+        "measure": evidence({"layout": layout}, _probe(rng), *(nets[n] for n in PARAMS.variants)),
         "attack": evidence(
             {"losses": {n: losses[n] for n in _of("tuned_")}}, tuned, *(nets[n] for n in _of("tuned_"))
         ),

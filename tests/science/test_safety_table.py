@@ -75,7 +75,7 @@ def test_roles_are_the_variants_nearest_to_the_groups_with_as_many_random_units(
         "difference": "difference_20",
         "shuffled": "shuffled_20",
     }
-    found = roles({**PARAMS, "shares": {"esu": 0.004, "euu": 0.13, "ru": 0.1}})
+    found = roles(PARAMS.model_copy(update={"shares": Shares(esu=0.004, euu=0.13, ru=0.1)}))
     assert found["esu"] == "esu_3"
     assert "random_esu" not in found
     assert found["euu"] == "euu_70"
