@@ -115,6 +115,7 @@ def published(home, tmp_path):
     return clone
 
 
+@pytest.mark.slow
 def test_published_evidence_pulled_into_a_fresh_clone_runs_no_stage(published, finished):
     clone = published
     assert not clone.files("evidence/**/*")

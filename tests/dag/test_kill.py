@@ -94,13 +94,14 @@ def test_a_killed_run_is_made_good_by_the_next(source, finished, tmp_path, kill,
         kills += run.poll() is None and kill(run, rng)
         run.wait(60)
         check_all_files_whole(clone, finished)
-        if rng.random() < 0.5:  # else the next kill meets what this one left
+        if rng.random() < 0.5 or kills == rounds:  # else the next kill meets what this one left
             locks += finish(clone)
             assert clone.results() == finished.results()
             for path in rng.sample(clone.files("evidence/**/*.*") + clone.files("results/**/*.*"), 14):
                 path.unlink()
         else:
-            locks += clone.snakemake("--unlock").returncode == 0
+            for lock in clone.files(".snakemake/locks/*"):  # as `--unlock` does, but without a plan
+                lock.unlink()
     finish(clone)
     if kill is not kill_one_job:
         assert locks

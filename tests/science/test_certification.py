@@ -1,28 +1,25 @@
 """The certification study on a few hundred digits: every stage, the table, claims and all figures."""
 
 from math import comb
-from pathlib import Path
 
+import cell as cells
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from pydantic import ValidationError
-from sklearn.datasets import load_digits
 
 from retrace.claims.load import load_claims
 from retrace.data.external_names import EXTERNAL
-from retrace.stage import Evidence, EvidenceRow, StageError
+from retrace.stage import StageError
 from retrace.stats.mcnemar import mcnemar
-from retrace.studies.certification import measure, prepare, train
+from retrace.studies.certification import prepare
 from retrace.studies.certification.figures.accuracy import layers
 from retrace.studies.certification.figures.draw import draw
 from retrace.studies.certification.params import Params
 from retrace.studies.certification.study import STUDY
 from retrace.studies.certification.table import table
 
-ROOT = Path(__file__).resolve().parents[2]
-SHEET = yaml.safe_load((ROOT / "config/studies/certification.yaml").read_text())
+SHEET = cells.sheet("certification")
 SMOKE = {**SHEET["base"], **SHEET["scales"]["smoke"]["base"]}
 EFFORT = {"crown_images": 20, "complete_images": 4, "alpha_iterations": 2, "pgd_steps": 5, "domains": 4}
 
@@ -38,28 +35,8 @@ def cell(kind, **changes):
     return {**SMOKE, **own, **quick, "training": own["training"] | short, "methods": methods, **changes}
 
 
-def stages(chosen, seed=0, only=("prepare", "train", "measure")):
-    params = Params.model_validate(chosen)
-    bunch = load_digits()
-    arrays = {
-        "x": np.rint(bunch.images * 255 / 16).astype(np.uint8)[..., None],
-        "y": bunch.target.astype(np.int64),
-    }
-    inputs = {"dataset": Evidence({"classes": 10}, read_arrays=lambda: arrays)}
-    for verb, module in (("prepare", prepare), ("train", train), ("measure", measure)):
-        if verb not in only:
-            continue
-        stage = STUDY.stage(verb)
-        uses = stage.params.model_validate(params.model_dump(mode="json", include=set(stage.uses)))
-        needs = {name: inputs[name] for name in (*stage.needs, "dataset")}
-        output = module.run(uses, needs, seed)
-        inputs[verb] = Evidence(
-            output.results,
-            output.timing,
-            read_arrays=lambda o=output: o.arrays,
-            read_scratch=lambda o=output: o.scratch,
-        )
-    return EvidenceRow(f"digits-{chosen['setting']}", seed, params, inputs)
+def stages(chosen, seed=0):
+    return cells.row("certification", f"digits-{chosen['setting']}", chosen, seed, cells.digits())
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +53,7 @@ def test_the_table_has_every_claims_columns_and_one_row_an_image(rows):
         assert counts[setting, "image"] == 20
         assert counts[setting, "slice"] == 4
     slow = ("verified_", "seconds_")  # only two methods are verified completely here
-    for claim in load_claims(ROOT / "claims/certifiedpruning.yaml").claims:
+    for claim in load_claims(cells.ROOT / "claims/certifiedpruning.yaml").claims:
         missing = {c for c in claim.evidence.columns() if not c.startswith(slow)} - set(frame.columns)
         assert not missing, (claim.id, missing)
 

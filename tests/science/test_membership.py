@@ -1,10 +1,8 @@
 """The membership study on a few hundred digits: every stage, the table, and all figures."""
 
-from pathlib import Path
-
+import cell as cells
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
@@ -14,16 +12,15 @@ from retrace.claims.load import load_claims
 from retrace.data.images import Images
 from retrace.data.purchase_like import purchase_like
 from retrace.data.spoil import flip_labels, parse, spoil
-from retrace.stage import Evidence, EvidenceRow, StageError
+from retrace.stage import Evidence, StageError
 from retrace.stats.pareto import pareto
-from retrace.studies.membership import attack, defend, measure, prepare, train
+from retrace.studies.membership import attack
 from retrace.studies.membership.figures.draw import draw
 from retrace.studies.membership.params import Params
 from retrace.studies.membership.study import STUDY
 from retrace.studies.membership.table import table
 
-ROOT = Path(__file__).resolve().parents[2]
-SHEET = yaml.safe_load((ROOT / "config/studies/membership.yaml").read_text())
+SHEET = cells.sheet("membership")
 TINY = SHEET["scales"]["smoke"]["cells"]["tiny"]
 CELL = {
     **SHEET["base"],
@@ -35,30 +32,8 @@ CELL = {
 }
 
 
-def evidence(output, params):
-    return Evidence(output.results, read_scratch=lambda: output.scratch)
-
-
 def stages(cell, seed=0):
-    params = Params.model_validate(cell)
-    bunch = load_digits()
-    arrays = {
-        "x": np.rint(bunch.images * 255 / 16).astype(np.uint8)[..., None],
-        "y": bunch.target.astype(np.int64),
-    }
-    inputs = {"dataset": Evidence({"classes": 10}, read_arrays=lambda: arrays)}
-    for verb, module in (
-        ("prepare", prepare),
-        ("train", train),
-        ("defend", defend),
-        ("measure", measure),
-        ("attack", attack),
-    ):
-        stage = STUDY.stage(verb)
-        uses = stage.params.model_validate(params.model_dump(mode="json", include=set(stage.uses)))
-        needs = {name: inputs[name] for name in (*stage.needs, "dataset")}
-        inputs[verb] = evidence(module.run(uses, needs, seed), params)
-    return EvidenceRow("tiny", seed, params, inputs)
+    return cells.row("membership", "tiny", cell, seed, cells.digits())
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +48,7 @@ def test_stages_see_only_what_they_declare_and_the_table_has_every_claims_column
     assert not targets.duplicated(["seed", "cell", "condition"]).any()
     assert set(frame["type"]) == {"target", "checkpoint", "block"}
     for paper in STUDY.papers:
-        for claim in load_claims(ROOT / "claims" / f"{paper}.yaml").claims:
+        for claim in load_claims(cells.ROOT / "claims" / f"{paper}.yaml").claims:
             missing = claim.evidence.columns() - set(frame.columns)
             assert all("nn_" in name or "rmia" in name for name in missing), (claim.id, missing)
 

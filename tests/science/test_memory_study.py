@@ -1,19 +1,15 @@
 """The memory study on a few steps: every stage, the table, all figures, censoring, bad input."""
 
-from pathlib import Path
-
+import cell as cells
 import numpy as np
 import pytest
 import torch
-import yaml
-from sklearn.datasets import load_digits
 
 from retrace.claims.load import load_claims
 from retrace.data.sequences.reviews import pack
 from retrace.metrics.sequence_costs import step_cost
 from retrace.nets.memory.registry import BUILDERS
-from retrace.stage import Evidence, EvidenceRow, StageError
-from retrace.studies.memory import measure, prepare, train
+from retrace.stage import Evidence, StageError
 from retrace.studies.memory.figures.draw import draw
 from retrace.studies.memory.model import NETWORKS
 from retrace.studies.memory.params import Params
@@ -23,8 +19,7 @@ from retrace.studies.memory.study import STUDY
 from retrace.studies.memory.table import table
 from retrace.training.sequences import losses
 
-ROOT = Path(__file__).resolve().parents[2]
-SHEET = yaml.safe_load((ROOT / "config/studies/memory.yaml").read_text())
+SHEET = cells.sheet("memory")
 SMALL = {"copy": {"steps": 4, "tests": 2, "window": 2}, "digits": {"batch": 600, "window": 2}, "text": {}}
 METER = {"method": "constant", "cpu_seconds": 1e4, "kwh": 1.0, "factor_kg_per_kwh": 0.5}
 
@@ -36,26 +31,14 @@ def cell(name, **change):
 
 def data(name):
     if name == "digits":
-        bunch = load_digits()
-        x = np.rint(bunch.images * 255 / 16).astype(np.uint8)[..., None]
-        return Evidence({"classes": 10}, read_arrays=lambda: {"x": x, "y": bunch.target.astype(np.int64)})
+        return cells.digits()
     rng = np.random.default_rng(0)
     images = pack(["".join(rng.choice(list("abc de"), 40)) + "." for _ in range(300)], [0.0] * 300)
     return Evidence({"classes": 81}, read_arrays=lambda: {"x": images.x, "y": images.y})
 
 
 def stages(name, seed=0, **change):
-    params = Params.model_validate(cell(name, **change))
-    inputs = {"dataset": data(name)}
-    for verb, module in (("prepare", prepare), ("train", train), ("measure", measure)):
-        stage = STUDY.stage(verb)
-        uses = stage.params.model_validate(params.model_dump(mode="json", include=set(stage.uses)))
-        needs = {key: inputs[key] for key in (*stage.needs, "dataset")}
-        out = module.run(uses, needs, seed)
-        inputs[verb] = Evidence(
-            out.results, out.timing, lambda out=out: out.arrays, lambda out=out: out.scratch, METER
-        )
-    return EvidenceRow(name, seed, params, inputs)
+    return cells.row("memory", name, cell(name, **change), seed, data(name), meter=METER)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +51,7 @@ def test_table_has_the_columns_of_every_claim(rows):
     tabled = table(rows)
     frame = tabled.frame
     assert not frame.duplicated(["seed", "cell", "condition"]).any()
-    for claim in load_claims(ROOT / "claims/armin.yaml").claims:
+    for claim in load_claims(cells.ROOT / "claims/armin.yaml").claims:
         assert claim.evidence.columns() <= set(frame.columns), claim.id
     assert frame["excess"].notna().sum() == 4
     assert (frame.loc[frame["condition"] == "lstm_t50", "excess"] == 0).all()
@@ -76,16 +59,16 @@ def test_table_has_the_columns_of_every_claim(rows):
 
 
 def test_claims_speak_of_networks_and_cells_that_the_laptop_has():
-    cells = SHEET["scales"]["laptop"]["cells"]
-    for claim in load_claims(ROOT / "claims/armin.yaml").claims:
+    laptop = SHEET["scales"]["laptop"]["cells"]
+    for claim in load_claims(cells.ROOT / "claims/armin.yaml").claims:
         versus, control = claim.evidence.versus, claim.control
         for where in (claim.evidence.where, versus.where, control.where):
-            assert set(claim.evidence.cells) <= set(cells), claim.id
+            assert set(claim.evidence.cells) <= set(laptop), claim.id
             if where is None or "condition" not in where:
                 continue
             names = where["condition"] if isinstance(where["condition"], list) else [where["condition"]]
             for name in names:
-                assert any(name in cells[c]["models"] for c in claim.evidence.cells), (claim.id, name)
+                assert any(name in laptop[c]["models"] for c in claim.evidence.cells), (claim.id, name)
 
 
 def test_the_paper_gets_the_figures_it_declares(rows):

@@ -13,7 +13,7 @@ from retrace.llm.kernels.masks import UnitMasks, nothing_masked, prune
 from retrace.llm.training.steps import Settings
 from retrace.llm.training.tune import linears
 from retrace.stage import StageError
-from retrace.studies.safety import encode, outcome, params, prepare, setup, texts, train, tuning
+from retrace.studies.safety import encode, outcome, params, prepare, setup, texts, tuning
 
 QUANTITIES = {
     "margin": 6,
@@ -36,7 +36,7 @@ def tests(row):
 
 
 def parts(seed, **changes):
-    arrays = cells.run("prepare", prepare, cells.cell(**changes), {}, seed).read_arrays()
+    arrays = cells.run("prepare", cells.cell(**changes), {}, seed).read_arrays()
     return {name: set(values.tolist()) for name, values in arrays.items()}
 
 
@@ -175,12 +175,7 @@ def test_no_text_is_left(row):
 
 def test_a_first_layer_that_is_not_there_is_named(row):
     with pytest.raises(StageError, match="start 4: tiny has layers 0 to 3; lower it"):
-        cells.run(
-            "train",
-            train,
-            cells.cell(start=4),
-            row.evidence,
-        )
+        cells.run("train", cells.cell(start=4), row.evidence)
 
 
 def test_answers_are_no_longer_than_the_judge_allows():

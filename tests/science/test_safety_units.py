@@ -24,7 +24,7 @@ from retrace.metrics.unit_groups import (
     top_complex,
 )
 from retrace.stage import StageError
-from retrace.studies.safety import attack, defend, freezing, measure, setup, units
+from retrace.studies.safety import freezing, measure, setup, units
 from retrace.studies.safety.params import Freeze, Variant
 from retrace.studies.safety.units import Layout
 from retrace.studies.safety.variants import at_the_grouping, chosen_units, unit_masks
@@ -248,7 +248,7 @@ def test_lower_and_complex_freezes_and_what_they_leave():
 
 @pytest.fixture(scope="module")
 def row():
-    return cells.trained(cells.cell(), measure=measure, defend=defend, attack=attack)
+    return cells.trained(cells.cell(), later=("measure", "defend", "attack"))
 
 
 def test_frozen_entries_never_move_and_the_others_do(row):
@@ -338,7 +338,7 @@ def test_measured_variants_and_probe_have_one_value_an_item(row):
 
 
 def test_the_same_seed_gives_the_same_bytes(row):
-    again = cells.trained(cells.cell(), measure=measure, defend=defend, attack=attack)
+    again = cells.trained(cells.cell(), later=("measure", "defend", "attack"))
     for verb in ("measure", "defend", "attack"):
         one, two = row.evidence[verb], again.evidence[verb]
         assert one.results == two.results

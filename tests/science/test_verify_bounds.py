@@ -24,6 +24,7 @@ def inside(value, low, high):
     return bool((value >= low - NEAR).all()) and bool((value <= high + NEAR).all())
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(
     st.sampled_from(sorted(KINDS)), st.integers(0, 2**31 - 40), st.sampled_from([0.0, 0.02, 0.1, 0.3, 1.0])
