@@ -40,6 +40,10 @@ def _parser() -> argparse.ArgumentParser:
     audit = scaled(command("audit", _audit, "compute random cells again and compare their results"))
     audit.add_argument("-k", type=int, default=3, help="how many (default 3)")
     audit.add_argument("--seed", type=int, help="which random choice (default: a new one, printed)")
+    reach = scaled(command("reach", _reach, "say what a change of files makes again, and what that cost"))
+    reach.add_argument(
+        "files", nargs="+", metavar="FILE", help="code, sheet, claims, data; or a dotted module"
+    )
     collect = command("gc", _gc, "remove files that no sheet reaches at any scale; not during a run")
     collect.add_argument("--dry-run", action="store_true", help="only list them")
     command("pull", _pull, "add the published evidence to what is here; overwrites and deletes nothing")
@@ -89,6 +93,12 @@ def _audit(arguments: argparse.Namespace, root: Path) -> int:
     from retrace.upkeep import audit
 
     return audit.run(_config(root, arguments.scale), root, arguments.k, arguments.seed)
+
+
+def _reach(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace.upkeep import reach
+
+    print(reach.text(_config(root, arguments.scale), root, arguments.files))
 
 
 def _gc(arguments: argparse.Namespace, root: Path) -> None:

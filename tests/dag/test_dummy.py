@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 
+import editor_schemas
+import jsonschema
 import pytest
 import yaml
 from dag_clone import DUMMY, REPOSITORY, STAGES, WHOLE_RUN, tracked
@@ -35,6 +38,18 @@ def test_the_study_is_additions_only():
         name for name in tracked() if name.startswith(("src/", "rules/", "config/", "workflow/", "claims/"))
     ]
     assert not [name for name in [*shared, "Snakefile"] if b"dummy" in (REPOSITORY / name).read_bytes()]
+
+
+def test_editors_know_its_sheet_and_claims_once_schemas_are_made(source, tmp_path):
+    clone = source.copy(tmp_path / "clone")
+    done = clone.call(sys.executable, "-m", "retrace", "schemas", "--fix")
+    assert done.returncode == 0, done.stderr
+    assert "wrote config/schemas/sheet-dummy.json" in done.stdout
+    for path in (clone.root / "config/studies/dummy.yaml", clone.root / "claims/dummy-paper.yaml"):
+        editor_schemas.check(path)
+    clone.edit("config/studies/dummy.yaml", "ridge: 10.0, top: 2", "ridge: 10.0, topp: 2")
+    with pytest.raises(jsonschema.ValidationError, match="'topp' was unexpected"):
+        editor_schemas.check(clone.root / "config/studies/dummy.yaml")
 
 
 def test_a_finished_study_has_verdict_figures_and_evidence_and_nothing_half_written(finished):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
+import editor_schemas
 import pytest
 
 NEW = ("-m", "retrace", "new-study", "ripples")
@@ -44,6 +45,12 @@ def test_it_passes_the_checks_of_the_house(made):
     assert schemas.returncode == 0, schemas.stdout
     typed = clone.call(sys.executable, "-m", "mypy", *(path for path in code if path.startswith("src/")))
     assert typed.returncode == 0, typed.stdout
+
+
+def test_editors_know_its_sheet_and_claims(made):
+    clone, _ = made
+    for name in ("config/studies/ripples.yaml", "claims/ripples-paper.yaml"):
+        editor_schemas.check(clone.root / name)
 
 
 def test_its_own_test_passes(made):

@@ -35,7 +35,7 @@ def lira(
     and 32 OUT models on. Variances are maximum-likelihood ones. AttackError when an example lacks models.
     Source: Carlini et al., Membership inference attacks from first principles (S&P 2022), algorithm 1.
     """
-    phi, known, inside = _checked(target, references, member)
+    phi, known, inside = _checked(target, references, member)  # (N,Q), (M,N,Q), (M,N)
     if variance not in ("auto", "fixed", "per-example"):
         raise AttackError(f"variance {variance!r} is not known; choose auto, fixed or per-example")
     counts = [(~inside).sum(axis=0), inside.sum(axis=0)][: 2 if online else 1]
@@ -47,22 +47,22 @@ def lira(
             f"{2 if own else 1} reference models {'with and without' if online else 'without'} each example; "
             f"one has {fewest}; add reference models"
         )
-    mean, spread = _moments(known, ~inside, own)
+    mean, spread = _moments(known, ~inside, own)  # (N,Q), and (N,Q) or (Q,)
     if not online:
-        ratios: Floats = -log_ndtr((mean - phi) / np.sqrt(spread))
+        ratios: Floats = -log_ndtr((mean - phi) / np.sqrt(spread))  # (N,Q)
     else:
         ratios = _log_density(phi, *_moments(known, inside, own)) - _log_density(phi, mean, spread)
-    score: Floats = ratios.mean(axis=-1)
+    score: Floats = ratios.mean(axis=-1)  # (N,)
     return score
 
 
 def _moments(known: Floats, chosen: Bools, own: bool) -> tuple[Floats, Floats]:
     """Mean (N,Q) and variance, (N,Q) if `own` else (Q,), over the chosen models."""
-    weights = chosen.astype(np.float64)
-    counts = weights.sum(axis=0)[:, None]
-    mean = np.einsum("mn,mnq->nq", weights, known) / counts
-    apart = known - mean
-    squares = np.einsum("mn,mnq,mnq->nq", weights, apart, apart)
+    weights = chosen.astype(np.float64)  # (M,N)
+    counts = weights.sum(axis=0)[:, None]  # (N,1)
+    mean = np.einsum("mn,mnq->nq", weights, known) / counts  # (N,Q)
+    apart = known - mean  # (M,N,Q)
+    squares = np.einsum("mn,mnq,mnq->nq", weights, apart, apart)  # (N,Q)
     spread = squares / counts if own else squares.sum(axis=0) / counts.sum()
     return mean, np.maximum(spread, FLOOR)
 

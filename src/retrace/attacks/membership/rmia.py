@@ -41,7 +41,7 @@ def rmia_online(
         raise AttackError(
             f"{lacking} examples have no reference that saw them; use rmia_offline or add models"
         )
-    both = np.logaddexp(_log_mean(known, inside), _log_mean(known, ~inside)) - np.log(2)
+    both = np.logaddexp(_log_mean(known, inside), _log_mean(known, ~inside)) - np.log(2)  # (N,)
     return _against_population(log_p - both, population, population_references, len(known), gamma, a)
 
 
@@ -61,7 +61,7 @@ def rmia_offline(
     for `rmia_online`; `member` None: no reference has seen any example.
     """
     log_p, known, inside = _examples(target, references, member)
-    corrected = _corrected(_log_mean(known, ~inside), a)
+    corrected = _corrected(_log_mean(known, ~inside), a)  # (N,)
     return _against_population(log_p - corrected, population, population_references, len(known), gamma, a)
 
 
@@ -70,8 +70,8 @@ def dominated_share(examples: npt.ArrayLike, population: npt.ArrayLike, gamma: f
 
     One sort and a binary search an example: no N x Z matrix. AttackError when gamma is not positive.
     """
-    x = as_floats(examples, "examples", (None,))
-    z = as_floats(population, "population", (None,))
+    x = as_floats(examples, "examples", (None,))  # (N,)
+    z = as_floats(population, "population", (None,))  # (Z,)
     if not len(z):
         raise AttackError("RMIA needs a population of non-members; got none")
     if not gamma > 0:
@@ -93,7 +93,7 @@ def tune_a(
     `references` (M,N), `member` (M,N), `population_references` (M,Z) as in `rmia_offline`; the target is
     not used. Ties go to the smaller `a`. AttackError with fewer than two references.
     """
-    known = _log_probabilities(references, "references", (None, None))
+    known = _log_probabilities(references, "references", (None, None))  # (M,N)
     inside = as_bools(member, "member", known.shape)
     z = _log_probabilities(population_references, "population_references", (len(known), None))
     if len(known) < 2:
@@ -114,8 +114,8 @@ def tune_a(
 def _examples(
     target: npt.ArrayLike, references: npt.ArrayLike, member: npt.ArrayLike | None
 ) -> tuple[Floats, Floats, Bools]:
-    log_p = _log_probabilities(target, "target", (None,))
-    known = _log_probabilities(references, "references", (None, len(log_p)))
+    log_p = _log_probabilities(target, "target", (None,))  # (N,)
+    known = _log_probabilities(references, "references", (None, len(log_p)))  # (M,N)
     inside = np.zeros(known.shape, np.bool_) if member is None else as_bools(member, "member", known.shape)
     return log_p, known, inside
 
@@ -128,9 +128,9 @@ def _against_population(
     gamma: float,
     a: float,
 ) -> Floats:
-    log_p = _log_probabilities(population, "population", (None,))
+    log_p = _log_probabilities(population, "population", (None,))  # (Z,)
     known = _log_probabilities(population_references, "population_references", (models, len(log_p)))
-    mean = _log_mean(known, np.ones(known.shape, np.bool_))
+    mean = _log_mean(known, np.ones(known.shape, np.bool_))  # (Z,)
     return dominated_share(log_ratio, log_p - _corrected(mean, a), gamma)
 
 
@@ -151,7 +151,7 @@ def _corrected(log_mean_out: Floats, a: float) -> Floats:
 
 def _log_mean(known: Floats, chosen: Bools) -> Floats:
     """Logarithm of the mean probability (n,) over the chosen models of (M,n), block by block."""
-    counts = chosen.sum(axis=0)
+    counts = chosen.sum(axis=0)  # (n,)
     lacking = int((counts == 0).sum())
     if lacking:
         raise AttackError(f"{lacking} examples have no reference that left them out; add reference models")
@@ -159,7 +159,7 @@ def _log_mean(known: Floats, chosen: Bools) -> Floats:
     width = max(1, BLOCK // max(1, len(known)))
     for start in range(0, known.shape[1], width):
         part = slice(start, start + width)
-        values = np.where(chosen[:, part], known[:, part], -np.inf)
-        top = values.max(axis=0)
+        values = np.where(chosen[:, part], known[:, part], -np.inf)  # (M,b), b of a block
+        top = values.max(axis=0)  # (b,)
         found[part] = top + np.log(np.exp(values - top).sum(axis=0) / counts[part])
     return found

@@ -83,13 +83,13 @@ def log_probabilities(net: Any, states: Tensor, source: Tensor, target: Tensor) 
     order = torch.argsort(source, stable=True)
     source, target = source[order], target[order]
     for first in range(0, len(states), HEAD_ROWS):
-        block = net.lm_head(net.model.norm(states[first : first + HEAD_ROWS]))
+        block = net.lm_head(net.model.norm(states[first : first + HEAD_ROWS]))  # (n,V), n states
         block = block.log_softmax(1, dtype=torch.promote_types(block.dtype, torch.float32))
         low, high = torch.searchsorted(
             source, torch.tensor([first, first + len(block)], device=source.device)
         )
         rows = source[low:high] - first
-        parts.append(block[rows, target[low:high]])
+        parts.append(block[rows, target[low:high]])  # targets of these states
     return torch.cat(parts)[torch.argsort(order)]
 
 

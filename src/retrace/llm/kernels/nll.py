@@ -22,7 +22,7 @@ def answer_nll(net: Any, rows: Sequence[Row], kept: Sequence[Tensor] | None = No
     """
     states, owners, targets = answer_states(net, rows, kept, start)
     each = torch.arange(len(states), device=states.device)
-    values = log_probabilities(net, states, each, targets)
+    values = log_probabilities(net, states, each, targets)  # (K,)
     return values.new_zeros(len(rows)).index_add(0, owners, -values)
 
 
@@ -37,7 +37,7 @@ def answer_states(
         raise ValueError("a row without an answer has no likelihood")
     device = net.model.embed_tokens.weight.device
     states = embed(net, pad([row.ids for row in rows], device)) if kept is None else pad_hidden(kept)
-    states = run(net, states, start)
+    states = run(net, states, start)  # (B,T,D)
     width = states.shape[1]
     places = [i * width + t - 1 for i, row in enumerate(rows) for t in range(row.start, len(row.ids))]
     owners = [i for i, row in enumerate(rows) for _ in row.answer]

@@ -127,8 +127,8 @@ def pack(items: Sequence[Item], device: torch.device) -> Packed:
 
 def _mask(items: Sequence[Item], trees: Sequence[_Tree], width: int) -> Tensor:
     """Where a token may look (B,1,T,T): prefix and its own beginnings; padding, at prefix and itself."""
-    mask = torch.ones(width, width, dtype=torch.bool).tril().repeat(len(items), 1, 1)
-    own = torch.eye(width, dtype=torch.bool)
+    mask = torch.ones(width, width, dtype=torch.bool).tril().repeat(len(items), 1, 1)  # (B,T,T)
+    own = torch.eye(width, dtype=torch.bool)  # (T,T)
     for allowed, item, tree in zip(mask, items, trees, strict=True):
         long = len(item.prefix)
         allowed[:, long:] = own[:, long:]
@@ -138,26 +138,26 @@ def _mask(items: Sequence[Item], trees: Sequence[_Tree], width: int) -> Tensor:
 
 def read(net: Any, packed: Packed, states: Tensor) -> list[Sums]:
     """Summed log-probability of every option, item by item, from final hidden states (B,T,D)."""
-    chosen = states.flatten(0, 1)[packed.reads]
-    values = log_probabilities(net, chosen, packed.sources, packed.targets).double()
+    chosen = states.flatten(0, 1)[packed.reads]  # (N,D)
+    values = log_probabilities(net, chosen, packed.sources, packed.targets).double()  # (K,)
     sums = torch.zeros(sum(packed.options), dtype=torch.float64, device=values.device)
-    sums.index_add_(0, packed.owners, values)
+    sums.index_add_(0, packed.owners, values)  # (options of all items,)
     return np.split(sums.cpu().numpy(), np.cumsum(packed.options)[:-1])
 
 
 def _after(net: Any, packed: Packed, common: Sequence[int]) -> Tensor:
     """Final hidden states of the packed rows when all of them follow `common`, which is computed once."""
-    rows, width = packed.ids.shape
+    rows, width = packed.ids.shape  # B, T; C tokens in common
     cache = KeyValues(len(net.model.layers), width)
-    run(net, embed(net, torch.tensor([list(common)], device=packed.ids.device)), cache=cache)
-    cache.take(torch.zeros(rows, dtype=torch.int64, device=packed.ids.device))
-    own = packed.mask
+    run(net, embed(net, torch.tensor([list(common)], device=packed.ids.device)), cache=cache)  # (1,C,D)
+    cache.take(torch.zeros(rows, dtype=torch.int64, device=packed.ids.device))  # keys and values (B,H,C,d)
+    own = packed.mask  # (B,1,T,T)
     if own is None:
-        square = torch.ones(width, width, dtype=torch.bool, device=packed.ids.device)
-        own = square.tril().expand(rows, 1, -1, -1)
-    seen = own.new_ones(rows, 1, width, len(common))
-    positions = packed.positions + len(common)
-    return run(net, embed(net, packed.ids), 0, None, positions, torch.cat([seen, own], 3), cache)
+        square = torch.ones(width, width, dtype=torch.bool, device=packed.ids.device)  # (T,T)
+        own = square.tril().expand(rows, 1, -1, -1)  # (B,1,T,T)
+    seen = own.new_ones(rows, 1, width, len(common))  # (B,1,T,C)
+    positions = packed.positions + len(common)  # (B,T)
+    return run(net, embed(net, packed.ids), 0, None, positions, torch.cat([seen, own], 3), cache)  # (B,T,D)
 
 
 @torch.no_grad()

@@ -113,21 +113,21 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, leaf: Tensor | None, matrix: Tensor, part: Slice) -> Tensor:
-        narrow = x.to(matrix.dtype)
+        narrow = x.to(matrix.dtype)  # (...,in)
         ctx.matrix, ctx.part, ctx.dtypes = matrix, part, (x.dtype, None if leaf is None else leaf.dtype)
         ctx.save_for_backward(narrow if leaf is not None else None)
-        return linear(narrow, matrix)
+        return linear(narrow, matrix)  # (...,out)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        narrow = gradients[0]
-        below = (narrow @ ctx.matrix).to(ctx.dtypes[0]) if ctx.needs_input_grad[0] else None
+        narrow = gradients[0]  # (...,out)
+        below = (narrow @ ctx.matrix).to(ctx.dtypes[0]) if ctx.needs_input_grad[0] else None  # (...,in)
         own = None
         if ctx.needs_input_grad[1]:
-            sides = [narrow.flatten(0, -2), ctx.saved_tensors[0].flatten(0, -2)]
+            sides = [narrow.flatten(0, -2), ctx.saved_tensors[0].flatten(0, -2)]  # (K,out), (K,in)
             if ctx.part.index is not None:
-                sides[ctx.part.axis] = sides[ctx.part.axis].index_select(1, ctx.part.index)
-            own = (sides[0].T @ sides[1]).to(ctx.dtypes[1])
+                sides[ctx.part.axis] = sides[ctx.part.axis].index_select(1, ctx.part.index)  # (K,s)
+            own = (sides[0].T @ sides[1]).to(ctx.dtypes[1])  # (s,in) or (out,s), as the leaf
         return below, own, None, None
 
 
@@ -141,14 +141,14 @@ class _Surprise(torch.autograd.Function):
     def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor) -> Tensor:
         total, slopes = torch.zeros((), device=states.device), []
         for block, wanted in zip(torch.split(states, BLOCK), torch.split(targets, BLOCK), strict=True):
-            made = linear(block.to(head.dtype), head)
-            logs = made.log_softmax(1, dtype=torch.promote_types(made.dtype, torch.float32))
+            made = linear(block.to(head.dtype), head)  # (n,V), n of the K states
+            logs = made.log_softmax(1, dtype=torch.promote_types(made.dtype, torch.float32))  # (n,V)
             places = torch.arange(len(block), device=block.device), wanted
             total = total - logs[places].sum()
             logs = logs.exp_()
             logs[places] -= 1
-            slopes.append((logs.to(head.dtype) @ head).to(states.dtype))
-        ctx.slope = torch.cat(slopes) / len(states)
+            slopes.append((logs.to(head.dtype) @ head).to(states.dtype))  # (n,D)
+        ctx.slope = torch.cat(slopes) / len(states)  # (K,D)
         return total / len(states)
 
     @staticmethod

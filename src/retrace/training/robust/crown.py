@@ -16,7 +16,7 @@ def crown_margins(layers: Layers, interval: Interval, x: Tensor, y: Tensor, epsi
 
     The lower line of an unstable ReLU has slope 1 where the upper bound is the larger one, else 0.
     """
-    rows, total = margin_rows(layers, y)
+    rows, total = margin_rows(layers, y)  # (N, classes, inputs of the last layer), (N, classes)
     bounds = {b.place: b for b in interval.relus}
     shapes = _input_shapes(layers, x)
     for part in reversed(layers.folded()[:-1]):
@@ -37,7 +37,7 @@ def crown_margins(layers: Layers, interval: Interval, x: Tensor, y: Tensor, epsi
             if part.channels:
                 rows = rows.reshape(*rows.shape[:2], -1, part.channels).transpose(2, 3)
             rows = rows.reshape(*rows.shape[:2], *shape)
-    low, high = (x - epsilon).clamp(0, 1), (x + epsilon).clamp(0, 1)
+    low, high = (x - epsilon).clamp(0, 1), (x + epsilon).clamp(0, 1)  # (N, *shape) each
     centre, radius = ((high + low) / 2).unsqueeze(1), ((high - low) / 2).unsqueeze(1)
     return total + (rows * centre - rows.abs() * radius).flatten(2).sum(2)
 
@@ -60,11 +60,11 @@ def _input_shapes(layers: Layers, x: Tensor) -> list[tuple[int, ...]]:
 
 def _through_relu(rows: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
     low, high = lower.clamp(max=0), upper.clamp(min=0)
-    above = high / (high - low).clamp(min=1e-12)
+    above = high / (high - low).clamp(min=1e-12)  # (N, *shape)
     below = (high > -low).to(low.dtype)
     positive, negative = rows.clamp(min=0), rows.clamp(max=0)
     intercept = (-above * low).unsqueeze(1)
-    constant = (negative * intercept).flatten(2).sum(2)
+    constant = (negative * intercept).flatten(2).sum(2)  # (N, classes)
     return positive * below.unsqueeze(1) + negative * above.unsqueeze(1), constant
 
 

@@ -76,11 +76,11 @@ def optimise(
     `alpha` (n, rows, hidden) and `beta` (n, depth) warm-start it. A box is left alone once all its bounds
     exceed `until`; the result is never below the bound at the start.
     """
-    base = relax(low, high)
-    open_ = unstable(low, high)[:, None]
+    base = relax(low, high)  # lines (n, 1, hidden)
+    open_ = unstable(low, high)[:, None]  # (n, 1, hidden)
     if alpha is None:
         alpha = base.low.expand(len(low), rows.shape[1], -1)
-    alpha = torch.where(open_, alpha, base.low)
+    alpha = torch.where(open_, alpha, base.low)  # (n, rows, hidden)
     if splits is not None and beta is None:
         beta = torch.zeros_like(splits.sign, dtype=low.dtype)
     slopes, weights = _Adam(rates[0]), _Adam(rates[1])
@@ -89,7 +89,7 @@ def optimise(
     for turn in range(iterations + 1):
         found = evaluate(net, node, rows, replace(base, low=alpha), region, splits, beta)
         best = _better(best, Solution(found.bound, alpha, beta, found))
-        over = (best.bound > until).all(1)
+        over = (best.bound > until).all(1)  # (n,)
         if turn == iterations or bool(over.all()):
             break
         if 4 * int(over.sum()) >= len(over):  # worth the copies
@@ -102,10 +102,10 @@ def optimise(
             beta = None if beta is None else beta[left]
             slopes.take(left)
             weights.take(left)
-        slope = found.coefficients.clamp(min=0) * found.values * open_
+        slope = found.coefficients.clamp(min=0) * found.values * open_  # (n, rows, hidden)
         alpha = torch.where(open_, slopes.step(alpha, slope, 1.0), base.low)
         if splits is not None and beta is not None:
-            pull = -splits.sign.to(beta.dtype) * found.values[:, 0].gather(1, splits.neuron)
+            pull = -splits.sign.to(beta.dtype) * found.values[:, 0].gather(1, splits.neuron)  # (n, depth)
             beta = weights.step(beta, pull, None)
     assert best is not None
     return _joined([*done, (here, best)])

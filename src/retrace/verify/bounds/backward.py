@@ -30,9 +30,9 @@ def backward(
     """
     order = {relu: k for k, relu in enumerate(net.relus)}
     waiting = {node: rows}
-    total = rows.new_zeros(rows.shape[:2])
+    total = rows.new_zeros(rows.shape[:2])  # (n or 1, rows)
     for number in range(node, 0, -1):
-        row = waiting.pop(number, None)
+        row = waiting.pop(number, None)  # (n or 1, rows, *shape of the node)
         if row is None:
             continue
         if kept is not None:
@@ -43,17 +43,17 @@ def backward(
             _receive(waiting, here.inputs[1], row)
         elif isinstance(here.operation, Relu):
             line = relaxations[order[number]]
-            negative = row.clamp(max=0)
-            total = total + dot(negative, line.intercept)
+            negative = row.clamp(max=0)  # as row
+            total = total + dot(negative, line.intercept)  # (n, rows)
             row = (negative * line.high).addcmul_(row.clamp(min=0), line.low)
             if multipliers is not None:
                 row = row + multipliers[order[number]]
         else:
-            flat = row.flatten(0, 1)
+            flat = row.flatten(0, 1)  # (n * rows, *shape)
             total = total + here.operation.offset(flat).reshape(row.shape[:2])
             row = here.operation.pull(flat, net.shape(source)).reshape(*row.shape[:2], *net.shape(source))
         _receive(waiting, source, row)
-    last = waiting[0]
+    last = waiting[0]  # (n or 1, rows, *input_shape)
     if kept is not None:
         kept[0] = last
     return total + dot(last, region.centre[:, None]) - dot(last.abs(), region.radius[:, None])
@@ -65,11 +65,11 @@ def _receive(waiting: dict[int, Tensor], node: int, row: Tensor) -> None:
 
 def dot(rows: Tensor, values: Tensor) -> Tensor:
     """Inner products (n, rows) of rows (n or 1, rows, *shape) with values (n or 1, rows or 1, *shape)."""
-    a, b = rows.flatten(2), values.flatten(2)
+    a, b = rows.flatten(2), values.flatten(2)  # (n or 1, rows, k), (n or 1, rows or 1, k)
     if b.shape[1] > 1:
-        return (a * b).sum(2)
+        return (a * b).sum(2)  # (n, rows)
     if a.shape[0] == 1:
-        return b[:, 0] @ a[0].T
+        return b[:, 0] @ a[0].T  # (n, rows)
     if b.shape[0] == 1:
-        return a @ b[0, 0]
-    return (a @ b.transpose(1, 2))[:, :, 0]
+        return a @ b[0, 0]  # (n, rows)
+    return (a @ b.transpose(1, 2))[:, :, 0]  # (n, rows)

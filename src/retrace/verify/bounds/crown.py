@@ -83,20 +83,20 @@ def _tighten(
     net: Network, number: int, before: list[Bounds], region: Box, given: Bounds, bounder: Bounder
 ) -> Bounds:
     low, high = given
-    open_ = unstable(low, high)
+    open_ = unstable(low, high)  # (n, *shape)
     local = patches(net, number, before, region)
     if local is not None:
         below, above = local.bounds(open_, bounder)
     else:
-        below, above = low.flatten(1).clone(), high.flatten(1).clone()
+        below, above = low.flatten(1).clone(), high.flatten(1).clone()  # (n, k) each
         bound_of = bounder(net, number, before, region)
         together = max(1, BLOCK // (2 * _largest(net) * len(region)))
-        chosen = open_.flatten(1).any(0).nonzero()[:, 0]
+        chosen = open_.flatten(1).any(0).nonzero()[:, 0]  # those that some image leaves open
         for start in range(0, len(chosen), together):
             some = chosen[start : start + together]
-            unit = functional.one_hot(some, below.shape[1]).to(low.dtype)
-            rows = torch.cat([unit, -unit]).reshape(1, -1, *net.shape(number))
-            bound = bound_of(rows)
+            unit = functional.one_hot(some, below.shape[1]).to(low.dtype)  # (some, k)
+            rows = torch.cat([unit, -unit]).reshape(1, -1, *net.shape(number))  # (1, 2 some, *shape)
+            bound = bound_of(rows)  # (n, 2 some)
             below[:, some], above[:, some] = bound[:, : len(some)], -bound[:, len(some) :]
         below, above = below.reshape(low.shape), above.reshape(low.shape)
     # only what this image leaves open, so that no bound depends on the other images of the batch
@@ -124,7 +124,7 @@ def margins(
         known = (
             preactivations(net, region) if intermediate == "crown" else interval.preactivations(net, region)
         )
-    rows = margin_rows(labels, net.classes).to(region.lower.dtype)
+    rows = margin_rows(labels, net.classes).to(region.lower.dtype)  # (n, classes - 1, classes)
     together = max(1, BLOCK // (_largest(net) * rows.shape[1]))
     parts = []
     for some in torch.split(torch.arange(len(region), device=rows.device), together):

@@ -95,9 +95,9 @@ def evaluate(
     `beta` (n, depth) >= 0 are the multipliers of `splits`; then there is one row per box.
     """
     lines, kept = cut(net, node, line), dict[int, Tensor]()
-    multipliers = _multipliers(net, node, line, splits, beta)
-    bound = backward(net, node, rows, lines, region, multipliers=multipliers, kept=kept)
-    example = region.centre[:, None] - region.radius[:, None] * kept[0].sign()
+    multipliers = _multipliers(net, node, line, splits, beta)  # one (n, 1, *shape) a ReLU
+    bound = backward(net, node, rows, lines, region, multipliers=multipliers, kept=kept)  # (n, rows)
+    example = region.centre[:, None] - region.radius[:, None] * kept[0].sign()  # (n, rows, *input_shape)
     relus = [relu for relu in net.relus if relu <= node]
     values = _forward(net, kept, dict(zip(relus, lines, strict=True)), example)
     shape = (*bound.shape, -1)
@@ -127,7 +127,7 @@ def _multipliers(
 ) -> dict[int, Tensor] | None:
     if splits is None or beta is None or not splits.neuron.shape[1]:
         return None
-    extra = torch.zeros_like(line.high)
+    extra = torch.zeros_like(line.high)  # (n, 1, hidden)
     extra[:, 0].scatter_add_(1, splits.neuron, -splits.sign.to(beta.dtype) * beta)
     return dict(enumerate(_parts(net, node, extra)))
 
@@ -142,7 +142,7 @@ def _forward(
         node = net.nodes[number - 1]
         if number not in kept:
             continue
-        given = values[node.inputs[0]]
+        given = values[node.inputs[0]]  # (n, rows, *shape)
         if isinstance(node.operation, Add):
             values[number] = given + values[node.inputs[1]]
         elif isinstance(node.operation, Relu):
@@ -151,6 +151,6 @@ def _forward(
                 kept[number] >= 0, line.low * given, line.high * given + line.intercept
             )
         else:
-            out = node.operation.apply(given.flatten(0, 1))
+            out = node.operation.apply(given.flatten(0, 1))  # (n * rows, *shape)
             values[number] = out.reshape(*given.shape[:2], *out.shape[1:])
     return values

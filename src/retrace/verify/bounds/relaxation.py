@@ -37,7 +37,7 @@ def relax(lower: Tensor, upper: Tensor, alpha: Tensor | None = None) -> Relaxati
     `alpha` (n, rows, *shape) in [0, 1] is the lower slope of unstable neurons, CROWN's choice unless given.
     A neuron with an upper bound of 0 or less is off, one with a lower bound of 0 or more the identity.
     """
-    lower, upper = lower[:, None], upper[:, None]
+    lower, upper = lower[:, None], upper[:, None]  # (n, 1, *shape) each
     open_ = unstable(lower, upper)
     on = (lower >= 0).to(lower.dtype)
     width = torch.where(open_, upper - lower, torch.ones_like(upper))

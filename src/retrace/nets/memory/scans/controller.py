@@ -58,13 +58,13 @@ class Controller:
 
     def step(self, t: int) -> None:
         """Fill c and h after step t."""
-        self.whole[t].addmm_(self.both[t], self.weight)
-        self.two[t].sigmoid_()
-        self.g[t].tanh_()
-        self.o[t].sigmoid_()
-        torch.mul(self.f[t], self.c[t], out=self.c[t + 1]).addcmul_(self.i[t], self.g[t])
-        torch.tanh(self.c[t + 1], out=self.squashed[t])
-        torch.mul(self.o[t], self.squashed[t], out=self.h[t + 1])
+        self.whole[t].addmm_(self.both[t], self.weight)  # (B, 4H)
+        self.two[t].sigmoid_()  # (B, 2H)
+        self.g[t].tanh_()  # (B, H)
+        self.o[t].sigmoid_()  # (B, H)
+        torch.mul(self.f[t], self.c[t], out=self.c[t + 1]).addcmul_(self.i[t], self.g[t])  # (B, H)
+        torch.tanh(self.c[t + 1], out=self.squashed[t])  # (B, H)
+        torch.mul(self.o[t], self.squashed[t], out=self.h[t + 1])  # (B, H)
 
 
 class ControllerBack:
@@ -103,22 +103,22 @@ class ControllerBack:
         self.fourth, self.whole = self.logits[..., 3 * hidden :].unbind(0), self.logits.unbind(0)
         self.both, self.f = self.seen.unbind(0), f.unbind(0)
         self.h, self.read = self.seen[..., :hidden].unbind(0), self.seen[..., hidden:].unbind(0)
-        self.weight = torch.cat([weights.from_h, weights.from_x[:, inputs:]], 1)
+        self.weight = torch.cat([weights.from_h, weights.from_x[:, inputs:]], 1)  # (4H, H + R)
 
     def step(self, t: int) -> None:
         """From the gradients of h and c after step t to those of h, c and read before it."""
-        self.carry.addcmul_(self.h[t + 1], self.through_c[t])
-        torch.mul(self.wide, self.inner[t], out=self.three[t])
-        torch.mul(self.h[t + 1], self.through_o[t], out=self.fourth[t])
-        self.carry.mul_(self.f[t])
-        self.both[t].addmm_(self.whole[t], self.weight)
+        self.carry.addcmul_(self.h[t + 1], self.through_c[t])  # (B, H)
+        torch.mul(self.wide, self.inner[t], out=self.three[t])  # (B, 3, H)
+        torch.mul(self.h[t + 1], self.through_o[t], out=self.fourth[t])  # (B, H)
+        self.carry.mul_(self.f[t])  # (B, H)
+        self.both[t].addmm_(self.whole[t], self.weight)  # (B, H + R)
 
     def finish(self, x: Tensor) -> tuple[Tensor, LstmWeights]:
         """Gradients of x and of the weights: one product each."""
         hidden = self.carry.shape[1]
-        flat = self.logits.view(-1, 4 * hidden)
-        both = flat.t() @ self.tape.seen[:-1].reshape(flat.shape[0], -1)
-        from_x = torch.cat([flat.t() @ x.reshape(flat.shape[0], -1), both[:, hidden:]], 1)
-        bias = flat.sum(0)
-        into_x = (flat @ self.weights.from_x[:, : self.inputs]).view(x.shape)
+        flat = self.logits.view(-1, 4 * hidden)  # (TB, 4H)
+        both = flat.t() @ self.tape.seen[:-1].reshape(flat.shape[0], -1)  # (4H, H + R)
+        from_x = torch.cat([flat.t() @ x.reshape(flat.shape[0], -1), both[:, hidden:]], 1)  # (4H, X + R)
+        bias = flat.sum(0)  # (4H,)
+        into_x = (flat @ self.weights.from_x[:, : self.inputs]).view(x.shape)  # (T, B, X)
         return into_x, LstmWeights(from_x, both[:, :hidden], bias, bias)

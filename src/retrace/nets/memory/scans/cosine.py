@@ -35,12 +35,12 @@ class Cosine:
 
     def scores(self, t: int, memory: Tensor) -> Tensor:
         """(B, K, N) for a memory (B, N, R)."""
-        torch.linalg.vector_norm(memory, 2, 2, out=self.squeezed[t])
-        torch.linalg.vector_norm(self.keys[t], 2, 2, True, out=self.own[t])
-        torch.addcmul(self.epsilon, self.own[t], self.rows[t], out=self.lengths[t])
-        torch.bmm(self.keys[t], memory.transpose(1, 2), out=self.cosine[t])
-        self.cosine[t].div_(self.lengths[t])
-        return self.cosine[t] * self.strengths[t]
+        torch.linalg.vector_norm(memory, 2, 2, out=self.squeezed[t])  # (B, N)
+        torch.linalg.vector_norm(self.keys[t], 2, 2, True, out=self.own[t])  # (B, K, 1)
+        torch.addcmul(self.epsilon, self.own[t], self.rows[t], out=self.lengths[t])  # (B, K, N)
+        torch.bmm(self.keys[t], memory.transpose(1, 2), out=self.cosine[t])  # (B, K, N)
+        self.cosine[t].div_(self.lengths[t])  # (B, K, N)
+        return self.cosine[t] * self.strengths[t]  # (B, K, N)
 
 
 class CosineBack:
@@ -48,21 +48,21 @@ class CosineBack:
 
     def __init__(self, tape: CosineTape, keys: Tensor, strengths: Tensor) -> None:
         self.cosine = tape.cosine.unbind(0)
-        self.slope = (strengths / tape.lengths).unbind(0)
-        self.unit = (keys / tape.own.clamp_min(TINY)).unbind(0)
-        self.rows = tape.rows.transpose(2, 3).unbind(0)
-        self.own = tape.own.transpose(2, 3).unbind(0)
-        self.per_row = tape.rows.clamp_min(TINY).reciprocal_().unbind(0)
+        self.slope = (strengths / tape.lengths).unbind(0)  # T of (B, K, N)
+        self.unit = (keys / tape.own.clamp_min(TINY)).unbind(0)  # T of (B, K, R)
+        self.rows = tape.rows.transpose(2, 3).unbind(0)  # T of (B, N, 1)
+        self.own = tape.own.transpose(2, 3).unbind(0)  # T of (B, 1, K)
+        self.per_row = tape.rows.clamp_min(TINY).reciprocal_().unbind(0)  # T of (B, 1, N)
         self.keys = keys.unbind(0)
 
     def step(self, t: int, grad: Tensor, memory: Tensor, into: Tensor, key: Tensor, strength: Tensor) -> None:
         """grad (B, K, N) of the scores at step t; adds to `into` (B, N, R), the gradient of the memory; sets
         those of the keys (B, K, R) and of the strengths (B, K).
         """
-        torch.sum(grad * self.cosine[t], 2, out=strength)
-        dot = grad * self.slope[t]
+        torch.sum(grad * self.cosine[t], 2, out=strength)  # (B, K)
+        dot = grad * self.slope[t]  # (B, K, N)
         length = dot * self.cosine[t]  # its negative is the gradient of the product of lengths
         torch.sub(torch.bmm(dot, memory), torch.bmm(length, self.rows[t]) * self.unit[t], out=key)
-        into.baddbmm_(dot.transpose(1, 2), self.keys[t])
-        scale = torch.bmm(self.own[t], length).mul_(self.per_row[t])
-        into.addcmul_(memory, scale.transpose(1, 2), value=-1)
+        into.baddbmm_(dot.transpose(1, 2), self.keys[t])  # (B, N, R)
+        scale = torch.bmm(self.own[t], length).mul_(self.per_row[t])  # (B, 1, N)
+        into.addcmul_(memory, scale.transpose(1, 2), value=-1)  # (B, N, R)

@@ -75,36 +75,36 @@ class Address:
         self.flat_score = score.view(steps, batch * slots).unbind(0)
         self.vector, self.keys = weights.vector.view(-1), weights.keys
         self.row, self.use = weights.row.t().contiguous(), weights.use.t().contiguous()
-        self.slots = (memory @ self.row).add_(self.keys)
+        self.slots = (memory @ self.row).add_(self.keys)  # (B, N, I)
         self.columns, self.rows = self.slots.unbind(1), self.slots.view(batch * slots, inner)
-        self.first = torch.arange(batch, device=memory.device) * slots
+        self.first = torch.arange(batch, device=memory.device) * slots  # (B,)
         self.at: list[Tensor] = []
 
     def pick(self, t: int, logits: Tensor, out: Tensor) -> None:
         """From the layer's part of input and hidden state (B, I) to flat rows (B,) of the memory."""
-        torch.linalg.vector_norm(self.usage[t], 2, 1, True, out=self.used[t]).clamp_min_(SMALL)
-        torch.div(self.usage[t], self.used[t], out=self.unit[t])
-        logits.addmm_(self.unit[t], self.use)
-        torch.add(self.slots, logits.unsqueeze(1), out=self.inner[t]).tanh_()
-        score = self.score[t]
-        torch.mv(self.tall[t], self.vector, out=self.flat_score[t])
+        torch.linalg.vector_norm(self.usage[t], 2, 1, True, out=self.used[t]).clamp_min_(SMALL)  # (B, 1)
+        torch.div(self.usage[t], self.used[t], out=self.unit[t])  # (B, N)
+        logits.addmm_(self.unit[t], self.use)  # (B, I)
+        torch.add(self.slots, logits.unsqueeze(1), out=self.inner[t]).tanh_()  # (B, N, I)
+        score = self.score[t]  # (B, N)
+        torch.mv(self.tall[t], self.vector, out=self.flat_score[t])  # (BN,)
         score.sub_(self.last[t], alpha=PENALTY)
-        torch.linalg.vector_norm(score, 2, 1, True, out=self.length[t]).clamp_min_(SMALL)
+        torch.linalg.vector_norm(score, 2, 1, True, out=self.length[t]).clamp_min_(SMALL)  # (B, 1)
         score.div_(self.length[t])
-        noisy = score if self.clear else self.noisy[t].add_(score)
-        at = noisy.argmax(1, True)
+        noisy = score if self.clear else self.noisy[t].add_(score)  # (B, N)
+        at = noisy.argmax(1, True)  # (B, 1)
         self.last[t + 1].scatter_(1, at, 1.0)
-        torch.add(self.usage[t], self.last[t + 1], out=self.usage[t + 1])
+        torch.add(self.usage[t], self.last[t + 1], out=self.usage[t + 1])  # (B, N)
         self.at.append(at.squeeze(1))
-        torch.add(self.at[t], self.first, out=out)
+        torch.add(self.at[t], self.first, out=out)  # (B,)
 
     def wrote(self, t: int, what: Tensor) -> None:
         """Step t wrote `what` (B, R): to the next slot while the memory fills, then where it read."""
         slot = self.before + t
         if slot < len(self.columns):
-            self.columns[slot].copy_(torch.addmm(self.keys[slot], what, self.row))
+            self.columns[slot].copy_(torch.addmm(self.keys[slot], what, self.row))  # (B, I)
         else:
-            new = torch.addmm(self.keys[self.at[t]], what, self.row)
+            new = torch.addmm(self.keys[self.at[t]], what, self.row)  # (B, I)
             self.rows.index_copy_(0, self.at[t] + self.first, new)
 
 
@@ -139,14 +139,14 @@ class AddressBack:
         self.through = self.usage + grads[2] if grads[2] is not None else self.usage.clone()
         self.last = self.through - self.usage
         self.slots = ends[0].new_zeros(batch, slots, inner)  # gradient of Address.slots
-        self.keys = weights.keys.new_zeros(slots, inner)
+        self.keys = weights.keys.new_zeros(slots, inner)  # (N, I)
         self.columns = [part.unbind(1) for part in (self.memory, self.grad, self.slots)]
         self.rows = [part.view(batch * slots, -1) for part in (self.memory, self.grad, self.slots)]
         steps = len(self.chosen)
         new = ends[0].new_empty
         self.raw, self.common, self.wrote = (new(steps, batch, n) for n in (slots, inner, inner))
         self.each = [part.unbind(0) for part in (self.raw, self.common, self.wrote)]
-        self.softmax = torch.softmax(kappa * tape.noisy, 2).unbind(0)
+        self.softmax = torch.softmax(kappa * tape.noisy, 2).unbind(0)  # T of (B, N)
         self.inner, self.score, self.unit = tape.inner.unbind(0), tape.score.unbind(0), tape.unit.unbind(0)
         self.scale, self.used = (kappa / tape.length).unbind(0), tape.used.unbind(0)
         self.wide, self.slope = weights.vector.view(-1).expand(batch, slots, inner), new(batch, slots, inner)
@@ -178,33 +178,33 @@ class AddressBack:
     def reading(self, t: int, r: Tensor, out: Tensor) -> None:
         """Pass the gradient `r` (B, R) of what step t read on; the layer's part goes into `out` (B, I)."""
         raw, common = self.each[0][t], self.each[1][t]
-        weight = torch.baddbmm(self.through.unsqueeze(2), self.memory, r.unsqueeze(2)).squeeze(2)
+        weight = torch.baddbmm(self.through.unsqueeze(2), self.memory, r.unsqueeze(2)).squeeze(2)  # (B, N)
         self.rows[1].index_add_(0, self.chosen[t], r)
         score = self.score[t]
-        unit = torch._softmax_backward_data(weight, self.softmax[t], 1, weight.dtype)
+        unit = torch._softmax_backward_data(weight, self.softmax[t], 1, weight.dtype)  # (B, N)
         unit.addcmul_(score, (unit * score).sum(1, True), value=-1)
-        torch.mul(unit, self.scale[t], out=raw)
-        torch.ops.aten.tanh_backward.grad_input(self.wide, self.inner[t], grad_input=self.slope)
-        torch.bmm(raw.unsqueeze(1), self.slope, out=common.unsqueeze(1))
-        self.slots.addcmul_(raw.unsqueeze(2), self.slope)
+        torch.mul(unit, self.scale[t], out=raw)  # (B, N)
+        torch.ops.aten.tanh_backward.grad_input(self.wide, self.inner[t], grad_input=self.slope)  # (B, N, I)
+        torch.bmm(raw.unsqueeze(1), self.slope, out=common.unsqueeze(1))  # (B, 1, I)
+        self.slots.addcmul_(raw.unsqueeze(2), self.slope)  # (B, N, I)
         out.copy_(common)
-        use = common @ self.weights.use
+        use = common @ self.weights.use  # (B, N)
         use.addcmul_(self.unit[t], (use * self.unit[t]).sum(1, True), value=-1)
-        self.usage.addcdiv_(use, self.used[t])
-        torch.mul(raw, -PENALTY, out=self.last)
-        torch.add(self.usage, self.last, out=self.through)
+        self.usage.addcdiv_(use, self.used[t])  # (B, N)
+        torch.mul(raw, -PENALTY, out=self.last)  # (B, N)
+        torch.add(self.usage, self.last, out=self.through)  # (B, N)
 
     def finish(self) -> tuple[Tensor, Tensor, Tensor, AddressWeights]:
         """Gradients of first memory, usage and read weights, and of the weights."""
         inner = self.slots.shape[2]
-        first = self.slots.view(-1, inner)
-        written = torch.stack(self.written).view(-1, self.grad.shape[2])
-        row = self.wrote.view(-1, inner).t() @ written
+        first = self.slots.view(-1, inner)  # (BN, I)
+        written = torch.stack(self.written).view(-1, self.grad.shape[2])  # (TB, R)
+        row = self.wrote.view(-1, inner).t() @ written  # (I, R)
         row.addmm_(first.t(), self.begin.reshape(-1, self.grad.shape[2]))
-        self.keys += self.slots.sum(0)
-        use = self.common.view(-1, inner).t() @ self.tape.unit.view(-1, self.count)
-        vector = (self.raw.view(1, -1) @ self.tape.inner.view(-1, inner)).t()
-        memory = self.grad + self.slots @ self.weights.row
+        self.keys += self.slots.sum(0)  # (N, I)
+        use = self.common.view(-1, inner).t() @ self.tape.unit.view(-1, self.count)  # (I, N)
+        vector = (self.raw.view(1, -1) @ self.tape.inner.view(-1, inner)).t()  # (I, 1)
+        memory = self.grad + self.slots @ self.weights.row  # (B, N, R)
         return memory, self.usage, self.last, AddressWeights(self.keys, row, use, vector)
 
 
