@@ -72,10 +72,17 @@ def params_model(study: str) -> type[BaseModel]:
     return model
 
 
-def chosen_studies(config: Config) -> list[Study]:
-    """The studies a run covers, in alphabetical order."""
-    names = known_studies() if config.studies == "all" else sorted(set(config.studies))
-    return [load_study(name) for name in names]
+def chosen_studies(config: Config, root: Path) -> list[Study]:
+    """The studies a run covers, in alphabetical order; of all, those whose sheet has the scale."""
+    if config.studies != "all":
+        return [load_study(name) for name in sorted(set(config.studies))]
+    studies = [load_study(name) for name in known_studies()]
+    return [study for study in studies if config.scale in scales_of(study, root)]
+
+
+def scales_of(study: Study, root: Path) -> list[Scale]:
+    """The scales that the study's sheet has, in the sheet's order."""
+    return list(_read(study, root).scales)
 
 
 def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
@@ -84,10 +91,7 @@ def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
     Raises RetraceError naming the sheet, the cell and the key that does not fit, or a stage whose parameters
     no cell has.
     """
-    place = f"config/studies/{study.name}.yaml"
-    sheet = validate(Sheet, read_yaml(root / place, place), place)
-    if sheet.study != study.name:
-        raise RetraceError(f"{place}: says study {sheet.study!r}; expected {study.name!r}")
+    place, sheet = _place(study), _read(study, root)
     if scale not in sheet.scales:
         raise RetraceError(f"{place}: no scale {scale!r}{did_you_mean(scale, sheet.scales)}")
     rows = sheet.scales[scale]  # type: ignore[index]
@@ -105,3 +109,15 @@ def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
         params = validate(model, {**sheet.base, **rows.base, **own}, f"{place}: scales.{scale}.cells.{name}")
         cells.append(Cell(name, params.model_dump(mode="json"), tuple(rows.seeds)))
     return cells
+
+
+def _place(study: Study) -> str:
+    return f"config/studies/{study.name}.yaml"
+
+
+def _read(study: Study, root: Path) -> Sheet:
+    place = _place(study)
+    sheet = validate(Sheet, read_yaml(root / place, place), place)
+    if sheet.study != study.name:
+        raise RetraceError(f"{place}: says study {sheet.study!r}; expected {study.name!r}")
+    return sheet

@@ -53,6 +53,14 @@ def test_editors_know_its_sheet_and_claims(made):
         editor_schemas.check(clone.root / name)
 
 
+def test_a_study_without_the_larger_scales_stops_no_command_for_all(made):
+    clone, _ = made  # it holds the dummy, too, which has only smoke and laptop
+    collected = clone.call(sys.executable, "-m", "retrace", "gc", "--dry-run")
+    assert collected.returncode == 0, collected.stderr
+    refused = clone.snakemake("-n", config=("scale=gpu", "studies=dummy"))
+    assert "config/studies/dummy.yaml: no scale 'gpu' (known: laptop, smoke)" in refused.stderr
+
+
 def test_its_own_test_passes(made):
     clone, _ = made
     # by its path: the rest of the tests is not in the clone

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def refusal(raw):
     with pytest.raises(RetraceError) as caught:
-        chosen_studies(load_config(raw))
+        chosen_studies(load_config(raw), ROOT)
     line = str(caught.value)
     assert "\n" not in line
     return line
@@ -27,12 +27,12 @@ def refusal(raw):
 def test_nothing_given_is_the_laptop_run_of_everything():
     config = load_config({})
     assert (config.scale, config.studies, config.download) == ("laptop", "all", False)
-    assert [study.name for study in chosen_studies(config)] == known_studies()
+    assert [study.name for study in chosen_studies(config, ROOT)] == known_studies()
 
 
 @pytest.mark.parametrize("studies", ["reuse", ["reuse"], ["reuse", "reuse"]])
 def test_one_study_can_be_named_with_or_without_a_list(studies):
-    assert [study.name for study in chosen_studies(load_config({"studies": studies}))] == ["reuse"]
+    assert [study.name for study in chosen_studies(load_config({"studies": studies}), ROOT)] == ["reuse"]
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def _task(study: Study, stage: Stage, cell: Cell, recipe: dict[str, Any], done: 
 
 def plan_all(config: Config, root: Path) -> dict[str, StudyPlan]:
     """The plans of the chosen studies by name."""
-    return {study.name: plan_study(study, config, root) for study in chosen_studies(config)}
+    return {study.name: plan_study(study, config, root) for study in chosen_studies(config, root)}
 
 
 def screen(tasks: Iterable[Task], root: Path) -> Iterator[str]:

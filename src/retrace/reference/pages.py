@@ -7,8 +7,7 @@ from typing import Any
 
 from retrace.claims.load import load_claims
 from retrace.claims.model import Claim
-from retrace.config import SCALES
-from retrace.sheet import known_studies, load_cells, load_study
+from retrace.sheet import known_studies, load_cells, load_study, scales_of
 from retrace.study import Study
 
 
@@ -44,7 +43,7 @@ def page(study: Study, paper: str, root: Path) -> str:
         "| scale | cells | seeds |",
         "| --- | --- | --- |",
     ]
-    for scale in SCALES:
+    for scale in scales_of(study, root):
         cells = load_cells(study, scale, root)
         lines.append(f"| {scale} | {', '.join(cell.name for cell in cells)} | {len(cells[0].seeds)} |")
     return "\n".join(lines) + "\n"
