@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
@@ -63,11 +64,17 @@ def copy(place: Path) -> None:
     shutil.copytree(ROOT / "data" / "raw", place / "data" / "raw", dirs_exist_ok=True)
 
 
-def timed(place: Path, words: list[str]) -> tuple[float, float, float]:
-    """Wall time, CPU time with all children, CPU time of Snakemake's main process (read twice a second)."""
+def timed(place: Path, words: list[str], said: Path | None = None) -> tuple[float, float, float]:
+    """Wall time, CPU time with all children, CPU time of Snakemake's main process (read twice a second).
+
+    What it prints goes to the file `said`, if one is given.
+    """
     environment = {**os.environ, "PYTHONPATH": str(place / "src")}
     before, start, own = os.times(), time.perf_counter(), 0.0
-    with psutil.Popen(["snakemake", *words], cwd=place, env=environment) as process:
+    with (
+        said.open("w") if said else nullcontext() as out,
+        psutil.Popen(["snakemake", *words], cwd=place, env=environment, stdout=out, stderr=out) as process,
+    ):
         while process.poll() is None:
             used = process.cpu_times()
             own = max(own, used.user + used.system)

@@ -1,47 +1,50 @@
-"""The one door between the workflow and the library: `python -m retrace.job SPEC`.
+"""The one door between the workflow and the library: `python -m retrace.job <<< SPEC`.
 
-Every rule's shell line calls it with one canonical JSON text. It fixes the thread counts before any
-numerical library loads, builds a frozen job from the text and hands it to the verb.
+Every rule's shell line calls it with one canonical JSON text (`retrace.jobs`) on standard input. It fixes the
+thread counts before any numerical library loads and hands the frozen job of the text to its verb.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
 from retrace.errors import RetraceError
+from retrace.jobs import Context, DrawJob, Job, JudgeJob, PublishJob, ReportJob, StageJob, read_job
 from retrace.recipe import code_digest
 
 
 def main(text: str, root: Path) -> int:
     """Run the job of a spec; 0 when done, 1 after a one-line error."""
-    spec: dict[str, Any] = json.loads(text)
-    _limit_threads(spec["context"])
     try:
-        _dispatch(spec, root)
+        job = read_job(text)
     except RetraceError as error:
-        print(f"retrace: {spec['label']}: {error}", file=sys.stderr)
+        print(f"retrace: {error}", file=sys.stderr)
+        return 1
+    _limit_threads(job.context)
+    try:
+        _dispatch(job, root)
+    except RetraceError as error:
+        print(f"retrace: {job.label}: {error}", file=sys.stderr)
         return 1
     except MemoryError:
-        print(f"retrace: {spec['label']}: out of memory; run fewer jobs at once (--cores 1)", file=sys.stderr)
+        print(f"retrace: {job.label}: out of memory; run fewer jobs at once (--cores 1)", file=sys.stderr)
         return 1
     except Exception as error:
         traceback.print_exc()
-        print(f"retrace: {spec['label']}: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"retrace: {job.label}: unexpected {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _limit_threads(context: dict[str, Any]) -> None:
+def _limit_threads(context: Context) -> None:
     # one thread a job: two jobs of one thread beat one job of two; passive waits spare a busy machine
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(context.get("threads", 1))
+        os.environ[name] = str(context.threads)
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-    os.environ["RETRACE_DEVICE"] = context.get("device", "cpu")
+    os.environ["RETRACE_DEVICE"] = context.device
 
 
 def check_code(planned: dict[str, str]) -> None:
@@ -51,32 +54,32 @@ def check_code(planned: dict[str, str]) -> None:
             raise RetraceError(f"{module} changed since this run was planned; start the run again")
 
 
-def _dispatch(spec: dict[str, Any], root: Path) -> None:
+def _dispatch(job: Job, root: Path) -> None:
     # imported here so that a drawing job never pays for the meter, nor a stage for matplotlib
-    verb = spec.pop("verb")
-    if "code" in spec:
-        check_code(spec["code"])
-    if verb == "judge":
-        from retrace.verbs import judge
+    if isinstance(job, JudgeJob | DrawJob | ReportJob):
+        check_code(job.code)
+    match job:
+        case StageJob():
+            from retrace.verbs import stage
 
-        judge.run(spec, root)
-    elif verb == "draw":
-        from retrace.verbs import draw
+            stage.run(job, root)
+        case JudgeJob():
+            from retrace.verbs import judge
 
-        draw.run(spec, root)
-    elif verb == "report":
-        from retrace.verbs import report
+            judge.run(job, root)
+        case DrawJob():
+            from retrace.verbs import draw
 
-        report.run(spec, root)
-    elif verb == "publish":
-        from retrace.verbs import publish
+            draw.run(job, root)
+        case ReportJob():
+            from retrace.verbs import report
 
-        publish.run(spec, root)
-    else:
-        from retrace.verbs import stage
+            report.run(job, root)
+        case PublishJob():
+            from retrace.verbs import publish
 
-        stage.run(stage.StageJob(verb=verb, **spec), root)
+            publish.run(job, root)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path.cwd()))
+    sys.exit(main(sys.argv[1] if sys.argv[1:] else sys.stdin.read(), Path.cwd()))

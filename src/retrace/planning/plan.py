@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
@@ -13,7 +14,9 @@ from retrace.config import Config
 from retrace.data import sets
 from retrace.errors import RetraceError
 from retrace.files import check, set_aside
-from retrace.recipe import canonical, code_digest, recipe_key
+from retrace.jobs import Context, StageJob
+from retrace.planning.known import Known
+from retrace.recipe import recipe_key
 from retrace.records.evidence import read_record
 from retrace.sheet import GROUP, Cell, chosen_studies, load_cells
 from retrace.study import Stage, Study
@@ -70,26 +73,19 @@ class Task:
         """The files that are kept and versioned: evidence and its arrays."""
         return [path for kind, path in self.outputs.items() if kind != "scratch"]
 
-    @property
-    def inputs(self) -> list[str]:
-        """Every file of the tasks it needs."""
-        return [path for need in self.needs.values() for path in need.outputs.values()]
-
-    def spec(self, context: dict[str, Any]) -> str:
-        """The canonical JSON a job is started with."""
-        return canonical(
-            {
-                "verb": self.stage.verb,
-                "study": self.study,
-                "label": self.label,
-                "seed": self.seed or 0,
-                "params": self.params,
-                "reads": {name: self.params[name] for name in self.stage.reads},
-                "recipe": self.recipe,
-                "needs": {verb: need.outputs for verb, need in self.needs.items()},
-                "out": self.outputs,
-                "context": context,
-            }
+    def job(self, context: Context) -> StageJob:
+        """What its job is told."""
+        return StageJob(
+            label=self.label,
+            context=context,
+            study=self.study,
+            verb=self.stage.verb,
+            seed=self.seed or 0,
+            params=self.params,
+            reads={name: self.params[name] for name in self.stage.reads},
+            recipe=self.recipe,
+            needs={verb: need.outputs for verb, need in self.needs.items()},
+            out=self.outputs,
         )
 
 
@@ -116,21 +112,20 @@ class StudyPlan:
         return [task for task in self.tasks.values() if task.stage.verb == verb]
 
 
-def plan_study(study: Study, config: Config, root: Path) -> StudyPlan:
+def plan_study(study: Study, config: Config, root: Path, known: Known | None = None) -> StudyPlan:
     """All tasks of a study at the configured scale, each once, needed tasks first."""
     plan = StudyPlan(study)
-    codes = {stage.verb: code_digest(_module(study, stage)) for stage in study.stages}
-    data = cache(partial(sets.fingerprint, root, config.datasets))
+    known = known or Known(root)
+    content = cache(partial(sets.fingerprint, root, config.datasets))
     for cell in load_cells(study, config.scale, root):
         for seed in cell.seeds:
             tasks: dict[str, Task] = {}
             for stage in study.stages:
-                recipe = _recipe(study, stage, cell, seed, tasks)
-                recipe["code"] = codes[stage.verb]
-                if stage.reads:
-                    names = {p: cell.params[p] for p in stage.reads if cell.params[p]}
-                    recipe["data"] = {p: data(name) for p, name in names.items()}
-                    recipe["reader"] = {p: code_digest(sets.reader(name)) for p, name in names.items()}
+                names = {param: cell.params[param] for param in stage.reads if cell.params[param]}
+                data = {param: content(name) for param, name in names.items()}
+                readers = {param: known.code(sets.reader(name)) for param, name in names.items()}
+                read = {"data": data, "reader": readers} if stage.reads else {}
+                recipe = _recipe(study, stage, cell, seed, known.code(_module(study, stage)), read, tasks)
                 task = _task(study, stage, cell, recipe, tasks)
                 tasks[stage.verb] = plan.tasks.setdefault(task.key, task)
             plan.rows.append(Row(cell.name, seed, cell.params, tasks))
@@ -141,13 +136,17 @@ def _module(study: Study, stage: Stage) -> str:
     return f"retrace.studies.{study.name}.{stage.verb}"
 
 
-def _recipe(study: Study, stage: Stage, cell: Cell, seed: int, done: dict[str, Task]) -> dict[str, Any]:
+def _recipe(
+    study: Study, stage: Stage, cell: Cell, seed: int, code: str, read: dict[str, Any], done: dict[str, Task]
+) -> dict[str, Any]:
     return {
         "module": _module(study, stage),
         "version": stage.version,
         "params": {name: cell.params[name] for name in stage.uses},
         "seed": seed if stage.seeded else None,
         "needs": {verb: done[verb].key for verb in stage.needs},
+        "code": code,
+        **read,
     }
 
 
@@ -161,20 +160,23 @@ def _task(study: Study, stage: Stage, cell: Cell, recipe: dict[str, Any], done: 
     return Task(study.name, stage, group, recipe["seed"], recipe["params"], recipe, needs)
 
 
-def plan_all(config: Config, root: Path) -> dict[str, StudyPlan]:
+def plan_all(config: Config, root: Path, known: Known | None = None) -> dict[str, StudyPlan]:
     """The plans of the chosen studies by name."""
-    return {study.name: plan_study(study, config, root) for study in chosen_studies(config, root)}
+    known = known or Known(root)
+    return {study.name: plan_study(study, config, root, known) for study in chosen_studies(config, root)}
 
 
-def screen(tasks: Iterable[Task], root: Path) -> Iterator[str]:
+def screen(tasks: Iterable[Task], root: Path, known: Known) -> Iterator[str]:
     """Set aside evidence and arrays that are damaged or misnamed, so that they are made again.
 
-    Yields a line for each.
+    Files that were whole and have not changed since (`Known`) are not read again. Yields a line for each
+    that is set aside.
     """
     for task in tasks:
         path = root / task.evidence
-        if not path.exists():
+        if not path.exists() or known.is_whole(task.lasting):
             continue
+        began = time.time()
         try:
             record = read_record(path)
             if recipe_key(record["recipe"]) != task.key:
@@ -189,3 +191,5 @@ def screen(tasks: Iterable[Task], root: Path) -> Iterator[str]:
                 check(arrays, record["files"]["arrays"])
             except RetraceError as error:
                 yield str(error).removeprefix(str(root) + "/")
+                continue
+        known.found_whole(task.lasting, began)

@@ -4,38 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from retrace.claims.load import load_claims
 from retrace.claims.model import PaperClaims
 from retrace.config import Config
 from retrace.errors import RetraceError
+from retrace.jobs import (
+    Context,
+    DrawJob,
+    JudgeJob,
+    MeterSettings,
+    ProductJob,
+    PublishJob,
+    ReportJob,
+    RowFiles,
+)
+from retrace.planning.known import Known
 from retrace.planning.plan import Row, StudyPlan
-from retrace.recipe import canonical, code_digest, file_digest, recipe_key
+from retrace.recipe import file_digest, recipe_key
 from retrace.study import Figure
+
+J = TypeVar("J", bound=ProductJob, covariant=True)
 
 
 @dataclass(frozen=True)
-class Product:
-    """A keyed product of one verb (judge, draw or report) with the files it reads and leaves."""
+class Product(Generic[J]):
+    """A keyed product (verdict, figures, report or publication): what it is made of and its job."""
 
-    verb: str
     name: str
     recipe: dict[str, Any]
     inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    details: dict[str, Any]
+    job: J
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The recipe key."""
         return recipe_key(self.recipe)
 
-    def spec(self, context: dict[str, Any]) -> str:
-        """The canonical JSON a job is started with."""
-        body = {"verb": self.verb, "name": self.name, "label": f"{self.verb} {self.name}", "key": self.key}
-        return canonical({**body, "out": list(self.outputs), **self.details, "context": context})
+    @property
+    def outputs(self) -> list[str]:
+        """The files it leaves."""
+        return self.job.out
+
+
+def context(config: Config, device: str) -> Context:
+    """What every job is told of where and how to run."""
+    carbon = config.carbon
+    meter = MeterSettings(carbon.country, carbon.factor_kg_per_kwh, carbon.cpu_watts, carbon.ram_watts)
+    return Context(device, 1, config.datasets, config.download, meter)
 
 
 def figures_of(plan: StudyPlan, paper: str) -> list[Figure]:
@@ -44,40 +63,40 @@ def figures_of(plan: StudyPlan, paper: str) -> list[Figure]:
     return [figure for figure in plan.study.figures if figure.paper == paper] + [strip]
 
 
-def _code(*modules: str) -> dict[str, str]:
-    return {module: code_digest(module) for module in modules}
+def _code(known: Known, *modules: str) -> dict[str, str]:
+    return {module: known.code(module) for module in modules}
 
 
-def judge(plan: StudyPlan, paper: str, config: Config, root: Path) -> Product:
+def judge(plan: StudyPlan, paper: str, config: Config, root: Path, known: Known) -> Product[JudgeJob]:
     """The verdicts of one paper, from the rows its claims speak of."""
     claims = load_claims(root / "claims" / f"{paper}.yaml")
     rows = _rows_for(plan, claims)
     tasks = {task.key: task for row in rows for task in row.tasks.values()}
-    figures = [{"name": f.name, "caption": f.caption} for f in figures_of(plan, paper)]
-    recipe = {
+    recipe: dict[str, Any] = {
         "verb": "judge",
         "paper": paper,
         "scale": config.scale,
         "claims": claims.model_dump(mode="json"),
-        "code": _code("retrace.verbs.judge", f"retrace.studies.{plan.study.name}.table"),
+        "code": _code(known, "retrace.verbs.judge", f"retrace.studies.{plan.study.name}.table"),
         # all parameters: the table may use one that no stage does
         "rows": [[row.cell, row.seed, row.params, {v: t.key for v, t in row.tasks.items()}] for row in rows],
-        "figures": figures,
+        "figures": [{"name": f.name, "caption": f.caption} for f in figures_of(plan, paper)],
     }
-    key = recipe_key(recipe)
-    listed = [[row.cell, row.seed, {v: t.evidence for v, t in row.tasks.items()}] for row in rows]
-    details = {
-        "paper": paper,
-        "study": plan.study.name,
-        "scale": config.scale,
-        "claims": recipe["claims"],
-        "code": recipe["code"],
-        "cells": {row.cell: row.params for row in rows},
-        "rows": listed,
-        "figures": figures,
-    }
+    job = JudgeJob(
+        label=f"judge {paper}",
+        context=context(config, "cpu"),
+        paper=paper,
+        study=plan.study.name,
+        scale=config.scale,
+        cells={row.cell: row.params for row in rows},
+        rows=[RowFiles(row.cell, row.seed, {v: t.evidence for v, t in row.tasks.items()}) for row in rows],
+        figures=recipe["figures"],
+        code=recipe["code"],
+        claims=recipe["claims"],
+        out=[f"results/judge/{paper}-{recipe_key(recipe)}.json"],
+    )
     inputs = tuple(path for task in tasks.values() for path in task.lasting)
-    return Product("judge", paper, recipe, inputs, (f"results/judge/{paper}-{key}.json",), details)
+    return Product(paper, recipe, inputs, job)
 
 
 def _rows_for(plan: StudyPlan, claims: PaperClaims) -> list[Row]:
@@ -97,64 +116,75 @@ def _rows_for(plan: StudyPlan, claims: PaperClaims) -> list[Row]:
     return [row for row in plan.rows if any(fnmatchcase(name(row), pattern) for pattern in patterns)]
 
 
-def draw(plan: StudyPlan, verdict: Product) -> Product:
+def draw(plan: StudyPlan, verdict: Product[JudgeJob], known: Known) -> Product[DrawJob]:
     """The figures of one paper (SVG and PNG each)."""
-    paper = verdict.name
-    recipe = {
+    paper, judged = verdict.name, verdict.job
+    recipe: dict[str, Any] = {
         "verb": "draw",
         "judge": verdict.key,
-        "code": _code("retrace.verbs.draw", f"retrace.studies.{plan.study.name}.figures.draw"),
+        "code": _code(known, "retrace.verbs.draw", f"retrace.studies.{plan.study.name}.figures.draw"),
     }
-    key = recipe_key(recipe)
-    outputs = tuple(
-        f"results/draw/{paper}-{key}/{figure.name}.{suffix}"
-        for figure in figures_of(plan, paper)
-        for suffix in ("svg", "png")
+    folder = f"results/draw/{paper}-{recipe_key(recipe)}"
+    job = DrawJob(
+        label=f"draw {paper}",
+        context=judged.context,
+        paper=paper,
+        study=judged.study,
+        scale=judged.scale,
+        cells=judged.cells,
+        rows=judged.rows,
+        figures=judged.figures,
+        code=recipe["code"],
+        verdict=verdict.outputs[0],
+        out=[f"{folder}/{figure['name']}.{suffix}" for figure in judged.figures for suffix in ("svg", "png")],
     )
-    details = {
-        **{name: verdict.details[name] for name in ("paper", "study", "scale", "cells", "rows", "figures")},
-        "code": recipe["code"],
-        "verdict": verdict.outputs[0],
-    }
-    return Product("draw", paper, recipe, (*verdict.inputs, *verdict.outputs), outputs, details)
+    # the verdict alone: whatever makes evidence again makes it again, too
+    return Product(paper, recipe, tuple(verdict.outputs), job)
 
 
-def report(judged: list[Product], drawn: list[Product], config: Config) -> Product:
+def report(
+    judged: list[Product[JudgeJob]], drawn: list[Product[DrawJob]], config: Config, known: Known
+) -> Product[ReportJob]:
     """The self-contained page and the verdict table over all chosen studies."""
     template = Path(__file__).parents[1] / "report"
-    recipe = {
+    made: list[Product[Any]] = [*judged, *drawn]
+    recipe: dict[str, Any] = {
         "verb": "report",
         "scale": config.scale,
-        "code": _code("retrace.verbs.report"),
+        "code": _code(known, "retrace.verbs.report"),
         "templates": {path.name: file_digest(path) for path in sorted(template.glob("*.j2"))},
-        "needs": [product.key for product in [*judged, *drawn]],
+        "needs": [product.key for product in made],
     }
-    key = recipe_key(recipe)
-    outputs = (f"results/report/{config.scale}-{key}.html", f"results/report/{config.scale}-{key}.csv")
-    details = {
-        "scale": config.scale,
-        "code": recipe["code"],
-        "verdicts": [product.outputs[0] for product in judged],
-        "figures": {product.name: list(product.outputs) for product in drawn},
-    }
-    inputs = tuple(path for product in [*judged, *drawn] for path in product.outputs)
-    return Product("report", config.scale, recipe, inputs, outputs, details)
+    stem = f"results/report/{config.scale}-{recipe_key(recipe)}"
+    job = ReportJob(
+        label=f"report {config.scale}",
+        context=context(config, "cpu"),
+        scale=config.scale,
+        verdicts=[product.outputs[0] for product in judged],
+        figures={product.name: product.outputs for product in drawn},
+        code=recipe["code"],
+        out=[f"{stem}.html", f"{stem}.csv"],
+    )
+    return Product(config.scale, recipe, tuple(path for product in made for path in product.outputs), job)
 
 
-def publish(product: Product, scale: str) -> Product:
+def publish(product: Product[Any], scale: str) -> Product[PublishJob]:
     """Copies of a product under the names that people know, and a stamp that they are this product's."""
     home = "results" if scale == "laptop" else f"results/{scale}"
     figures = "figures" if scale == "laptop" else f"results/{scale}/figures"
     copies = {path: _known_name(product, path, home, figures) for path in product.outputs}
     recipe = {"verb": "publish", "of": product.key, "copies": copies}
-    name = "report" if product.verb == "report" else f"{product.name}-{product.verb}"
+    verb = product.recipe["verb"]
+    name = "report" if verb == "report" else f"{product.name}-{verb}"
     stamp = f"results/published/{scale}/{name}-{recipe_key(recipe)}"
-    return Product("publish", name, recipe, product.outputs, (stamp,), {"copies": copies})
+    job = PublishJob(f"publish {name}", product.job.context, [stamp], copies)
+    return Product(name, recipe, tuple(product.outputs), job)
 
 
-def _known_name(product: Product, path: str, home: str, figures: str) -> str:
-    if product.verb == "draw":
+def _known_name(product: Product[Any], path: str, home: str, figures: str) -> str:
+    verb = product.recipe["verb"]
+    if verb == "draw":
         return f"{figures}/{product.name}/{Path(path).name}"
-    if product.verb == "judge":
+    if verb == "judge":
         return f"{home}/verdicts/{product.name}.json"
     return f"{home}/report.html" if path.endswith(".html") else f"{home}/verdicts.csv"

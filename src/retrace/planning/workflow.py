@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +14,13 @@ from retrace.claims.sealed import read_verdict, read_verdicts
 from retrace.config import Config, load_config
 from retrace.errors import RetraceError, did_you_mean
 from retrace.files import set_aside
+from retrace.garbage import uncollected
+from retrace.jobs import DrawJob, JudgeJob, ProductJob, PublishJob, ReportJob, write_job
 from retrace.planning import products
+from retrace.planning.known import Known
 from retrace.planning.plan import StudyPlan, Task, plan_all, screen
 from retrace.planning.preflight import check_scale_runs
-from retrace.planning.products import Product
+from retrace.planning.products import Product, context
 from retrace.recipe import file_digest
 from retrace.records import store
 from retrace.study import VERBS
@@ -29,15 +33,20 @@ class Workflow:
     root: Path
     config: Config
     plans: dict[str, StudyPlan]
-    judged: dict[str, Product]
-    drawn: dict[str, Product]
-    report: Product
-    published: dict[str, Product]
-    _by_key: dict[str, Product] = field(init=False)
+    judged: dict[str, Product[JudgeJob]]
+    drawn: dict[str, Product[DrawJob]]
+    report: Product[ReportJob]
+    published: dict[str, Product[PublishJob]]
+    _by_key: dict[str, Product[ProductJob]] = field(init=False)
     _tasks: dict[str, Task] = field(init=False)
 
     def __post_init__(self) -> None:
-        made = [*self.judged.values(), *self.drawn.values(), self.report, *self.published.values()]
+        made: list[Product[ProductJob]] = [
+            *self.judged.values(),
+            *self.drawn.values(),
+            self.report,
+            *self.published.values(),
+        ]
         self._by_key = {product.key: product for product in made}
         self._tasks = {key: task for plan in self.plans.values() for key, task in plan.tasks.items()}
 
@@ -50,14 +59,17 @@ class Workflow:
         """
         config = load_config(raw)
         store.restore_data(root)
-        flow = cls.plan(config, root)
+        with uncollected():
+            known = Known(root)
+            flow = cls.plan(config, root, known)
         flow.check_targets(targets)
-        for line in screen(flow._tasks.values(), root):
+        for line in screen(flow._tasks.values(), root, known):
             print(f"retrace: {line}", file=sys.stderr)
-        for product in flow.judged.values():
-            _set_aside_if_damaged(root / product.outputs[0])
-        for product in flow.published.values():
-            _forget_unless_whole(product, root)
+        known.save()
+        for verdict in flow.judged.values():
+            _set_aside_if_damaged(root / verdict.outputs[0])
+        for publication in flow.published.values():
+            _forget_unless_whole(publication, root)
         return flow
 
     def check_machine(self) -> None:
@@ -65,14 +77,14 @@ class Workflow:
         check_scale_runs(self.config, [task.params for task in self._tasks.values()], self.root)
 
     @classmethod
-    def plan(cls, config: Config, root: Path) -> Workflow:
+    def plan(cls, config: Config, root: Path, known: Known | None = None) -> Workflow:
         """Plan without touching anything but data files that are read."""
-        plans = plan_all(config, root)
-        judged = {
-            p: products.judge(plan, p, config, root) for plan in plans.values() for p in plan.study.papers
-        }
-        drawn = {p: products.draw(plan, judged[p]) for plan in plans.values() for p in plan.study.papers}
-        report = products.report(list(judged.values()), list(drawn.values()), config)
+        known = known or Known(root)
+        plans = plan_all(config, root, known)
+        papers = [(paper, plan) for plan in plans.values() for paper in plan.study.papers]
+        judged = {paper: products.judge(plan, paper, config, root, known) for paper, plan in papers}
+        drawn = {paper: products.draw(plan, judged[paper], known) for paper, plan in papers}
+        report = products.report(list(judged.values()), list(drawn.values()), config, known)
         published = {
             product.name: product
             for made in [*judged.values(), *drawn.values(), report]
@@ -96,9 +108,10 @@ class Workflow:
     def _has(self, plan: StudyPlan, verb: str) -> bool:
         return verb in ("judge", "draw") or any(stage.verb == verb for stage in plan.study.stages)
 
-    def studies_with(self, verb: str) -> list[str]:
-        """Names of the chosen studies that have that verb; all have judge and draw."""
-        return [name for name, plan in self.plans.items() if verb in plan.study.verbs]
+    @property
+    def stages(self) -> list[tuple[str, str]]:
+        """Study and verb of every stage."""
+        return [(name, stage.verb) for name, plan in self.plans.items() for stage in plan.study.stages]
 
     def output_patterns(self, study: str, verb: str) -> dict[str, str]:
         """Output paths of a stage with Snakemake's wildcards group, seed and key."""
@@ -111,9 +124,10 @@ class Workflow:
         product = self.drawn[paper]
         return [path.replace(product.key, "{key}") for path in product.outputs]
 
-    def gpus(self, study: str, verb: str) -> int:
-        """How many accelerators a job of the stage holds: one at the larger scales, none on a laptop."""
-        return int(self.config.scale in ("gpu", "paper") and self.plans[study].study.stage(verb).torch)
+    def resources(self, study: str, verb: str) -> dict[str, int]:
+        """What a job of the stage holds beside its core: an accelerator at the larger scales."""
+        accelerated = self.config.scale in ("gpu", "paper") and self.plans[study].study.stage(verb).torch
+        return {"gpu": 1} if accelerated else {}
 
     def task(self, key: str) -> Task:
         """The planned task of a key; RetraceError when no sheet reaches it."""
@@ -122,14 +136,17 @@ class Workflow:
         return self._tasks[key]
 
     def task_inputs(self, key: str, forced: bool) -> list[str]:
-        """Files that must be there before the task of a key runs: none when it has its evidence already.
+        """A file of each task that the task of a key needs: none when it has its evidence already.
 
         Snakemake would run a finished task again as soon as one of its inputs is missing and made again
         (another stage needs the weights, say). Rerun triggers other than file times must be off, since they
-        would see inputs go. `forced` asks for all, since the user wants a rerun.
+        would see inputs go. `forced` asks for all, since the user wants a rerun. One file a need is enough,
+        as a job leaves all of its files: one that lacks, so that it is made.
         """
-        task = self.task(key)
-        return task.inputs if forced or key in self._pending else []
+        if not (forced or key in self._pending):
+            return []
+        needs = [list(need.outputs.values()) for need in self.task(key).needs.values()]
+        return [next(filter(self._lacks, paths), paths[0]) for paths in needs]
 
     @cached_property
     def _pending(self) -> set[str]:
@@ -141,33 +158,25 @@ class Workflow:
         return pending
 
     def _lack(self, paths: Iterable[str]) -> bool:
-        return not all((self.root / path).is_file() for path in paths)
+        return any(map(self._lacks, paths))
 
-    def product(self, key: str) -> Product:
+    def _lacks(self, path: str) -> bool:
+        return not os.path.isfile(f"{self.root}/{path}")
+
+    def product(self, key: str) -> Product[ProductJob]:
         """The planned product of a key; RetraceError when nothing has it."""
         if key not in self._by_key:
             raise RetraceError(f"nothing planned has the key {key}")
         return self._by_key[key]
 
     def task_spec(self, key: str) -> str:
-        """A task's spec for the shell line."""
+        """The text that a task's job is started with."""
         task = self.task(key)
-        return task.spec(self._context(self.config.device if task.stage.torch else "cpu"))
+        return write_job(task.job(context(self.config, self.config.device if task.stage.torch else "cpu")))
 
     def product_spec(self, key: str) -> str:
-        """A product's spec for the shell line."""
-        return self.product(key).spec(self._context("cpu"))
-
-    def _context(self, device: str) -> dict[str, Any]:
-        carbon = self.config.carbon
-        meter = {
-            "country": carbon.country,
-            "factor": carbon.factor_kg_per_kwh,
-            "cpu_watts": carbon.cpu_watts,
-            "ram_watts": carbon.ram_watts,
-        }
-        rest = {"device": device, "datasets": self.config.datasets, "download": self.config.download}
-        return {"meter": meter, "threads": 1, **rest}
+        """The text that a product's job is started with."""
+        return write_job(self.product(key).job)
 
     def everything(self) -> list[str]:
         """Inputs of `all`: every keyed evidence file and every published product."""
@@ -220,11 +229,11 @@ def _set_aside_if_damaged(verdict: Path) -> None:
         print(f"retrace: {error} (kept as {set_aside(verdict).name})", file=sys.stderr)
 
 
-def _forget_unless_whole(product: Product, root: Path) -> None:
+def _forget_unless_whole(product: Product[PublishJob], root: Path) -> None:
     """Drop the stamp of a publication whose copies were removed or changed: they are made again."""
     stamp = root / product.outputs[0]
     if stamp.exists() and not all(
-        _same(root / source, root / copy) for source, copy in product.details["copies"].items()
+        _same(root / source, root / copy) for source, copy in product.job.copies.items()
     ):
         stamp.unlink()
 

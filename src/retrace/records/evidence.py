@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from retrace.errors import RetraceError
-from retrace.files import read_npz, read_tensors, write_atomic
+from retrace.files import read_npz, read_tensors, set_aside, write_atomic
 from retrace.recipe import canonical, digest
 from retrace.stage import Evidence
 
@@ -53,8 +53,15 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def read_evidence(path: Path, arrays: Path | None = None, scratch: Path | None = None) -> Evidence:
-    """Evidence at `path`, with the arrays beside it read (and checked) only when asked for."""
-    record = read_record(path)
+    """Evidence at `path`, with the arrays beside it read (and checked) only when asked for.
+
+    Raises RetraceError as `read_record`; what is damaged is set aside, so that a rerun makes it again.
+    """
+    try:
+        record = read_record(path)
+    except RetraceError as error:
+        aside = f" (kept as {set_aside(path).name})" if path.exists() else ""
+        raise RetraceError(f"{error}{aside}") from None
     files = record["files"]
     return Evidence(
         results=record["results"],

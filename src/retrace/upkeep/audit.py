@@ -54,10 +54,8 @@ def _compute(flow: Workflow, task: Task, place: Path) -> None:
         return
     for need in task.needs.values():
         _compute(flow, need, place)
-    spec = flow.task_spec(task.key)
-    done = subprocess.run(
-        [sys.executable, "-m", "retrace.job", spec], cwd=place, capture_output=True, text=True, check=False
-    )
+    words, spec = [sys.executable, "-m", "retrace.job"], flow.task_spec(task.key)
+    done = subprocess.run(words, input=spec, cwd=place, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RetraceError(
             f"audit: {task.label} failed: {(done.stderr.strip() or 'killed').splitlines()[-1]}"

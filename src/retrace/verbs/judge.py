@@ -15,6 +15,7 @@ from retrace.claims.load import parse_claims
 from retrace.claims.record import PaperVerdict
 from retrace.claims.sealed import write_verdict
 from retrace.config import validate
+from retrace.jobs import JudgeJob, PaperJob
 from retrace.records.evidence import read_evidence, read_record
 from retrace.seeds import derive
 from retrace.sheet import params_model
@@ -22,32 +23,31 @@ from retrace.stage import Evidence, EvidenceRow
 from retrace.tabled import Tabled
 
 
-def run(spec: dict[str, Any], root: Path) -> None:
-    """Write the verdicts of `spec["paper"]`: claims, costs, and the figures that go with them."""
-    paper = spec["paper"]
+def run(job: JudgeJob, root: Path) -> None:
+    """Write the verdicts of the paper: claims, costs, and the figures that go with them."""
     # from the plan, not from the file, which may have changed since
-    claims = parse_claims(spec["claims"], f"claims/{paper}.yaml")
-    rows = evidence_rows(spec, root)
-    records = {path: read_record(root / path) for *_, paths in spec["rows"] for path in paths.values()}
+    claims = parse_claims(job.claims, f"claims/{job.paper}.yaml")
+    rows = evidence_rows(job, root)
+    records = {path: read_record(root / path) for row in job.rows for path in row.evidence.values()}
     meters = {path: record["meter"] for path, record in records.items()}
-    study = importlib.import_module(f"retrace.studies.{spec['study']}.table")
+    study = importlib.import_module(f"retrace.studies.{job.study}.table")
     tabled: Tabled[Any] = study.table(rows)
     verdict = PaperVerdict(
-        paper=paper,
+        paper=job.paper,
         title=claims.title,
-        study=spec["study"],
-        scale=spec["scale"],
-        claims=judge(claims.claims, tabled.frame, derive("judge", paper), tabled.estimated),
+        study=job.study,
+        scale=job.scale,
+        claims=judge(claims.claims, tabled.frame, derive("judge", job.paper), tabled.estimated),
         cost=total_cost(meters.values()),
         meters=meters,
         environment=environment(record["environment"] for record in records.values()),
-        figures=spec["figures"],
+        figures=job.figures,
     )
-    write_verdict(root / spec["out"][0], verdict)
+    write_verdict(root / job.out[0], verdict)
 
 
-def evidence_rows(spec: dict[str, Any], root: Path) -> list[EvidenceRow[BaseModel]]:
-    """The rows of a spec ([cell, seed, {verb: path}], parameters by cell), with their evidence read once."""
+def evidence_rows(job: PaperJob, root: Path) -> list[EvidenceRow[BaseModel]]:
+    """The rows of a paper's job with their evidence, each file read once."""
     read: dict[str, Evidence] = {}
 
     def evidence(path: str) -> Evidence:
@@ -55,11 +55,11 @@ def evidence_rows(spec: dict[str, Any], root: Path) -> list[EvidenceRow[BaseMode
             read[path] = read_evidence(root / path, arrays=(root / path).with_suffix(".npz"))
         return read[path]
 
-    model = params_model(spec["study"])
-    params = {cell: validate(model, values, f"cell {cell}") for cell, values in spec["cells"].items()}
+    model = params_model(job.study)
+    params = {cell: validate(model, values, f"cell {cell}") for cell, values in job.cells.items()}
     return [
         EvidenceRow(cell, seed, params[cell], {verb: evidence(path) for verb, path in paths.items()})
-        for cell, seed, paths in spec["rows"]
+        for cell, seed, paths in job.rows
     ]
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from retrace.files import write_atomic
+from retrace.jobs import PublishJob
 
 
-def run(spec: dict[str, Any], root: Path) -> None:
-    """Copy every file of `spec["copies"]`; the workflow then touches the stamp named in `spec["out"]`."""
-    for source, copy in spec["copies"].items():
+def run(job: PublishJob, root: Path) -> None:
+    """Copy every file of `job.copies`; the workflow then touches the stamp named in `job.out`."""
+    for source, copy in job.copies.items():
         write_atomic(root / copy, (root / source).read_bytes())
-    stamp = root / spec["out"][0]
+    stamp = root / job.out[0]
     stem = stamp.name.rsplit("-", 1)[0]
     for other in stamp.parent.glob(f"{stem}-*"):
         if other != stamp and other.name.rsplit("-", 1)[0] == stem:

@@ -6,28 +6,28 @@ import csv
 import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from retrace.claims.cost import total_cost
 from retrace.claims.record import PaperVerdict
 from retrace.claims.sealed import read_verdicts
 from retrace.claims.table import CSV_COLUMNS, csv_rows
 from retrace.files import write_atomic
+from retrace.jobs import ReportJob
 from retrace.report.html import Picture, render
 from retrace.report.view import Run
 from retrace.verbs.judge import environment
 
 
-def run(spec: dict[str, Any], root: Path) -> None:
-    """Write the two files of `spec["out"]` (HTML, CSV) from the verdicts and figures the spec names."""
-    verdicts = read_verdicts(root / path for path in spec["verdicts"])
-    figures = {verdict.paper: _figures(verdict, spec["figures"][verdict.paper], root) for verdict in verdicts}
+def run(job: ReportJob, root: Path) -> None:
+    """Write the two files of `job.out` (HTML, CSV) from the verdicts and figures the job names."""
+    verdicts = read_verdicts(root / path for path in job.verdicts)
+    figures = {verdict.paper: _figures(verdict, job.figures[verdict.paper], root) for verdict in verdicts}
     # papers of one study share jobs: each counts once
     meters = {path: meter for verdict in verdicts for path, meter in verdict.meters.items()}.values()
     run = Run(
-        scale=spec["scale"],
+        scale=job.scale,
         environment=environment(verdict.environment for verdict in verdicts),
-        commands=_commands(verdicts, spec["scale"]),
+        commands=_commands(verdicts, job.scale),
         cost=total_cost(meters),
         cpu_watts=_different(meter["cpu_watts"] for meter in meters),
         ram_watts=_different(meter["ram_watts"] for meter in meters),
@@ -37,7 +37,7 @@ def run(spec: dict[str, Any], root: Path) -> None:
     writer = csv.DictWriter(table, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(csv_rows(verdicts))
-    html, rows = (root / path for path in spec["out"])
+    html, rows = (root / path for path in job.out)
     write_atomic(html, page.encode())
     write_atomic(rows, table.getvalue().encode())
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +12,14 @@ from retrace import device, files
 from retrace.config import validate
 from retrace.data import sets
 from retrace.errors import RetraceError
+from retrace.garbage import uncollected
+from retrace.jobs import StageJob
 from retrace.meter import Meter, MeterRecord
 from retrace.params import StageParams
 from retrace.recipe import code_digest, digest
 from retrace.records import evidence
 from retrace.sheet import load_study
 from retrace.stage import Evidence, Output
-
-
-@dataclass(frozen=True)
-class StageJob:
-    """A frozen stage job, as the workflow's spec gives it."""
-
-    verb: str
-    study: str
-    label: str
-    seed: int
-    params: dict[str, Any]
-    reads: dict[str, str]
-    recipe: dict[str, Any]
-    needs: dict[str, dict[str, str]]
-    out: dict[str, str]
-    context: dict[str, Any]
 
 
 def run(job: StageJob, root: Path) -> None:
@@ -50,35 +32,24 @@ def run(job: StageJob, root: Path) -> None:
     if code_digest(module) != job.recipe["code"]:
         raise RetraceError("the code changed since this run was planned; start the run again")
     for param, name in job.reads.items():
-        if name and sets.fingerprint(root, job.context["datasets"], name) != job.recipe["data"][param]:
+        if name and sets.fingerprint(root, job.context.datasets, name) != job.recipe["data"][param]:
             raise RetraceError(f"data set {name} changed since this run was planned; start the run again")
     inputs = {verb: _need(paths, root) for verb, paths in job.needs.items()}
     inputs |= {param: _data(name, job, root) for param, name in job.reads.items() if name}
     with uncollected():
         params = _params(job)
-        chosen = device.pick(job.context["device"])
+        chosen = device.pick(job.context.device)
         os.environ["RETRACE_DEVICE"] = chosen
         stage = importlib.import_module(module)
-    with Meter(**job.context["meter"], device=chosen) as meter:
+    with Meter(**vars(job.context.meter), device=chosen) as meter:
         output: Output = stage.run(params, inputs, job.seed)
     _write(job, root, output, meter.record, chosen)
 
 
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Import without garbage collection (a fifth less time), and leave what was imported out of it."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 def _params(job: StageJob) -> StageParams:
     """The job's parameters as the type that its stage declares."""
-    _, _, study, verb = job.recipe["module"].split(".")
-    return validate(load_study(study).stage(verb).params, job.params, f"{study} {verb}")
+    stage = load_study(job.study).stage(job.verb)
+    return validate(stage.params, job.params, f"{job.study} {job.verb}")
 
 
 def _need(paths: dict[str, str], root: Path) -> Evidence:
@@ -87,7 +58,7 @@ def _need(paths: dict[str, str], root: Path) -> Evidence:
 
 
 def _data(name: str, job: StageJob, root: Path) -> Evidence:
-    images = sets.load(root, name, folder=job.context["datasets"], download=job.context["download"])
+    images = sets.load(root, name, folder=job.context.datasets, download=job.context.download)
     return Evidence(
         {"name": name, "classes": images.classes}, read_arrays=lambda: {"x": images.x, "y": images.y}
     )
