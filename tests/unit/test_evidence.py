@@ -153,3 +153,16 @@ def test_arrays_and_scratch_are_read_when_asked_for_and_checked(tmp_path):
             getattr(lazy, reader)()
         with pytest.raises(RetraceError, match=f"{kind}: missing"):
             getattr(lazy, reader)()
+
+
+def test_who_reads_damaged_evidence_sets_it_aside(tmp_path):
+    path = tmp_path / "train-0123456789ab.json"
+    path.write_bytes(b"{")
+    with pytest.raises(
+        RetraceError, match=r"damaged, .*; rerun to make it again \(kept as .*\.json\.damaged\)"
+    ):
+        evidence.read_evidence(path)
+    assert path.with_name(f"{path.name}.damaged").read_bytes() == b"{"
+    assert not path.exists()
+    with pytest.raises(RetraceError, match=r"missing; rerun to make it again$"):
+        evidence.read_evidence(path)

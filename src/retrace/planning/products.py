@@ -45,9 +45,9 @@ class Product(Generic[J]):
         return recipe_key(self.recipe)
 
     @property
-    def outputs(self) -> list[str]:
+    def outputs(self) -> tuple[str, ...]:
         """The files it leaves."""
-        return self.job.out
+        return tuple(self.job.out)
 
 
 def context(config: Config, device: str) -> Context:
@@ -139,7 +139,7 @@ def draw(plan: StudyPlan, verdict: Product[JudgeJob], known: Known) -> Product[D
         out=[f"{folder}/{figure['name']}.{suffix}" for figure in judged.figures for suffix in ("svg", "png")],
     )
     # the verdict alone: whatever makes evidence again makes it again, too
-    return Product(paper, recipe, tuple(verdict.outputs), job)
+    return Product(paper, recipe, verdict.outputs, job)
 
 
 def report(
@@ -161,7 +161,7 @@ def report(
         context=context(config, "cpu"),
         scale=config.scale,
         verdicts=[product.outputs[0] for product in judged],
-        figures={product.name: product.outputs for product in drawn},
+        figures={product.name: product.job.out for product in drawn},
         code=recipe["code"],
         out=[f"{stem}.html", f"{stem}.csv"],
     )
@@ -178,7 +178,7 @@ def publish(product: Product[Any], scale: str) -> Product[PublishJob]:
     name = "report" if verb == "report" else f"{product.name}-{verb}"
     stamp = f"results/published/{scale}/{name}-{recipe_key(recipe)}"
     job = PublishJob(f"publish {name}", product.job.context, [stamp], copies)
-    return Product(name, recipe, tuple(product.outputs), job)
+    return Product(name, recipe, product.outputs, job)
 
 
 def _known_name(product: Product[Any], path: str, home: str, figures: str) -> str:

@@ -1,0 +1,117 @@
+"""A job's text is read as it was written, or refused in one line; and it may be as long as it wants."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from snakemake.shell import shell
+
+from retrace import jobs
+from retrace.config import Config
+from retrace.errors import RetraceError
+from retrace.planning.workflow import Workflow
+from retrace.recipe import SOURCE, canonical
+
+ROOT = Path(__file__).resolve().parents[2]
+LINUX_LONGEST_ARGUMENT = 131_072
+CONTEXT = jobs.Context("cpu", 1, "data/external", False, jobs.MeterSettings("FRA", 0.4, 15.0, 3.0))
+SHELL_LINE = re.compile(r'"(.*retrace\.job.*)"')
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """One text of each kind of job."""
+    flow = Workflow.plan(Config(scale="smoke", studies=["reuse"]), ROOT)
+    task = next(reversed(flow.plans["reuse"].tasks))
+    made = [flow.judged["arm"], flow.drawn["arm"], flow.report, flow.published["report"]]
+    return [flow.task_spec(task), *(flow.product_spec(product.key) for product in made)]
+
+
+def test_what_is_written_is_read(texts):
+    found = [jobs.read_job(text) for text in texts]
+    assert {type(job) for job in found} == set(jobs.KINDS.values())
+    assert [jobs.write_job(job) for job in found] == texts
+    assert found[1].rows[0].cell in found[1].cells
+    assert found[0].context.meter.country == "FRA"
+
+
+def refusal(text):
+    with pytest.raises(RetraceError) as caught:
+        jobs.read_job(text)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert len(line) < 300
+    return line
+
+
+def test_an_unknown_or_missing_field_is_one_line(texts):
+    for text in texts:
+        values = json.loads(text)
+        for where in (values, values["context"], values["context"]["meter"]):
+            for name in [name for name in where if name != "kind"]:
+                kept = where.pop(name)
+                assert f"job{'' if where is values else ': context'}" in refusal(canonical(values))
+                assert f"no field {name!r}" in refusal(canonical(values))
+                where[f"{name}s"] = kept
+                assert f"unknown field '{name}s' (did you mean" in refusal(canonical(values))
+                del where[f"{name}s"]
+                where[name] = kept
+
+
+def test_what_is_no_job_is_one_line(texts):
+    values = json.loads(texts[1])
+    assert "kind of job 'jugde' (did you mean 'judge'?)" in refusal(canonical({**values, "kind": "jugde"}))
+    assert "not JSON" in refusal(texts[1][:-5])
+    for text in ("[]", "null", "{}", '"judge"'):
+        assert "unknown kind of job" in refusal(text)
+    assert "not a JSON object, got 7" in refusal(canonical({**values, "context": 7}))
+
+
+def publication(folder, letters):
+    """A job that copies one file, its text `letters` long and full of what a shell could take for its own."""
+    (folder / "from.txt").write_text("whole")
+    label = ('it\'s $HOME `x` "y" \\ é ' * letters)[:letters]
+    return jobs.write_job(jobs.PublishJob(label, CONTEXT, ["stamp"], {"from.txt": "to.txt"}))
+
+
+def lines_of_rules():
+    found = [
+        line
+        for path in sorted((ROOT / "rules").glob("*.smk"))
+        for line in SHELL_LINE.findall(path.read_text())
+    ]
+    assert len(found) == 5
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("line", lines_of_rules())
+def test_a_text_of_any_length_reaches_its_job(tmp_path, monkeypatch, line):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+    text = publication(tmp_path, 300_000)
+    assert len(text) > 2 * LINUX_LONGEST_ARGUMENT
+    shell(
+        line.replace("{params.spec:q}", shlex.quote(text).replace("{", "{{").replace("}", "}}")),
+        log="log.txt",
+    )
+    assert (tmp_path / "to.txt").read_text() == "whole"
+
+
+@pytest.mark.parametrize("by_argument", [True, False])
+def test_a_job_is_its_text_as_an_argument_or_on_standard_input(tmp_path, by_argument):
+    def run(text):
+        words = [sys.executable, "-m", "retrace.job", *([text] if by_argument else [])]
+        how = {"cwd": tmp_path, "env": {"PYTHONPATH": str(SOURCE)}, "capture_output": True, "text": True}
+        return subprocess.run(words, input="" if by_argument else text, check=False, **how)
+
+    assert run(publication(tmp_path, 20)).returncode == 0
+    assert (tmp_path / "to.txt").read_text() == "whole"
+    done = run('{"kind": "jugde"}')
+    assert done.returncode == 1
+    assert done.stderr == "retrace: unknown kind of job 'jugde' (did you mean 'judge'?)\n"
