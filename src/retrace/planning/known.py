@@ -3,7 +3,7 @@
 Kept in `results/known.json`; removing that file costs a few seconds. What is trusted:
 
 - A module's code digest holds while every source file of the package has the same bytes.
-- Evidence found whole stays whole while its size, times and inode do. The change time (ctime) is set by the
+- Evidence found whole stays whole while its size and times do. The change time (ctime) is set by the
   kernel alone: a file written again under its old modification time is noticed, too. Bits that decay on the
   disk without a write are not; the job that reads them finds them, since it checks the seal and digests of
   all it reads, and sets the file aside.
@@ -52,7 +52,7 @@ class Known:
         """Note that these files are whole; `before` is when the check began (seconds since the epoch)."""
         for path in paths:
             state = _state(self._root / path)
-            if state and max(state[1:3]) / 1e9 < before - SETTLED:
+            if state and max(state[1:]) / 1e9 < before - SETTLED:
                 self._whole[path] = state
 
     def save(self) -> None:
@@ -82,9 +82,9 @@ def _source_digest() -> str:
 
 
 def _state(path: Path) -> list[int]:
-    """Size, modification and change time (ns), inode; empty for what is not there."""
+    """Size, modification and change time (ns); empty for what is not there."""
     try:
         found = os.stat(path)
     except OSError:
         return []
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
