@@ -92,7 +92,7 @@ def test_what_another_hand_wrote_is_not_trusted(tmp_path, package, asked, damage
 
 
 def test_a_folder_that_may_not_be_written_to_does_no_harm(tmp_path, package):
-    (tmp_path / "results").write_text("a file where the folder should be")
+    (tmp_path / ".snakemake").write_text("a file where the folder should be")
     found = Known(tmp_path)
     found.code(MODULE)
     found.save()

@@ -1,6 +1,6 @@
 """What planning found out before and need not find out again: digests of code, evidence that was whole.
 
-Kept in `results/known.json`; removing that file costs a few seconds. What is trusted:
+Kept in `.snakemake/known.json`; removing that file costs a few seconds. What is trusted:
 
 - A module's code digest holds while every source file of the package has the same bytes.
 - Evidence found whole stays whole while its size and times do. The change time (ctime) is set by the
@@ -23,7 +23,7 @@ from retrace.errors import RetraceError
 from retrace.files import write_atomic
 from retrace.recipe import PACKAGE, SOURCE, canonical, code_digest, digest, file_digest
 
-PLACE = "results/known.json"
+PLACE = ".snakemake/known.json"
 SETTLED = 2.0  # seconds: a file that changed less long ago could change again within one tick of its clock
 
 
