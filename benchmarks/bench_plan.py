@@ -22,6 +22,8 @@ STAND_IN = """
 import json, sys
 from pathlib import Path
 from retrace import files
+from retrace.claims.cost import total_cost
+from retrace.claims.record import PaperVerdict
 from retrace.claims.sealed import write_verdict
 from retrace.config import load_config
 from retrace.planning.workflow import Workflow
@@ -40,7 +42,10 @@ for plan in flow.plans.values():
         blocks = {"results": {}, "timing": {}, "meter": {}, "environment": {}, "files": digests}
         write_evidence(root / task.evidence, seal({"recipe": task.recipe, **blocks}))
 for product in flow.judged.values():
-    write_verdict(root / product.outputs[0], {"schema": 1, "paper": product.name, "claims": []})
+    job = product.job
+    verdict = PaperVerdict(paper=job.paper, title="", study=job.study, scale=job.scale, claims=[], meters={},
+                           cost=total_cost([]), environment={}, figures=job.figures)
+    write_verdict(root / product.outputs[0], verdict)
 for product in [*flow.drawn.values(), flow.report]:
     for path in product.outputs:
         leave(root / path)
