@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from retrace.recipe import SOURCE, closure
+from retrace.reference.floors import FLOORS
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV = {**os.environ, "PYTHONPATH": str(SOURCE)}
@@ -23,11 +24,11 @@ MODULES = {
     for path in sorted((SOURCE / "retrace").rglob("*.py"))
 }
 STUDIES = sorted(path.parent.name for path in (SOURCE / "retrace/studies").glob("*/study.py"))
-LIGHT = ("attacks", "stats", "claims", "plot")  # the packages that a job without networks imports
+LIGHT = [name for name, room in FLOORS.items() if not room.torch]
 HEAVY = {"torch", "torchvision", "transformers", "opacus", "accelerate", "safetensors.torch"}
 # the places that import a study by its name, which a sheet gives
 BY_NAME = {"retrace.sheet", "retrace.verbs.stage", "retrace.verbs.judge", "retrace.verbs.draw"}
-DOOR = ("job", "jobs", "cli", "planning", "records", "reference", "verbs")
+DOOR = list(FLOORS)[list(FLOORS).index("studies") + 1 :]  # what stands on studies
 
 
 def listed():
@@ -80,12 +81,67 @@ def test_files_are_small():
 
 @pytest.mark.parametrize("package", LIGHT)
 def test_what_works_on_arrays_never_loads_a_network_library(package):
-    if not (SOURCE / "retrace" / package).is_dir():
-        pytest.skip(f"no package {package} yet")
+    for module in rooms()[package]:
+        loaded = {name: heavy(name) for name in closure(module) if heavy(name)}
+        assert loaded == {}, f"importing {module} loads {loaded}"
+
+
+def room(module):
+    """The module or package right below `retrace` that a module is in; of `retrace` itself, the ground."""
+    return module.split(".")[1] if "." in module else "errors"
+
+
+def rooms():
+    """The modules of every room."""
+    found = {}
     for module in MODULES:
-        if module.startswith(f"retrace.{package}"):
-            loaded = {name: heavy(name) for name in closure(module) if heavy(name)}
-            assert loaded == {}, f"importing {module} loads {loaded}"
+        found.setdefault(room(module), []).append(module)
+    return found
+
+
+def allowed(name):
+    return {name, "errors", *FLOORS[name].imports.split()}
+
+
+def below(name):
+    """All rooms that a room may reach by the table."""
+    return allowed(name).union(*map(below, allowed(name) - {name, "errors"}))
+
+
+def test_a_room_imports_only_rooms_that_stand_before_it():
+    """So nothing climbs back up, and there is no circle."""
+    assert FLOORS.keys() == rooms().keys()
+    order = list(FLOORS)
+    for name, place in FLOORS.items():
+        assert set(place.imports.split()) < set(order[: order.index(name)]) or not place.imports, name
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_modules_import_what_the_table_of_rooms_lets_them(name):
+    """Directly (for types, too), and through whatever they import."""
+    for module in rooms()[name]:
+        assert {n for n in inside(module) if room(n) not in allowed(name)} == set(), module
+        assert {n for n in closure(module) if room(n) not in below(name)} == set(), module
+
+
+def test_the_map_of_the_house_is_true():
+    """What docs/design.md says is there is there, and what is to come is not yet."""
+    text = (ROOT / "docs/design.md").read_text().partition("## Where things live")[2].partition("\n## ")[0]
+    places = re.findall(r"`([\w/]+(?:/|\.py))`( \(to come\))?", text)
+    assert len(places) > 20
+    for place, to_come in places:
+        assert (SOURCE / "retrace" / place).exists() is not bool(to_come), place
+
+
+def test_walls_that_no_edit_of_the_table_may_open():
+    above = {"sheet", "planning", "upkeep", "verbs", "job", "cli", "reference"}
+    assert not below("records") & {*above, "studies", "study"}
+    assert not below("studies") & {*above, "records"}
+    assert not below("planning") & {"upkeep", "verbs", "job", "cli"}
+    assert "planning" in below("upkeep")
+    assert {"attacks", "stats", "claims", "plot", "report"} <= set(LIGHT)
+    for method in ("attacks", "compress", "data", "defenses", "llm", "metrics", "nets", "training", "verify"):
+        assert not below(method) & {*above, "records", "studies", "claims", "plot", "report"}, method
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -10,7 +10,7 @@ import yaml
 
 from retrace.config import Config, load_config
 from retrace.errors import RetraceError
-from retrace.reference import schemas
+from retrace.reference import floors, schemas
 from retrace.sheet import chosen_studies, known_studies
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,8 +73,16 @@ def test_the_default_file_is_the_default(tmp_path):
     assert (ROOT / schemas.CONFIG).read_text() == schemas.config_text(Config())
     for name in ("claims", "config/studies"):
         shutil.copytree(ROOT / name, tmp_path / name)
+    design = tmp_path / floors.DESIGN
+    design.parent.mkdir()
+    design.write_text(f"ours\n{floors.BEGIN}old\n{floors.END}ours, too\n")
     assert schemas.drift(tmp_path, fix=True) == list(schemas.generated(ROOT))
     assert schemas.drift(tmp_path, fix=False) == []
+    assert design.read_text() == f"ours\n{floors.BEGIN}{floors.table()}{floors.END}ours, too\n"
+    for mark in (floors.BEGIN, floors.END):
+        design.write_text(f"{floors.BEGIN}{floors.END}".replace(mark, ""))
+        with pytest.raises(RetraceError, match=r"docs/design\.md: the marks around the table"):
+            schemas.drift(tmp_path, fix=True)
 
 
 @pytest.fixture

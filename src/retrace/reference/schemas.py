@@ -1,4 +1,4 @@
-"""Files generated from the models: JSON schemas, the documented default configuration, a page a paper."""
+"""Generated files: JSON schemas, the documented default configuration, a page a paper, the table of rooms."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from retrace.claims.schema import claims_schema
 from retrace.config import Config, load_config
 from retrace.errors import RetraceError
 from retrace.files import write_atomic
+from retrace.reference.floors import design
 from retrace.reference.pages import pages
 from retrace.sheet import Sheet, known_studies, params_model
 from retrace.yamls import read_yaml
@@ -33,7 +34,7 @@ def generated(root: Path) -> dict[str, str]:
         f"config/schemas/{name}.json": json.dumps(body, indent=2) + "\n" for name, body in schemas.items()
     }
     own = read_yaml(root / CONFIG, CONFIG) if (root / CONFIG).is_file() else None
-    return {**files, CONFIG: config_text(load_config(own or {})), **pages(root)}
+    return {**files, CONFIG: config_text(load_config(own or {})), **pages(root), **design(root)}
 
 
 def schema(model: type[BaseModel]) -> dict[str, Any]:
