@@ -15,8 +15,15 @@ SHEET = "config/studies/reuse.yaml"
 
 @pytest.fixture
 def clone(smoke, tmp_path):
-    finished, _ = smoke
-    return finished.copy(tmp_path / "clone")
+    done, _ = smoke
+    return done.copy(tmp_path / "clone")
+
+
+@pytest.fixture
+def finished(smoke, tmp_path):
+    """A clone with all that the run left: only what a change reaches runs again."""
+    done, _ = smoke
+    return done.copy(tmp_path / "finished", "evidence", "results")
 
 
 def said(clone: Clone, *words: str, config: tuple[str, ...] = SMOKE) -> str:
@@ -81,21 +88,26 @@ def test_a_changed_data_file_is_refused(clone):
     assert "retrace restore data/raw/digits.npz" in message
 
 
-def test_a_loss_that_is_not_finite_names_cell_and_seed(clone):
-    clone.edit(SHEET, "  learning_rate: 0.001\n", "  learning_rate: 1.0e+30\n")
-    message = said(clone, "reuse_train")
+def test_a_loss_that_is_not_finite_names_cell_and_seed(finished):
+    pattern = "evidence/reuse/*/*/train-*.json"
+    before = finished.files(pattern)
+    finished.edit(SHEET, "  learning_rate: 0.001\n", "  learning_rate: 1.0e+30\n")
+    message = said(finished, "reuse_train")
     assert "reuse train digits-" in message
     assert "loss" in message
-    assert not clone.files("evidence/reuse/*/*/train-*.json")
+    assert before
+    assert finished.files(pattern) == before
 
 
-def test_a_target_that_cannot_be_met_is_censored(clone):
-    clone.edit(
+def test_a_target_that_cannot_be_met_is_censored(finished):
+    pattern = "evidence/reuse/digits-vgg/s0/defend-*.json"
+    (before,) = finished.files(pattern)
+    finished.edit(
         SHEET, "target: 0.91, eval_every: 2, max_epochs: 10}", "target: 1.0, eval_every: 2, max_epochs: 0.2}"
     )
-    done = clone.snakemake("reuse_defend", config=SMOKE)
+    done = finished.snakemake("reuse_defend", config=SMOKE)
     assert done.returncode == 0, done.stdout + done.stderr
-    (path,) = clone.files("evidence/reuse/digits-vgg/s0/defend-*.json")
+    (path,) = set(finished.files(pattern)) - {before}
     conditions = json.loads(path.read_bytes())["results"]["conditions"]
     assert all(condition["censored"] for condition in conditions)
     assert all(condition["costs"]["epochs"] <= 0.25 for condition in conditions)
