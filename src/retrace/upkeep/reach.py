@@ -12,6 +12,7 @@ from pathlib import Path
 from retrace.config import Config
 from retrace.data import catalogue, sets
 from retrace.errors import RetraceError, did_you_mean
+from retrace.jobs import ProductJob
 from retrace.planning.plan import Task
 from retrace.planning.products import Product
 from retrace.planning.workflow import Workflow
@@ -32,7 +33,7 @@ class Reach:
     """Tasks that get new keys and products that are made again, both in the order of the plan."""
 
     tasks: list[Task]
-    products: list[Product]
+    products: list[Product[ProductJob]]
 
 
 def text(config: Config, root: Path, names: Sequence[str]) -> str:
@@ -74,7 +75,7 @@ def reach(flow: Workflow, files: Sequence[str]) -> Reach:
     return Reach(list(tasks.values()), made)
 
 
-def _read(product: Product) -> set[str]:
+def _read(product: Product[ProductJob]) -> set[str]:
     templates = {f"src/{PACKAGE}/report/{name}" for name in product.recipe.get("templates", ())}
     return {*product.inputs, f"claims/{product.name}.yaml", *templates}
 
