@@ -89,6 +89,7 @@ def measure(name: str, place: Path, seeds: int, scale: str, studies: str) -> Non
         "nothing to do, first": timed(place, words, said),
         "nothing to do, again": timed(place, words, said),
     }
+    assert "Nothing to be done" in said.read_text()
     print(f"{name:24s} {int(made.stdout):7d}")
     for command, (wall, cpu, _) in lines.items():
         print(f"  {command:30s} {cpu:8.1f} ({wall:.1f})", flush=True)

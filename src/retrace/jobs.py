@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from retrace.errors import RetraceError, did_you_mean, unknown
-from retrace.recipe import canonical
 
 
 @dataclass(frozen=True)
@@ -130,9 +129,10 @@ NAMES = {kind: name for name, kind in KINDS.items()}
 
 
 def write_job(job: Job) -> str:
-    """The canonical JSON (one line) that the job is started with."""
+    """The JSON (one line, sorted names) that the job is started with."""
     context = {**vars(job.context), "meter": vars(job.context.meter)}
-    return canonical({**vars(job), "kind": NAMES[type(job)], "context": context})
+    body = {**vars(job), "kind": NAMES[type(job)], "context": context}
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def read_job(text: str) -> Job:

@@ -45,6 +45,11 @@ class Product(Generic[J]):
         return recipe_key(self.recipe)
 
     @property
+    def verb(self) -> str:
+        """judge, draw, report or publish."""
+        return str(self.recipe["verb"])
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The files it leaves."""
         return tuple(self.job.out)
@@ -174,17 +179,15 @@ def publish(product: Product[Any], scale: str) -> Product[PublishJob]:
     figures = "figures" if scale == "laptop" else f"results/{scale}/figures"
     copies = {path: _known_name(product, path, home, figures) for path in product.outputs}
     recipe = {"verb": "publish", "of": product.key, "copies": copies}
-    verb = product.recipe["verb"]
-    name = "report" if verb == "report" else f"{product.name}-{verb}"
+    name = "report" if product.verb == "report" else f"{product.name}-{product.verb}"
     stamp = f"results/published/{scale}/{name}-{recipe_key(recipe)}"
     job = PublishJob(f"publish {name}", product.job.context, [stamp], copies)
     return Product(name, recipe, product.outputs, job)
 
 
 def _known_name(product: Product[Any], path: str, home: str, figures: str) -> str:
-    verb = product.recipe["verb"]
-    if verb == "draw":
+    if product.verb == "draw":
         return f"{figures}/{product.name}/{Path(path).name}"
-    if verb == "judge":
+    if product.verb == "judge":
         return f"{home}/verdicts/{product.name}.json"
     return f"{home}/report.html" if path.endswith(".html") else f"{home}/verdicts.csv"
