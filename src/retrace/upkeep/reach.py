@@ -123,7 +123,7 @@ def lines(found: Reach, root: Path) -> Iterator[str]:
         yield f"{name}: {_words(each)}"
     products: dict[str, list[str]] = {}
     for product in found.products:
-        products.setdefault(product.recipe["verb"], []).append(product.name)
+        products.setdefault(product.verb, []).append(product.name)
     yield from (f"{verb}: {', '.join(names)}" for verb, names in products.items())
 
 
