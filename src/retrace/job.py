@@ -1,7 +1,8 @@
-"""The one door between the workflow and the library: `python -m retrace.job SPEC`.
+"""The one door between the workflow and the library: `python -m retrace.job SPEC`, or SPEC on standard input.
 
 Every rule's shell line calls it with one canonical JSON text. It fixes the thread counts before any
-numerical library loads, builds a frozen job from the text and hands it to the verb.
+numerical library loads. Then the run's server does the job (`warm.server`: packages are loaded there
+already) or, without one, this process does. What is imported above is what a served job waits for.
 """
 
 from __future__ import annotations
@@ -9,31 +10,28 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
-from retrace.errors import RetraceError
-from retrace.recipe import code_digest
+from retrace.warm.client import ask
+
+
+def start(text: str) -> int:
+    """Do the job of a spec, by the run's server if there is one; its exit status."""
+    spec: dict[str, Any] = json.loads(text)
+    _limit_threads(spec["context"])
+    status = ask(text, spec.get("recipe", {}).get("module", spec["verb"]))
+    return main(text, Path.cwd()) if status is None else status
 
 
 def main(text: str, root: Path) -> int:
-    """Run the job of a spec; 0 when done, 1 after a one-line error."""
+    """Run the job of a spec in this process; 0 when done, 1 after a one-line error."""
     spec: dict[str, Any] = json.loads(text)
     _limit_threads(spec["context"])
-    try:
-        _dispatch(spec, root)
-    except RetraceError as error:
-        print(f"retrace: {spec['label']}: {error}", file=sys.stderr)
-        return 1
-    except MemoryError:
-        print(f"retrace: {spec['label']}: out of memory; run fewer jobs at once (--cores 1)", file=sys.stderr)
-        return 1
-    except Exception as error:
-        traceback.print_exc()
-        print(f"retrace: {spec['label']}: unexpected {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    os.environ["RETRACE_DEVICE"] = spec["context"].get("device", "cpu")
+    from retrace.verbs.dispatch import run
+
+    return run(spec, root)
 
 
 def _limit_threads(context: dict[str, Any]) -> None:
@@ -41,42 +39,7 @@ def _limit_threads(context: dict[str, Any]) -> None:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(context.get("threads", 1))
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-    os.environ["RETRACE_DEVICE"] = context.get("device", "cpu")
-
-
-def check_code(planned: dict[str, str]) -> None:
-    """Refuse to run modules that were edited after the run was planned: the key would be another's."""
-    for module, digest in planned.items():
-        if code_digest(module) != digest:
-            raise RetraceError(f"{module} changed since this run was planned; start the run again")
-
-
-def _dispatch(spec: dict[str, Any], root: Path) -> None:
-    # imported here so that a drawing job never pays for the meter, nor a stage for matplotlib
-    verb = spec.pop("verb")
-    if "code" in spec:
-        check_code(spec["code"])
-    if verb == "judge":
-        from retrace.verbs import judge
-
-        judge.run(spec, root)
-    elif verb == "draw":
-        from retrace.verbs import draw
-
-        draw.run(spec, root)
-    elif verb == "report":
-        from retrace.verbs import report
-
-        report.run(spec, root)
-    elif verb == "publish":
-        from retrace.verbs import publish
-
-        publish.run(spec, root)
-    else:
-        from retrace.verbs import stage
-
-        stage.run(stage.StageJob(verb=verb, **spec), root)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path.cwd()))
+    sys.exit(start(sys.argv[1] if len(sys.argv) > 1 else sys.stdin.read()))

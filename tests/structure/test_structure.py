@@ -24,8 +24,9 @@ MODULES = {
 STUDIES = sorted(path.parent.name for path in (SOURCE / "retrace/studies").glob("*/study.py"))
 LIGHT = ("attacks", "stats", "claims", "plot")  # the packages that a job without networks imports
 HEAVY = {"torch", "torchvision", "transformers", "opacus", "accelerate", "safetensors.torch"}
-# the places that import a study by its name, which a sheet gives
+# the places that import a study by its name, which a sheet gives; the server imports installed packages only
 BY_NAME = {"retrace.sheet", "retrace.verbs.stage", "retrace.verbs.judge", "retrace.verbs.draw"}
+BY_NAME |= {"retrace.warm.server"}
 DOOR = ("job", "cli", "planning", "records", "reference", "verbs")
 
 

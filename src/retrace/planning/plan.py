@@ -83,6 +83,7 @@ class Task:
                 "study": self.study,
                 "label": self.label,
                 "seed": self.seed or 0,
+                "torch": self.stage.torch,
                 "params": self.params,
                 "reads": {name: self.params[name] for name in self.stage.reads},
                 "recipe": self.recipe,

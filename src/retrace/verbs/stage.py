@@ -32,6 +32,7 @@ class StageJob:
     study: str
     label: str
     seed: int
+    torch: bool
     params: dict[str, Any]
     reads: dict[str, str]
     recipe: dict[str, Any]
@@ -111,10 +112,16 @@ def _write(job: StageJob, root: Path, output: Output, record: MeterRecord, chose
         "results": output.results,
         "timing": output.timing,
         "meter": record,
-        "environment": {**device.describe(chosen), "lock": _lock_digest(root)},
+        "environment": {**_environment(job, chosen), "lock": _lock_digest(root)},
         "files": written,
     }
     evidence.write_evidence(root / job.out["evidence"], evidence.seal(blocks))
+
+
+def _environment(job: StageJob, chosen: str) -> dict[str, Any]:
+    seen = device.describe(chosen)
+    # a fork of the run's server (retrace.warm) has what other jobs load, too
+    return seen if job.torch else {**seen, "torch": None}
 
 
 def _refuse_nonfinite(value: Any, path: str) -> None:
