@@ -289,6 +289,7 @@ def test_a_job_runs_the_code_that_is_there_when_it_starts(held):
 def test_a_job_with_another_environment_starts_by_itself(held, name):
     assert held.parent() == held.server
     assert held.parent(**{name: "1"}) == os.getpid()
+    assert held.parent(OMP_WAIT_POLICY="ACTIVE") == held.server  # every job's is set before it asks
 
 
 def test_nothing_stays_of_a_job(held):

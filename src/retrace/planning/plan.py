@@ -83,7 +83,6 @@ class Task:
                 "study": self.study,
                 "label": self.label,
                 "seed": self.seed or 0,
-                "torch": self.stage.torch,
                 "params": self.params,
                 "reads": {name: self.params[name] for name in self.stage.reads},
                 "recipe": self.recipe,

@@ -22,6 +22,7 @@ from retrace.recipe import code_digest, digest
 from retrace.records import evidence
 from retrace.sheet import load_study
 from retrace.stage import Evidence, Output
+from retrace.study import Stage
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,6 @@ class StageJob:
     study: str
     label: str
     seed: int
-    torch: bool
     params: dict[str, Any]
     reads: dict[str, str]
     recipe: dict[str, Any]
@@ -76,10 +76,15 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
+def _stage(job: StageJob) -> Stage:
+    """What the study declares of the job's stage."""
+    _, _, study, verb = job.recipe["module"].split(".")
+    return load_study(study).stage(verb)
+
+
 def _params(job: StageJob) -> StageParams:
     """The job's parameters as the type that its stage declares."""
-    _, _, study, verb = job.recipe["module"].split(".")
-    return validate(load_study(study).stage(verb).params, job.params, f"{study} {verb}")
+    return validate(_stage(job).params, job.params, job.recipe["module"])
 
 
 def _need(paths: dict[str, str], root: Path) -> Evidence:
@@ -121,7 +126,7 @@ def _write(job: StageJob, root: Path, output: Output, record: MeterRecord, chose
 def _environment(job: StageJob, chosen: str) -> dict[str, Any]:
     seen = device.describe(chosen)
     # a fork of the run's server (retrace.warm) has what other jobs load, too
-    return seen if job.torch else {**seen, "torch": None}
+    return seen if _stage(job).torch else {**seen, "torch": None}
 
 
 def _refuse_nonfinite(value: Any, path: str) -> None:
