@@ -31,7 +31,13 @@ rule all:
 onstart:
     refuse_unfit_machine()
     lift_default_rate_limit(workflow)
+    start_jobs_at_once()
 
 
 onsuccess:
+    WARM.stop()
     print_verdicts()
+
+
+onerror:
+    WARM.stop()

@@ -1,6 +1,6 @@
 """Time the whole workflow in a clean copy: plan, cold run, run that does nothing, and what Snakemake adds.
 
-python benchmarks/bench_run.py [--target all] [--scale laptop] [--into FOLDER] [--limit]
+python benchmarks/bench_run.py [--target all] [--scale laptop] [--into FOLDER] [--limit] [--cold]
 
 Orchestration overhead = wall time x cores - CPU seconds inside stages (as the evidence's meters have them):
 it holds Snakemake, start-up of Python and libraries, judging, drawing, and cores waiting for the last job.
@@ -31,7 +31,10 @@ def main() -> None:
     parser.add_argument("--scale", default="laptop")
     parser.add_argument("--into", type=Path, help="keep the copy here")
     parser.add_argument("--limit", action="store_true", help="keep a rate limit like Snakemake's default")
+    parser.add_argument("--cold", action="store_true", help="every job starts by itself, without the server")
     options = parser.parse_args()
+    if options.cold:
+        os.environ["RETRACE_WARM"] = "0"
     place = options.into or Path(tempfile.mkdtemp(prefix="retrace-bench-"))
     copy(place)
     config = [options.target, *(LIMIT if options.limit else []), "--config", f"scale={options.scale}"]

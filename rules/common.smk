@@ -6,6 +6,7 @@ from snakemake.cli import get_argument_parser
 
 from retrace.errors import RetraceError
 from retrace.planning.workflow import Workflow
+from retrace.warm.host import Host
 
 # Snakemake sets the targets after it has read the rules; a misspelt one deserves a better line than its own
 TARGETS = (
@@ -62,6 +63,16 @@ def lift_default_rate_limit(workflow):
     limit = getattr(scheduler, "job_rate_limiter", None)
     if workflow.local_exec and limit and (limit.max_jobs, limit.timespan) == (100, 1):
         scheduler.job_rate_limiter = None
+
+
+WARM = Host()
+
+
+def start_jobs_at_once():
+    """Only where Snakemake itself starts the jobs, and never where one may use an accelerator."""
+    here = workflow.is_main_process and workflow.local_exec
+    if here and not workflow.deployment_settings.deployment_method and FLOW.on_cpus:
+        WARM.start()
 
 
 def print_verdicts():

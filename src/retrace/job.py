@@ -1,85 +1,60 @@
-"""The one door between the workflow and the library: `python -m retrace.job <<< SPEC`.
+"""The one door between the workflow and the library: `python -m retrace.job <<< SPEC`, or SPEC as argument.
 
-Every rule's shell line calls it with one canonical JSON text (`retrace.jobs`) on standard input. It fixes the
-thread counts before any numerical library loads and hands the frozen job of the text to its verb.
+Every rule's shell line calls it with one canonical JSON text (`retrace.jobs`). It fixes the thread counts
+before any numerical library loads. Then the run's server does the job (`warm.server`: packages are loaded
+there already) or, without one, this process does. What is imported above is what a served job waits for.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-import traceback
 from pathlib import Path
+from typing import Any
 
-from retrace.errors import RetraceError
-from retrace.jobs import Context, DrawJob, Job, JudgeJob, PublishJob, ReportJob, StageJob, read_job
-from retrace.recipe import code_digest
+from retrace.warm.client import ask
+
+
+def start(text: str) -> int:
+    """Do the job of a text, by the run's server if there is one; its exit status."""
+    spec = _limit_threads(text)
+    status = ask(text, _kind(spec)) if spec else None
+    return main(text, Path.cwd()) if status is None else status
 
 
 def main(text: str, root: Path) -> int:
-    """Run the job of a spec; 0 when done, 1 after a one-line error."""
-    try:
-        job = read_job(text)
-    except RetraceError as error:
-        print(f"retrace: {error}", file=sys.stderr)
-        return 1
-    _limit_threads(job.context)
-    try:
-        _dispatch(job, root)
-    except RetraceError as error:
-        print(f"retrace: {job.label}: {error}", file=sys.stderr)
-        return 1
-    except MemoryError:
-        print(f"retrace: {job.label}: out of memory; run fewer jobs at once (--cores 1)", file=sys.stderr)
-        return 1
-    except Exception as error:
-        traceback.print_exc()
-        print(f"retrace: {job.label}: unexpected {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    """Run the job of a text in this process; 0 when done, 1 after a one-line error."""
+    spec = _limit_threads(text)
+    os.environ["RETRACE_DEVICE"] = str(_within(spec, "context").get("device", "cpu"))
+    from retrace.verbs.dispatch import run
+
+    return run(text, root)
 
 
-def _limit_threads(context: Context) -> None:
+def _limit_threads(text: str) -> dict[str, Any]:
+    """What the text says; empty when it is no job's, which `dispatch` will say. Sets the environment."""
+    try:
+        spec = json.loads(text)
+    except ValueError:
+        spec = None
+    spec = spec if isinstance(spec, dict) else {}
     # one thread a job: two jobs of one thread beat one job of two; passive waits spare a busy machine
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(context.threads)
+        os.environ[name] = str(_within(spec, "context").get("threads", 1))
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-    os.environ["RETRACE_DEVICE"] = context.device
+    return spec
 
 
-def check_code(planned: dict[str, str]) -> None:
-    """Refuse to run modules that were edited after the run was planned: the key would be another's."""
-    for module, digest in planned.items():
-        if code_digest(module) != digest:
-            raise RetraceError(f"{module} changed since this run was planned; start the run again")
+def _kind(spec: dict[str, Any]) -> str:
+    """What jobs that load the same packages share: the stage's module, or the verb of a product."""
+    return str(_within(spec, "recipe").get("module", spec.get("kind")))
 
 
-def _dispatch(job: Job, root: Path) -> None:
-    # imported here so that a drawing job never pays for the meter, nor a stage for matplotlib
-    if isinstance(job, JudgeJob | DrawJob | ReportJob):
-        check_code(job.code)
-    match job:
-        case StageJob():
-            from retrace.verbs import stage
-
-            stage.run(job, root)
-        case JudgeJob():
-            from retrace.verbs import judge
-
-            judge.run(job, root)
-        case DrawJob():
-            from retrace.verbs import draw
-
-            draw.run(job, root)
-        case ReportJob():
-            from retrace.verbs import report
-
-            report.run(job, root)
-        case PublishJob():
-            from retrace.verbs import publish
-
-            publish.run(job, root)
+def _within(spec: dict[str, Any], name: str) -> dict[str, Any]:
+    found = spec.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if sys.argv[1:] else sys.stdin.read(), Path.cwd()))
+    sys.exit(start(sys.argv[1] if sys.argv[1:] else sys.stdin.read()))

@@ -11,6 +11,7 @@ Memory has no counter: `ram_watts` times wall time in all four. The last two are
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -210,10 +211,10 @@ class Meter:
             refuse_zero(self._record)
 
     def _start(self) -> _Source:
-        os.environ.setdefault("CODECARBON_LOG_LEVEL", "error")  # read when CodeCarbon is imported
         from codecarbon.core.cpu import is_rapl_available
         from codecarbon.core.gpu import is_nvidia_system
 
+        logging.getLogger("codecarbon").setLevel(logging.ERROR)
         self._version = version("codecarbon")
         gpu, rapl = self.device == "cuda", is_rapl_available()
         if gpu and not is_nvidia_system():

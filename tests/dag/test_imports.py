@@ -20,6 +20,7 @@ print(json.dumps([flow.task_spec(task.key) for task in tasks]))
 RUN = """
 import json, os, sys
 from pathlib import Path
+import retrace.verbs.dispatch
 import retrace.verbs.stage
 import retrace.data.external  # with the stage's verb: how data sets are read on its behalf
 from retrace import job

@@ -19,10 +19,10 @@ pytestmark = pytest.mark.slow
 PAUSE = "0.4"  # seconds that each stage of the dummy sleeps, so that a kill meets one at work
 
 
-def start(clone, *targets):
+def start(clone, *targets, pause=PAUSE):
     """A run in a process group of its own, its jobs slowed down."""
     words = ("snakemake", *targets, "--cores", "2", "--config", *SMOKE)
-    env = {**clone.env, "RETRACE_DUMMY_PAUSE": PAUSE}
+    env = {**clone.env, "RETRACE_DUMMY_PAUSE": pause}
     with (clone.root / "said.txt").open("w") as said:
         return subprocess.Popen(
             words, cwd=clone.root, env=env, stdout=said, stderr=said, start_new_session=True
@@ -35,7 +35,7 @@ def kill_group(run, rng):
 
 
 def kill_snakemake_alone(run, rng):
-    """Its jobs go on as orphans beside those of the next run."""
+    """Its server and its jobs end by themselves, beside those of the next run perhaps."""
     run.kill()
     return True
 

@@ -26,8 +26,9 @@ MODULES = {
 STUDIES = sorted(path.parent.name for path in (SOURCE / "retrace/studies").glob("*/study.py"))
 LIGHT = [name for name, room in FLOORS.items() if not room.torch]
 HEAVY = {"torch", "torchvision", "transformers", "opacus", "accelerate", "safetensors.torch"}
-# the places that import a study by its name, which a sheet gives
+# the places that import a study by its name, which a sheet gives; the server imports installed packages only
 BY_NAME = {"retrace.sheet", "retrace.verbs.stage", "retrace.verbs.judge", "retrace.verbs.draw"}
+BY_NAME |= {"retrace.warm.server"}
 DOOR = list(FLOORS)[list(FLOORS).index("studies") + 1 :]  # what stands on studies
 
 

@@ -130,6 +130,23 @@ def test_t_interval_and_tests_in_closed_form():
         t_interval([1.0])
 
 
+@pytest.mark.parametrize("n", [2, 3, 8, 40])
+def test_intervals_and_p_values_are_those_of_scipy_stats(n):
+    x = np.random.default_rng(n).normal(0.3, 1, n)
+    theirs = stats.ttest_1samp(x, 0.1, alternative="greater")
+    assert mean_above(x, 0.1) == pytest.approx(theirs.pvalue, abs=1e-12)
+    assert t_interval(x, 0.9) == pytest.approx(theirs_interval(x, 0.9), abs=1e-12)
+    for ours, method in ((clopper_pearson, "exact"), (wilson, "wilson")):
+        for k in {0, 1, n // 2, n}:
+            interval = stats.binomtest(k, n).proportion_ci(0.99, method=method)
+            assert ours(k, n, 0.99) == pytest.approx((interval.low, interval.high), abs=1e-12)
+
+
+def theirs_interval(x, level):
+    interval = stats.ttest_1samp(x, 0).confidence_interval(level)
+    return interval.low, interval.high
+
+
 def test_tost_agrees_with_statsmodels():
     a, b = np.random.default_rng(0).normal(0, 1, (2, 9))
     assert tost(a - b, -1.2, 0.9) == pytest.approx(ttost_paired(a, b, -1.2, 0.9)[0])

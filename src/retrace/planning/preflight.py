@@ -17,7 +17,7 @@ def check_scale_runs(config: Config, params: Iterable[dict[str, Any]], root: Pat
     """
     if config.scale in ("smoke", "laptop"):
         return
-    if config.device != "cpu" and not _has_accelerator():
+    if config.device != "cpu" and not has_accelerator():
         raise RetraceError(
             f"scale {config.scale} needs an accelerator and none was found; run on a machine with one, plan "
             "only with -n, or insist with --config device=cpu (days)"
@@ -39,6 +39,7 @@ def check_scale_runs(config: Config, params: Iterable[dict[str, Any]], root: Pat
         )
 
 
-def _has_accelerator() -> bool:
+def has_accelerator() -> bool:
+    """Whether this machine has a GPU that PyTorch could use."""
     # the device file answers without two seconds of importing torch
     return any(Path("/dev").glob("nvidia[0-9]*"))

@@ -19,7 +19,7 @@ from retrace.jobs import DrawJob, JudgeJob, ProductJob, PublishJob, ReportJob, w
 from retrace.planning import products
 from retrace.planning.known import Known
 from retrace.planning.plan import StudyPlan, Task, plan_all, screen
-from retrace.planning.preflight import check_scale_runs
+from retrace.planning.preflight import check_scale_runs, has_accelerator
 from retrace.planning.products import Product, context
 from retrace.recipe import file_digest
 from retrace.records import store
@@ -75,6 +75,11 @@ class Workflow:
     def check_machine(self) -> None:
         """Refuse, before the first job, a scale that this machine cannot run; see `preflight`."""
         check_scale_runs(self.config, [task.params for task in self._tasks.values()], self.root)
+
+    @property
+    def on_cpus(self) -> bool:
+        """Whether no job can use an accelerator of this machine."""
+        return self.config.device == "cpu" or not has_accelerator()
 
     @classmethod
     def plan(cls, config: Config, root: Path, known: Known | None = None) -> Workflow:

@@ -78,13 +78,14 @@ FLOORS = {
     "verbs": Room(
         "what a job of each verb does",
         "claims config data device files garbage jobs meter params plot recipe records report seeds sheet "
-        "stage tabled",
+        "stage study tabled",
         torch=True,
     ),
-    "job": Room("the door from a rule's shell line to a verb", "jobs recipe verbs", torch=True),
+    "warm": Room("the server that forks a run's jobs at once"),
+    "job": Room("the door from a rule's shell line to a verb", "verbs warm", torch=True),
     "upkeep": Room(
         "what looks after evidence with a plan in hand: index, audit, reach",
-        "config data files planning recipe records",
+        "config data files jobs planning recipe records",
         torch=True,
     ),
     "reference": Room(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 
 def seeds_to_decide(
@@ -25,6 +25,6 @@ def seeds_to_decide(
         return None
     n = np.arange(2, limit + 1)
     standard_error = np.sqrt(fixed_se**2 + seed_sd**2 / n)
-    factor = stats.t.ppf(1 - alpha, n - 1) + stats.t.ppf(power, n - 1)
+    factor = stdtrit(n - 1, 1 - alpha) + stdtrit(n - 1, power)
     enough = (abs(gap) > 0) & (abs(gap) >= factor * standard_error)
     return int(n[enough.argmax()]) if enough.any() else None

@@ -20,6 +20,7 @@ from retrace.recipe import code_digest, digest
 from retrace.records import evidence
 from retrace.sheet import load_study
 from retrace.stage import Evidence, Output
+from retrace.study import Stage
 
 
 def run(job: StageJob, root: Path) -> None:
@@ -46,10 +47,14 @@ def run(job: StageJob, root: Path) -> None:
     _write(job, root, output, meter.record, chosen)
 
 
+def _stage(job: StageJob) -> Stage:
+    """What the study declares of the job's stage."""
+    return load_study(job.study).stage(job.verb)
+
+
 def _params(job: StageJob) -> StageParams:
     """The job's parameters as the type that its stage declares."""
-    stage = load_study(job.study).stage(job.verb)
-    return validate(stage.params, job.params, f"{job.study} {job.verb}")
+    return validate(_stage(job).params, job.params, f"{job.study} {job.verb}")
 
 
 def _need(paths: dict[str, str], root: Path) -> Evidence:
@@ -82,10 +87,16 @@ def _write(job: StageJob, root: Path, output: Output, record: MeterRecord, chose
         "results": output.results,
         "timing": output.timing,
         "meter": record,
-        "environment": {**device.describe(chosen), "lock": _lock_digest(root)},
+        "environment": {**_environment(job, chosen), "lock": _lock_digest(root)},
         "files": written,
     }
     evidence.write_evidence(root / job.out["evidence"], evidence.seal(blocks))
+
+
+def _environment(job: StageJob, chosen: str) -> dict[str, Any]:
+    seen = device.describe(chosen)
+    # a fork of the run's server (retrace.warm) has what other jobs load, too
+    return seen if _stage(job).torch else {**seen, "torch": None}
 
 
 def _refuse_nonfinite(value: Any, path: str) -> None:

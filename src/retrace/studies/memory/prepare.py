@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from retrace.data.as_images import as_images
 from retrace.data.images import Images
@@ -61,6 +60,8 @@ def _pixels(task: Pixels, images: Images, seed: int) -> Output:
         "test.x": parts.x_test,
         "test.y": parts.y_test,
     }
+    from sklearn.linear_model import LogisticRegression  # a second that the other tasks need not wait
+
     line = LogisticRegression(max_iter=200, C=0.1).fit(parts.x_train / 255, parts.y_train)
     results: dict[str, Any] = {
         "channels": [1, images.classes],

@@ -1,0 +1,67 @@
+"""Hand a job to its verb; whatever goes wrong is said in one line."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+from retrace.errors import RetraceError
+from retrace.jobs import DrawJob, Job, JudgeJob, PublishJob, ReportJob, StageJob, read_job
+from retrace.recipe import code_digest
+
+
+def run(text: str, root: Path) -> int:
+    """Run the job of a text; 0 when done, 1 after a one-line error."""
+    try:
+        job = read_job(text)
+    except RetraceError as error:
+        print(f"retrace: {error}", file=sys.stderr)
+        return 1
+    try:
+        _dispatch(job, root)
+    except RetraceError as error:
+        print(f"retrace: {job.label}: {error}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print(f"retrace: {job.label}: out of memory; run fewer jobs at once (--cores 1)", file=sys.stderr)
+        return 1
+    except Exception as error:
+        traceback.print_exc()
+        print(f"retrace: {job.label}: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def check_code(planned: dict[str, str]) -> None:
+    """Refuse to run modules that were edited after the run was planned: the key would be another's."""
+    for module, digest in planned.items():
+        if code_digest(module) != digest:
+            raise RetraceError(f"{module} changed since this run was planned; start the run again")
+
+
+def _dispatch(job: Job, root: Path) -> None:
+    # imported here so that a drawing job never pays for the meter, nor a stage for matplotlib
+    if isinstance(job, JudgeJob | DrawJob | ReportJob):
+        check_code(job.code)
+    match job:
+        case StageJob():
+            from retrace.verbs import stage
+
+            stage.run(job, root)
+        case JudgeJob():
+            from retrace.verbs import judge
+
+            judge.run(job, root)
+        case DrawJob():
+            from retrace.verbs import draw
+
+            draw.run(job, root)
+        case ReportJob():
+            from retrace.verbs import report
+
+            report.run(job, root)
+        case PublishJob():
+            from retrace.verbs import publish
+
+            publish.run(job, root)
