@@ -323,6 +323,19 @@ def test_each_part_of_the_house_is_there_once():
 
 
 @pytest.mark.parametrize("study", STUDIES)
+def test_what_gives_several_stages_their_networks_is_called_setup(study):
+    from retrace.sheet import load_study
+
+    home = f"retrace.studies.{study}."
+    verbs = [home + stage.verb for stage in load_study(study).stages]
+    for module in (name for name in MODULES if name.startswith(home) and name not in verbs):
+        users = [verb for verb in verbs if module in inside(verb)]
+        built = {name for name in inside(module) if name.startswith("retrace.nets.")}
+        names = {name for name in built if name.endswith("names")}  # light: what sheets may say
+        assert len(users) < 2 or built == names or module == home + "setup", f"{module} serves {users}"
+
+
+@pytest.mark.parametrize("study", STUDIES)
 def test_a_figure_is_a_file_with_its_name(study):
     """Beside `draw` and `words`, a file of `figures/` is one figure, or what several of them import."""
     from retrace.sheet import load_study
