@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# one half waits for runs that it kills, the other one computes; both end at about the same time
-WAITING = {"dag"}
+WHOLE_RUNS = {"e2e"}  # one half; the other folders take about as many CPU seconds
 NOTHING_CHOSEN = 5  # pytest's status when it ran no test
 SAID = "said.txt"  # what the half says that is shown at the end
 
@@ -56,14 +55,14 @@ def main(arguments: list[str]) -> int:
     """Run both halves to their ends; 0 if no test failed and some test ran, else a status of pytest's."""
     folders = {path.name for path in HERE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     with tempfile.TemporaryDirectory() as place:
-        computing = start(WAITING, arguments, Path(place) / "computing", live=True)
-        waiting = start(folders - WAITING, arguments, Path(place) / "waiting", live=False)
-        halves = (computing, waiting)
+        first = start(WHOLE_RUNS, arguments, Path(place) / "first", live=True)
+        second = start(folders - WHOLE_RUNS, arguments, Path(place) / "second", live=False)
+        halves = (first, second)
         try:
             statuses = [half.process.wait() for half in halves]
         except KeyboardInterrupt:  # it reached both; they end with their summaries
             statuses = [half.process.wait() for half in halves]
-        print((waiting.folder / SAID).read_text(errors="replace"), end="", flush=True)
+        print((second.folder / SAID).read_text(errors="replace"), end="", flush=True)
         passed, failed = (sum(counts) for counts in zip(*(half.counts for half in halves), strict=True))
     print(f"{passed} passed, {failed} failed")
     bad = [status for status in statuses if status not in (0, NOTHING_CHOSEN)]

@@ -67,12 +67,16 @@ def test_retrace_commands_run(smoke, text):
     words = shlex.split(text)
     if words[1] in ("verdicts", "index", "audit"):
         words += ["--scale", "smoke"]
+    if words[1] == "audit":
+        words += ["--seed", "1"]
     if words[1] == "gc":
         words += ["--dry-run"]
     if words[1] == "pull" and not (clone.root / "evidence.dvc").is_file():
         pytest.skip("nothing has been published in this clone")
     done = clone.call(*words)
     assert done.returncode == 0, done.stdout + done.stderr
+    if words[1] == "audit":  # `-k 3` jobs were done again
+        assert done.stdout.count("same   ") == int(words[words.index("-k") + 1])
 
 
 def test_dvc_commands_run(smoke):
