@@ -18,7 +18,7 @@ def test_the_pages_examples_run_and_leak(capsys):
 
 def test_the_page_names_every_public_function_of_an_attack():
     page = PAGE.read_text(encoding="utf-8")
-    source = Path(__file__).parents[2] / "src" / "retrace" / "attacks"
+    source = Path(__file__).parents[2] / "src" / "retrace" / "attacks" / "membership"
     for module in ("threshold", "gradient", "nn", "population", "reference", "lira", "rmia", "quantile"):
         names = re.findall(r"^def ([a-z]\w*)", (source / f"{module}.py").read_text(encoding="utf-8"), re.M)
         for name in set(names) - {"dominated_share"}:
