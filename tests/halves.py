@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-WHOLE_RUNS = {"e2e"}  # one half; the other folders take about as many CPU seconds
+SECOND = {"e2e", "unit"}  # one half; the other folders take about as many CPU seconds
 NOTHING_CHOSEN = 5  # pytest's status when it ran no test
 SAID = "said.txt"  # what the half says that is shown at the end
 
@@ -55,8 +55,8 @@ def main(arguments: list[str]) -> int:
     """Run both halves to their ends; 0 if no test failed and some test ran, else a status of pytest's."""
     folders = {path.name for path in HERE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     with tempfile.TemporaryDirectory() as place:
-        first = start(WHOLE_RUNS, arguments, Path(place) / "first", live=True)
-        second = start(folders - WHOLE_RUNS, arguments, Path(place) / "second", live=False)
+        first = start(SECOND, arguments, Path(place) / "first", live=True)
+        second = start(folders - SECOND, arguments, Path(place) / "second", live=False)
         halves = (first, second)
         try:
             statuses = [half.process.wait() for half in halves]

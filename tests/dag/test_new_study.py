@@ -35,6 +35,7 @@ def test_it_runs_at_the_smoke_scale_to_a_verdict_and_figures(made, tmp_path):
     assert names == {"error_by_noise.svg", "claims.svg"}
 
 
+@pytest.mark.slow
 def test_it_passes_the_checks_of_the_house(made):
     clone, paths = made
     code = [path for path in paths if path.endswith(".py")]

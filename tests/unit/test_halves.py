@@ -11,7 +11,7 @@ import pytest
 HALVES = Path(__file__).resolve().parents[1] / "halves.py"
 TESTS = {
     "e2e/test_whole.py": "def test_whole(): pass\n\n\ndef test_two(): pass\n",
-    "unit/test_good.py": "def test_good(): pass\n",
+    "structure/test_good.py": "def test_good(): pass\n",
     "science/test_bad.py": "import pytest\n\n\n@pytest.fixture\ndef broken(): raise OSError\n\n\n"
     "def test_bad(): assert False\n\n\ndef test_error(broken): pass\n",
 }
@@ -34,7 +34,7 @@ def suite(tmp_path_factory):
     [
         ((), "3 passed, 2 failed", 1),
         (("-k", "good"), "1 passed, 0 failed", 0),
-        (("tests/e2e/test_whole.py::test_two", "tests/unit"), "2 passed, 0 failed", 0),
+        (("tests/e2e/test_whole.py::test_two", "tests/structure"), "2 passed, 0 failed", 0),
         (("-k", "nothing_is_called_this"), "0 passed, 0 failed", 5),
         (("--no-such-option",), "0 passed, 0 failed", 4),
     ],
