@@ -14,6 +14,7 @@ configfile: "config/config.yaml"
 
 include: "rules/reruns.smk"
 include: "rules/common.smk"
+include: "rules/hooks.smk"
 include: "rules/stages.smk"
 include: "rules/judge.smk"
 include: "rules/draw.smk"

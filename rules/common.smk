@@ -7,7 +7,6 @@ from snakemake.cli import get_argument_parser
 
 from retrace.errors import RetraceError
 from retrace.planning.workflow import Workflow
-from retrace.warm.host import Host
 
 # Snakemake sets the targets after it has read the rules; a misspelt one deserves a better line than its own
 TARGETS = (
@@ -52,34 +51,3 @@ def product_spec(wildcards):
 # Snakemake asks for their signatures ten times a job: with these at hand, a large plan takes a twentieth less
 for FUNCTION in (task_inputs, task_spec, product_inputs, product_spec):
     FUNCTION.__signature__ = signature(FUNCTION)
-
-
-def refuse_unfit_machine():
-    try:
-        FLOW.check_machine()
-    except RetraceError as error:
-        sys.exit(f"retrace: {error}")
-
-
-def lift_default_rate_limit(workflow):
-    """Snakemake 9.27 looks for free slots once a second for every job that has ended so far: its default limit
-    of 100 jobs a second, which no local run meets, costs a whole core after a hundred jobs.
-    """
-    scheduler = getattr(workflow, "scheduler", None)
-    limit = getattr(scheduler, "job_rate_limiter", None)
-    if workflow.local_exec and limit and (limit.max_jobs, limit.timespan) == (100, 1):
-        scheduler.job_rate_limiter = None
-
-
-WARM = Host()
-
-
-def start_jobs_at_once():
-    """Only where Snakemake itself starts the jobs, and never where one may use an accelerator."""
-    here = workflow.is_main_process and workflow.local_exec
-    if here and not workflow.deployment_settings.deployment_method and FLOW.on_cpus:
-        WARM.start()
-
-
-def print_verdicts():
-    print(FLOW.verdict_table(), file=sys.stderr)
