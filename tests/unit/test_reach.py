@@ -10,6 +10,7 @@ from retrace import cli
 from retrace import recipe as recipes
 from retrace.config import Config
 from retrace.errors import RetraceError
+from retrace.planning.known import Known
 from retrace.planning.workflow import Workflow
 from retrace.records.evidence import seal, write_evidence
 from retrace.upkeep import reach
@@ -44,12 +45,12 @@ def names(flow, file):
         "src/retrace/nets/memory/ntm.py",
     ],
 )
-def test_what_a_change_reaches_is_what_gets_another_key(flow, monkeypatch, file):
+def test_what_a_change_reaches_is_what_gets_another_key(flow, monkeypatch, tmp_path, file):
     before = {task.label: task.key for task in flow.plans["reuse"].tasks.values()}
     products = {(p.verb, p.name): p.key for p in [*flow.judged.values(), *flow.drawn.values(), flow.report]}
     real = recipes._shape
     monkeypatch.setattr(recipes, "_shape", lambda path: "changed" if path == ROOT / file else real(path))
-    new = Workflow.plan(CONFIG, ROOT)
+    new = Workflow.plan(CONFIG, ROOT, Known(tmp_path))  # which remembers no digest
     after = {task.label: task.key for task in new.plans["reuse"].tasks.values()}
     made = [*new.judged.values(), *new.drawn.values(), new.report]
     assert names(flow, file) == (
