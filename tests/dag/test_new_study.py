@@ -76,12 +76,15 @@ def test_its_own_test_passes(made):
     ("words", "says"),
     [
         (("ripples",), "ripples-paper.yaml: is there already"),
-        (("reuse",), "there is a study 'reuse' already"),
+        (("reuse",), "'reuse' is a target already"),
+        (("arm",), "'arm' is a target already"),
+        (("all",), "'all' is a target already"),
+        (("import",), "is a word of Python's own"),
         (("Ripples",), "cannot name a study"),
         (("ri-pples",), "cannot name a study"),
         (("waves", "--paper", "Waves"), "cannot name a paper"),
         (("waves", "--paper", "waves"), "could not be told apart"),
-        (("waves", "--paper", "arm"), "claims/arm.yaml: is there already"),
+        (("waves", "--paper", "arm"), "'arm' is a target already"),
         (("waves", "--title", 'a "quoted" word'), "plain words"),
     ],
 )

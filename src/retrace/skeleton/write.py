@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import re
 from pathlib import Path
 from string import Template
@@ -10,7 +11,7 @@ from string import Template
 from retrace.errors import RetraceError
 from retrace.files import write_atomic
 from retrace.reference import schemas
-from retrace.sheet import known_studies
+from retrace.sheet import known_studies, load_study
 
 SKELETON = Path(__file__).parent / "study"
 HOMES = {  # place in the skeleton -> place in the repository
@@ -58,8 +59,18 @@ def _refuse(name: str, paper: str, texts: str) -> None:
         raise RetraceError(f"new-study: {name!r} cannot name a study; it must match {NAME}")
     if not re.fullmatch(SLUG, paper):
         raise RetraceError(f"new-study: {paper!r} cannot name a paper; it must match {SLUG}")
-    if name in known_studies():
-        raise RetraceError(f"new-study: there is a study {name!r} already; choose another name")
+    if keyword.iskeyword(name):
+        raise RetraceError(f"new-study: {name!r} is a word of Python's own; choose another name")
+    taken = {
+        "all",
+        *known_studies(),
+        *(paper for s in map(load_study, known_studies()) for paper in s.papers),
+    }
+    for what in (name, paper):
+        if what in taken:
+            raise RetraceError(
+                f"new-study: {what!r} can be asked for as a target already; choose another name"
+            )
     if name == paper:
         raise RetraceError(
             f"new-study: study and paper are both called {name!r} and could not be told apart as targets; "
