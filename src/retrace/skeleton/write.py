@@ -61,16 +61,11 @@ def _refuse(name: str, paper: str, texts: str) -> None:
         raise RetraceError(f"new-study: {paper!r} cannot name a paper; it must match {SLUG}")
     if keyword.iskeyword(name):
         raise RetraceError(f"new-study: {name!r} is a word of Python's own; choose another name")
-    taken = {
-        "all",
-        *known_studies(),
-        *(paper for s in map(load_study, known_studies()) for paper in s.papers),
-    }
-    for what in (name, paper):
-        if what in taken:
-            raise RetraceError(
-                f"new-study: {what!r} can be asked for as a target already; choose another name"
-            )
+    studies = [load_study(known) for known in known_studies()]
+    targets = {"all", *known_studies(), *(slug for study in studies for slug in study.papers)}
+    for word in (name, paper):
+        if word in targets:
+            raise RetraceError(f"new-study: {word!r} is a target already; choose another name")
     if name == paper:
         raise RetraceError(
             f"new-study: study and paper are both called {name!r} and could not be told apart as targets; "
