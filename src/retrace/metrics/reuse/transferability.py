@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import log_softmax, softmax
-from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.neighbors import NearestNeighbors
 
 from retrace.metrics.reuse.clustering import Labels, Values, class_means
+from retrace.metrics.reuse.histograms import Floats
 
 
 def knn_error(features: Values, labels: Labels, neighbours: int = 5) -> float:
@@ -47,51 +47,90 @@ def h_score(features: Values, labels: Labels) -> float:
     """
     values = features.astype(np.float64)
     values -= values.mean(axis=0)
-    shrinkage = float(ledoit_wolf_shrinkage(values, assume_centered=True))
+    rows, columns = values.shape
+    power, explained = _spectrum(values, labels)
+    power /= rows
+    shrinkage = _ledoit_wolf(power, np.square(values).sum(axis=1), columns)
     # class means lie in the span of the data, so the inverse is needed along its singular vectors only
-    left, singular, _ = np.linalg.svd(values, full_matrices=False)
-    power = np.square(singular) / len(values)
-    spectrum = (1 - shrinkage) * power + shrinkage * power.sum() / values.shape[1]
-    compact = np.unique(labels, return_inverse=True)[1]
-    coordinates = np.square(class_means(left * singular, labels))
-    between = np.bincount(compact) / len(values) @ coordinates
-    used = spectrum > spectrum.max(initial=0.0) * 1e-12
-    return float((1 - shrinkage) * (between[used] / spectrum[used]).sum())
+    shrunk = (1 - shrinkage) * power + shrinkage * power.sum() / columns
+    between = power * (explained / np.unique(labels, return_counts=True)[1]).sum(axis=1)
+    used = shrunk > shrunk.max(initial=0.0) * 1e-12
+    return float((1 - shrinkage) * (between[used] / shrunk[used]).sum())
+
+
+def _ledoit_wolf(power: Floats, squares: Floats, columns: int) -> float:
+    """Return the shrinkage of Ledoit and Wolf (2004) for centred rows (N,D), in [0,1].
+
+    From the eigenvalues `power` of their covariance and the squared length of each row, (N,): of the fourth
+    moments it needs the total alone.
+    """
+    whole = float(np.square(power).sum())
+    apart = whole - float(power.sum()) ** 2 / columns
+    noise = (float(np.square(squares).mean()) - whole) / len(squares)
+    return min(noise / apart, 1.0) if noise > 0 and apart > 0 else 0.0
 
 
 def log_me(features: Values, labels: Labels, iterations: int = 50) -> float:
     """Return LogME of features (N,D): the mean over classes of the log evidence per image, larger = easier.
 
     Bayesian linear regression of each class indicator, its two precisions found by fixed-point iteration
-    on the singular values. Source: You et al., LogME (ICML 2021), equations 2-5 and algorithm 3.
+    on the spectrum, all classes at once. Source: You et al., LogME (ICML 2021), equations 2-5, algorithm 3.
     """
-    values = features.astype(np.float64)
+    rows, columns = features.shape
+    power, explained = _spectrum(features.astype(np.float64), labels)
+    counts = np.unique(labels, return_counts=True)[1].astype(np.float64)
+    outside = np.maximum(counts - explained.sum(axis=0), 0.0)
+    alpha, beta = np.ones((2, len(counts)))
+    going = np.arange(len(counts))
+    for _ in range(iterations):
+        terms = _Terms(alpha[going], beta[going], power, explained[:, going], outside[going])
+        previous = alpha[going] / beta[going]
+        alpha[going] = np.maximum(terms.effective / np.maximum(terms.weight, 1e-12), 1e-12)
+        beta[going] = (rows - terms.effective) / np.maximum(terms.residual, 1e-12)
+        going = going[np.abs(alpha[going] / beta[going] - previous) > 1e-5 * previous]
+        if not len(going):
+            break
+    terms = _Terms(alpha, beta, power, explained, outside)
+    logdet = np.log(terms.shrunk).sum(axis=0) + (columns - len(power)) * np.log(alpha)
+    total = columns * np.log(alpha) + rows * np.log(beta / (2 * np.pi))
+    return float((total - beta * terms.residual - alpha * terms.weight - logdet).mean() / (2 * rows))
+
+
+class _Terms:
+    """The sums of LogME's equations for K classes at precisions alpha, beta (K,); see `_spectrum`."""
+
+    def __init__(
+        self, alpha: Floats, beta: Floats, power: Floats, explained: Floats, outside: Floats
+    ) -> None:
+        self.shrunk = alpha + np.outer(power, beta)
+        share = explained / np.square(self.shrunk)
+        self.weight = np.square(beta) * (power @ share)
+        self.residual = np.square(alpha) * share.sum(axis=0) + outside
+        self.effective = beta * (power @ (1 / self.shrunk))
+
+
+def _spectrum(values: Floats, labels: Labels) -> tuple[Floats, Floats]:
+    """Return the squared singular values of (N,D), (R,), and how much of each class they explain, (R,K).
+
+    That is the squared product of each left singular vector with each class's indicator. Both come from
+    the smaller of the two Gram matrices, which is much cheaper than a singular value decomposition;
+    a direction whose square is lost to rounding there counts as absent. R = min(N, D), float64.
+    """
     rows, columns = values.shape
-    left, singular, _ = np.linalg.svd(values, full_matrices=False)
-    power = np.square(singular)
-    evidence = []
-    for label in np.unique(labels):
-        target = (labels == label).astype(np.float64)
-        explained = np.square(left.T @ target)
-        outside = float(target @ target - explained.sum())
-        alpha = beta = 1.0
-        for _ in range(iterations):
-            shrunk = alpha + beta * power
-            weight = float((beta**2 * power * explained / shrunk**2).sum())
-            residual = float((explained * (alpha / shrunk) ** 2).sum()) + max(outside, 0.0)
-            effective = float((beta * power / shrunk).sum())
-            previous = alpha / beta
-            alpha = effective / max(weight, 1e-12)
-            beta = (rows - effective) / max(residual, 1e-12)
-            if abs(alpha / beta - previous) <= 1e-5 * previous:
-                break
-        shrunk = alpha + beta * power
-        weight = float((beta**2 * power * explained / shrunk**2).sum())
-        residual = float((explained * (alpha / shrunk) ** 2).sum()) + max(outside, 0.0)
-        logdet = float(np.log(shrunk).sum()) + max(columns - len(power), 0) * np.log(alpha)
-        total = columns * np.log(alpha) + rows * np.log(beta / (2 * np.pi))
-        evidence.append((total - beta * residual - alpha * weight - logdet) / (2 * rows))
-    return float(np.mean(evidence))
+    compact = np.unique(labels, return_inverse=True)[1]
+    member = np.zeros((int(compact.max()) + 1, rows))
+    member[compact, np.arange(rows)] = 1.0
+    if columns <= rows:
+        power, vectors = np.linalg.eigh(values.T @ values)
+        explained = np.square(vectors.T @ (member @ values).T)
+    else:
+        power, vectors = np.linalg.eigh(values @ values.T)
+        explained = np.square(vectors.T @ member.T)
+    lost = power <= power[-1] * len(power) * np.finfo(np.float64).eps
+    power[lost] = explained[lost] = 0.0
+    if columns <= rows:
+        explained[~lost] /= power[~lost, None]
+    return power, explained
 
 
 def leep(logits: Values, labels: Labels) -> float:
