@@ -239,7 +239,7 @@ def test_every_image_goes_through_once(case):
 
 
 def test_reference_sums_are_those_of_the_images_themselves(case):
-    net, images, shifted, labels, clean = case
+    net, images, _, labels, clean = case
     given = clean_side(net, images, labels, CLASSES, reference=(images, labels), batch=7)
     np.testing.assert_allclose(given.reference_sums, clean.reference_sums, atol=1e-5)
     np.testing.assert_allclose(given.reference_pooled_sums, clean.reference_pooled_sums, atol=1e-5)

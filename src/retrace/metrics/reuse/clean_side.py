@@ -101,6 +101,7 @@ def clean_side(
     passed = forward(net, images, named, on_layer, batch)
     if not histograms:
         raise ValueError(f"no layer is wider than the {classes} classes; the indices need a wider network")
+    sums: tuple[Values, Values]
     if reference is None:
         sums = (
             class_sums(passed.pooled(vit_axis), truth, classes),
