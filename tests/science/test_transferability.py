@@ -165,6 +165,23 @@ def test_single_class_gives_finite_values():
     assert rivals.leep(values, labels) == pytest.approx(0)
 
 
+RIVALS = ("knn_error", "ncm_error", "h_score", "log_me", "leep", "source_error", "source_loss")
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_bad_values_are_one_clear_line(name):
+    values, labels = two_groups(1.0)
+    rival = getattr(rivals, name)
+    for wrong in (labels[:-1], labels[:, None]):
+        with pytest.raises(ValueError, match="one label for each image"):
+            rival(values, wrong)
+    with pytest.raises(ValueError, match="one label for each image"):
+        rival(values[:0], labels[:0])
+    values[3, 1] = np.nan
+    with pytest.raises(ValueError, match="not finite; check the network"):
+        rival(values, labels)
+
+
 def test_initial_gradient_norm_is_that_of_the_mean_loss():
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.BatchNorm1d(6), torch.nn.Linear(6, 3))

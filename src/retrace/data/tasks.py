@@ -120,7 +120,7 @@ def apply(images: Images, task: str, rng: np.random.Generator, other: Images | N
     Permutations are drawn once a task. Equal Generators give equal permutations for any number of images,
     so a task may also be applied to training and test images apart. `other` is the data set that the task
     `other` takes instead, resized to the form of `images`.
-    Errors: ValueError on an unknown task, blocks that do not fit, quarter turns of oblong images, or no `other`.
+    Errors: ValueError on an unknown task, blocks that do not fit, quarter turns of oblong images, no `other`.
     """
     name = task.removeprefix("task:")
     _, height, width, channels = images.x.shape

@@ -15,6 +15,7 @@ def knn_error(features: Values, labels: Labels, neighbours: int = 5) -> float:
 
     A tied vote goes to the lower label. Raises ValueError with fewer than k+1 images.
     """
+    _check(features, labels)
     if len(features) <= neighbours:
         raise ValueError(f"{len(features)} images are too few for {neighbours} neighbours; give more images")
     found = NearestNeighbors(n_neighbors=neighbours).fit(features).kneighbors(return_distance=False)
@@ -25,6 +26,7 @@ def knn_clean_error(
     clean: Values, clean_labels: Labels, features: Values, labels: Labels, k: int = 5
 ) -> float:
     """Return the error on features (N,D) of the k nearest of the clean features (M,D), in [0,1]."""
+    _check(features, labels)
     if len(clean) < k:
         raise ValueError(f"{len(clean)} clean images are too few for {k} neighbours; give more images")
     found = NearestNeighbors(n_neighbors=k).fit(clean).kneighbors(features, return_distance=False)
@@ -33,6 +35,7 @@ def knn_clean_error(
 
 def ncm_error(features: Values, labels: Labels) -> float:
     """Return the error of the nearest class mean on the features (N,D) the means come from, in [0,1]."""
+    _check(features, labels)
     found, compact = np.unique(labels, return_inverse=True)
     means = class_means(features.astype(np.float64), labels)
     scores = np.square(means).sum(axis=1) - 2 * (features @ means.T)
@@ -45,6 +48,7 @@ def h_score(features: Values, labels: Labels) -> float:
     S_a is the Ledoit-Wolf covariance with shrinkage a; S_between the covariance of the class means.
     Source: Bao et al. (ICIP 2019) with the regularisation of Ibrahim et al. (arXiv 2110.06893).
     """
+    _check(features, labels)
     values = features.astype(np.float64)
     values -= values.mean(axis=0)
     rows, columns = values.shape
@@ -76,6 +80,7 @@ def log_me(features: Values, labels: Labels, iterations: int = 50) -> float:
     Bayesian linear regression of each class indicator, its two precisions found by fixed-point iteration
     on the spectrum, all classes at once. Source: You et al., LogME (ICML 2021), equations 2-5, algorithm 3.
     """
+    _check(features, labels)
     rows, columns = features.shape
     power, explained = _spectrum(features.astype(np.float64), labels)
     counts = np.unique(labels, return_counts=True)[1].astype(np.float64)
@@ -138,6 +143,7 @@ def leep(logits: Values, labels: Labels) -> float:
 
     Source: Nguyen et al., LEEP (ICML 2020), equations 1-2.
     """
+    _check(logits, labels)
     source = softmax(logits.astype(np.float64), axis=1)
     compact = np.unique(labels, return_inverse=True)[1]
     conditional = class_means(source, labels) * (np.bincount(compact) / len(source))[:, None]
@@ -154,12 +160,23 @@ def feature_shift(clean: Values, shifted: Values) -> float:
 
 def source_error(logits: Values, labels: Labels) -> float:
     """Return the share of images whose largest logit (N,K) is not the label's, in [0,1]."""
+    _check(logits, labels)
     return float((logits.argmax(axis=1) != labels).mean())
 
 
 def source_loss(logits: Values, labels: Labels) -> float:
     """Return the mean cross-entropy of logits (N,K) and labels (N,), in nats."""
+    _check(logits, labels)
     return float(-log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels].mean())
+
+
+def _check(values: Values, labels: Labels) -> None:
+    """Raise ValueError, one line, unless each row of (N,D) is finite and has its label."""
+    if values.ndim != 2 or not values.size or labels.shape != values.shape[:1]:
+        shapes = f"values of shape {values.shape} and labels of shape {labels.shape}"
+        raise ValueError(f"{shapes} do not fit; give a row of values and one label for each image")
+    if not np.isfinite(values).all():
+        raise ValueError("a row holds values that are not finite; check the network")
 
 
 def _vote_error(votes: Labels, labels: Labels) -> float:
