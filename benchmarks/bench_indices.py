@@ -186,9 +186,9 @@ def bench_end_to_end(images: int, seed: int) -> None:
         return all_indices(net, clean_side(net, clean, labels, classes, layer=layer), noisy)
 
     slow, theirs = cpu_seconds(lambda: official.preindex_end_to_end(net, clean, noisy, classes))
-    fast, ours = cpu_seconds(our_p, 3)
+    fast, ours = cpu_seconds(our_p)
     gap = max(abs(ours[key] - theirs[key]) for key in theirs)
-    bare, whole = cpu_seconds(passes, 3)[0], cpu_seconds(everything, 3)[0]
+    bare, whole = cpu_seconds(passes)[0], cpu_seconds(everything)[0]
     print(f"ResNet-18, {images} pairs, forward passes included (CPU s):")
     print(f"PreIndex p: looped {slow:.2f}, ours {fast:.2f}, ratio {slow / fast:.1f}x, difference {gap:.1e}")
     print(f"two bare passes {bare:.2f}; all indices and rivals, ours {whole:.2f}")
