@@ -32,7 +32,9 @@ def dpsgd(bench: Bench, settings: DpSgd) -> Defended:
     per_epoch = max(1, round(1 / rate))
     schedule = schedule.lasting(max(1, round(settings.epochs * schedule.epochs)))
     steps, delta = per_epoch * schedule.epochs, settings.delta or 1 / members
-    noise = settings.noise_multiplier or noise_for(settings.epsilon or 0.0, rate, steps, delta)
+    noise = settings.noise_multiplier or noise_for(
+        settings.epsilon or 0.0, rate, steps, delta, accountant=settings.accountant
+    )
     optimiser = Optimiser(
         OptimiserSettings("sgd", schedule.learning_rate, 0.0, schedule.momentum), models.params.values()
     )
@@ -43,7 +45,7 @@ def dpsgd(bench: Bench, settings: DpSgd) -> Defended:
         sums = clipped_sums(models, bench.x[rows], bench.y[rows], weights, settings.clip)
         _add_noise(models, sums, noise * settings.clip, rate * members, draws)
         optimiser.step()
-    spent = epsilon(noise, rate, steps, delta)
+    spent = epsilon(noise, rate, steps, delta, settings.accountant)
     words = {"epsilon": spent, "delta": delta, "noise_multiplier": noise}
     return Defended(models, {name: [value] * len(models) for name, value in words.items()})
 

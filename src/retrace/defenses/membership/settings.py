@@ -46,6 +46,10 @@ class RelaxLoss(Rated):
         0.5, gt=0, description="loss to hold, nats; published: 0.4 to 3.0 by data and network"
     )
     upper: float = Field(1.0, gt=0, le=1, description="largest confidence of the softened target")
+    form: Literal["nonimage", "cifar"] = Field(
+        "nonimage",
+        description="which of the authors' trainers; cifar lets rightly classified examples ascend",
+    )
 
 
 class Ccl(Rated):
@@ -173,6 +177,9 @@ class DpSgd(Rated):
     noise_multiplier: float | None = Field(None, gt=0, description="noise over the bound; null: from epsilon")
     epsilon: float | None = Field(None, gt=0, description="to reach at the end; null: from noise_multiplier")
     delta: float | None = Field(None, gt=0, lt=1, description="null: one over the number of members")
+    accountant: Literal["pld", "rdp"] = Field(
+        "pld", description="privacy-loss distributions, close to exact; or Opacus's RDP bound"
+    )
     epochs: float = Field(1.0, gt=0, description="over those of plain training")
 
     @model_validator(mode="after")
