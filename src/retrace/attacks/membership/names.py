@@ -4,6 +4,7 @@ from __future__ import annotations
 
 METRICS = ("loss", "confidence", "entropy", "modified_entropy", "correctness")
 PER_CLASS = "_per_class"
+WHITE_BOX = "gradient_"  # attacks that need the model itself and not its answers alone
 # all that an audit can run on outputs and gradient norms
 ATTACKS = (
     *(name + end for name in (*METRICS, "gradient_input", "gradient_weights") for end in ("", PER_CLASS)),

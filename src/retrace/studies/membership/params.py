@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from retrace.attacks.membership.names import ATTACKS
+from retrace.attacks.membership.names import ATTACKS, WHITE_BOX
 from retrace.attacks.resolution import check_resolution
 from retrace.data import spoil
 from retrace.defenses.membership.settings import Hamp, Method, Pptp, Srcm
@@ -86,6 +86,13 @@ class Attack(Methods, Attacks):
 
     fprs: list[float] = Field([0.01], min_length=1, description="false-positive rates to report the TPR at")
 
+    @field_validator("attacks")
+    @classmethod
+    def _one_on_answers(cls, attacks: list[str]) -> list[str]:
+        if all(name.startswith(WHITE_BOX) for name in attacks):
+            raise ValueError("the strongest attack is one on a model's answers; name one beside gradient norms")
+        return attacks
+
     @field_validator("fprs")
     @classmethod
     def _rates(cls, fprs: list[float]) -> list[float]:
@@ -114,8 +121,10 @@ class Params(Prepare, Train, Defend, Measure, Attack):
             raise ValueError(
                 f"models {self.models}, pool {self.pool}: complementary halves need even numbers"
             )
+        kind, share = spoil.parse(self.change)
+        unflipped = self.pool - (round(share * self.pool) if kind == "flip" else 0)
         for fpr in self.fprs:
-            check_resolution(self.models * self.pool // 2, fpr)
+            check_resolution(self.models * unflipped // 2, fpr)
         return self
 
 
