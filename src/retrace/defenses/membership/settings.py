@@ -46,6 +46,10 @@ class RelaxLoss(Rated):
         0.5, gt=0, description="loss to hold, nats; published: 0.4 to 3.0 by data and network"
     )
     upper: float = Field(1.0, gt=0, le=1, description="largest confidence of the softened target")
+    form: Literal["nonimage", "cifar"] = Field(
+        "nonimage",
+        description="which of the authors' trainers; cifar lets rightly classified examples ascend",
+    )
 
 
 class Ccl(Rated):
