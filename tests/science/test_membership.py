@@ -86,6 +86,18 @@ def test_figures_on_unflipped_examples_leave_the_flipped_ones_out(rows):
     assert unflipped != total
 
 
+def test_hamp_inside_another_method_lets_out_the_order_alone_too():
+    hamp = {"defence": "hamp", "learning_rate": None}
+    methods = {
+        name: {"defence": "cwrf", "learning_rate": 0.5, "loss": {**hamp, "rewrite": rewrite}}
+        for name, rewrite in (("full", True), ("bare", False))
+    }
+    outputs = stages({**CELL, "methods": methods}).evidence["measure"].read_scratch()
+    full, bare = outputs["full.pool"], outputs["bare.pool"]
+    assert (full.argsort(-1, kind="stable") == bare.argsort(-1, kind="stable")).all()
+    assert not np.allclose(np.sort(full), np.sort(bare), atol=1e-3)
+
+
 def test_the_same_seed_gives_the_same_results(rows):
     again = stages({**CELL, "methods": {"none": {"defence": "none"}, "relax": CELL["methods"]["relax"]}})
     for name in ("none", "relax"):
@@ -142,7 +154,14 @@ def test_sets_that_overlap_are_refused(rows):
         ({"methods": {"none": {"defence": "relaxloss"}}}, "methods.none: the name stands for no defence"),
         ({"methods": {"stop_3": {"defence": "none"}}}, "methods.stop_3"),
         ({"methods": {"a": {"defence": "early-stopping", "epochs": 90}}}, "stops after 90 epochs of 4"),
-        ({"methods": {"a": {"defence": "cwrf", "loss": {"defence": "hamp"}}}}, "say rewrite: false"),
+        (
+            {
+                "methods": {
+                    "a": {"defence": "cwrf", "loss": {"defence": "dpsgd", "epsilon": 4, "epochs": 2}},
+                }
+            },
+            "own epochs",
+        ),
         (
             {"methods": {"a": {"defence": "pptp", "loss": {"defence": "none", "learning_rate": 1}}}},
             "own learning_rate",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrace.attacks.membership.audit import AttackResult, run_attacks
-from retrace.attacks.membership.ensemble import Ensemble, Population
+from retrace.attacks.membership.ensemble import Ensemble, NoisyLabels, Population
 from retrace.attacks.roc import auc, roc, tpr_of
 from retrace.metrics.norm_disparity import norm_auc, standardised_difference
 from retrace.seeds import derive
@@ -33,7 +33,8 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     true = ~sets["pool.flipped"]
     results: dict[str, Any] = {}
     for name, method in params.methods.items():
-        models = _ensemble(sets, outputs, name, method.model_dump_json())
+        labels = NoisyLabels(outputs[f"{name}.right"], params.copies, params.sigmas) if params.by_label else None
+        models = _ensemble(sets, outputs, name, method.model_dump_json(), labels)
         found = run_attacks(
             models, tuple(params.attacks), fprs=tuple(params.fprs), seed=derive(seed, "attack") % 2**32
         )
@@ -45,7 +46,9 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     return Output({"methods": results, "fpr": list(CURVE)})
 
 
-def _ensemble(sets: dict[str, Array], outputs: dict[str, Array], name: str, pipeline: str) -> Ensemble:
+def _ensemble(
+    sets: dict[str, Array], outputs: dict[str, Array], name: str, pipeline: str, labels: NoisyLabels | None
+) -> Ensemble:
     norms = {of: outputs[f"{name}.{of}"] for of in ("input", "weights") if f"{name}.{of}" in outputs}
     return Ensemble(
         outputs[f"{name}.pool"],
@@ -54,6 +57,7 @@ def _ensemble(sets: dict[str, Array], outputs: dict[str, Array], name: str, pipe
         [pipeline] * len(sets["member"]),
         Population(outputs[f"{name}.population"], sets["population.y"]),
         gradient_norms=norms,
+        noisy_labels=labels,
         ids=sets["pool.id"],
         reserved={part: sets[f"{part}.id"] for part in ("reference", "population", "test")},
     )

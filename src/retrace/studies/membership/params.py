@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from retrace.attacks.membership.names import ATTACKS, WHITE_BOX
+from retrace.attacks.membership.names import ATTACKS, LABEL_ONLY, WHITE_BOX
 from retrace.attacks.resolution import check_resolution
 from retrace.data import spoil
-from retrace.defenses.membership.settings import Hamp, Method, Pptp, Srcm
+from retrace.defenses.membership.settings import DpSgd, Method, Pptp, Srcm
 from retrace.nets.target_names import check_target, perceptron
 from retrace.params import Group, ImageSet, Name, StageParams, known
 
@@ -75,6 +75,15 @@ class Attacks(StageParams):
     """The attacks on every method."""
 
     attacks: list[Annotated[str, known("attack", ATTACKS)]] = Field(min_length=1)
+    sigmas: list[Annotated[float, Field(gt=0)]] = Field(
+        [0.3, 1.0], min_length=1, description="standard deviations of noise that label-only attacks ask with"
+    )
+    copies: int = Field(5, ge=1, le=255, description="noisy copies of an example at each of `sigmas`")
+
+    @property
+    def by_label(self) -> bool:
+        """Whether an attack asks for the labels of noisy copies."""
+        return any(name.startswith(LABEL_ONLY) for name in self.attacks)
 
 
 class Measure(Models, Network, Methods, Attacks):
@@ -138,10 +147,10 @@ def _misfit(name: str, method: Method, cell: Params) -> str:
         return "the name stands for early stopping; call it otherwise"
     if method.defence == "early-stopping" and method.epochs >= cell.epochs:
         return f"stops after {method.epochs} epochs of {cell.epochs}: plain training; stop earlier"
+    if isinstance(loss, DpSgd) and loss.epochs != 1:
+        return "loss.epochs has no effect; give the method's own epochs"
     if loss and loss.learning_rate is not None:
         return "loss.learning_rate has no effect; give the method's own learning_rate"
-    if isinstance(loss, Hamp) and loss.rewrite:
-        return "hamp inside another method only trains; say rewrite: false"
     if isinstance(method, Srcm) and method.width > 2 * method.radius:
         return (
             f"a ring of width {method.width:g} around radius {method.radius:g} has no inner edge; narrow it"
