@@ -7,7 +7,7 @@ from scipy.special import log_softmax
 
 from retrace.attacks.arrays import AttackError
 from retrace.attacks.membership.audit import run_attacks, summarise
-from retrace.attacks.membership.ensemble import Ensemble, Population
+from retrace.attacks.membership.ensemble import Ensemble, NoisyLabels, Population
 from retrace.attacks.membership.lira import lira
 from retrace.attacks.membership.names import ATTACKS
 from retrace.attacks.membership.suite import attacks_for, decides_at_zero
@@ -40,7 +40,7 @@ def every(leaking):
 
 def test_every_attack_sees_a_memorising_model(leaking, every):
     assert set(every) == {*attacks_for(leaking), "nn"}
-    assert len(every) == 23
+    assert len(every) == 30
     for name, result in every.items():
         assert result.auc.low > 0.5, name
         assert result.balanced_accuracy.mean > 0.5, name
@@ -50,6 +50,24 @@ def test_every_attack_sees_a_memorising_model(leaking, every):
 def test_attacks_that_know_an_examples_difficulty_beat_the_loss(every):
     for name in ("attack_r", "lira_online", "lira_offline", "rmia_online", "rmia_offline", "quantile"):
         assert every[name].auc.mean > every["loss"].auc.mean + 0.1, name
+
+
+def test_an_order_that_is_let_out_leaks_though_its_values_are_noise(leaking):
+    """HAMP's rewriting: a random draw of values, put in the order of the true ones."""
+    rng = np.random.default_rng(4)
+    values = np.sort(rng.normal(0, 3, leaking.logits.shape), axis=-1)
+    order = leaking.logits.argsort(axis=-1).argsort(axis=-1)
+    hidden = make_ensemble(logits=np.take_along_axis(values, order, axis=-1))
+    found = run_attacks(hidden, ("lira_online", "lira_rank_online"), fprs=(0.01,))
+    assert found["lira_rank_online"].auc.mean > found["lira_online"].auc.mean + 0.02
+    np.testing.assert_array_equal(hidden.signals["rank"], leaking.signals["rank"])
+
+
+def test_more_queries_tell_more(every):
+    for name in ("lira_online", "rmia_online", "lira_rank_online"):
+        assert every[f"{name}_augmented"].auc.mean > every[name].auc.mean, name
+    assert every["label_only_lira"].auc.mean > every["label_only"].auc.mean
+    assert every["label_only"].auc.mean > every["correctness"].auc.mean
 
 
 def test_figures_are_those_of_each_target_and_of_the_pool(leaking, every):
@@ -113,7 +131,9 @@ def test_thresholds_never_come_from_the_target():
     assert (result.balanced_accuracy.each[1:2] == 1.0).all()
     assert summarise(scores, models, fprs=(0.05,), threshold=0.5).balanced_accuracy.each[1] == 1.0
     assert decides_at_zero("loss_per_class")
+    assert decides_at_zero("label_only")
     assert not decides_at_zero("lira_online")
+    assert not decides_at_zero("label_only_lira")
 
 
 def test_logits_may_be_half_precision_or_log_probabilities(leaking):
@@ -124,8 +144,13 @@ def test_logits_may_be_half_precision_or_log_probabilities(leaking):
 
 
 def test_only_attacks_with_their_arrays_run():
-    bare = make_ensemble(population=None, gradient_norms={}, features=None)
+    bare = make_ensemble(population=None, gradient_norms={}, features=None, augmented=None, noisy_labels=None)
     assert not {"attack_p", "rmia_online", "quantile", "gradient_weights"} & set(attacks_for(bare))
+    assert not {"label_only", "label_only_lira", "lira_online_augmented"} & set(attacks_for(bare))
+    with pytest.raises(AttackError, match=r"label_only needs labels of noisy copies \(noisy_labels\)"):
+        run_attacks(bare, ("label_only",), fprs=(0.01,))
+    with pytest.raises(AttackError, match=r"needs logits of altered copies .* and a population"):
+        run_attacks(bare, ("rmia_online_augmented",), fprs=(0.01,))
     with pytest.raises(AttackError, match="attack_p needs a population"):
         run_attacks(bare, ("loss", "attack_p"), fprs=(0.01,))
     with pytest.raises(AttackError, match=r"'lira' is not known \(did you mean"):
@@ -174,6 +199,12 @@ def test_overlapping_sets_are_refused():
         ({"population": Population(np.zeros((7, 9, 4)), np.zeros(9, dtype=int))}, "must be 8 x any x 4"),
         ({"population": Population(np.zeros((8, 9, 4)), np.zeros(8, dtype=int))}, "population labels"),
         ({"features": None}, "the pool has none"),
+        ({"augmented": np.zeros((8, 600, 4))}, "augmented: the shape must be 8 x 600 x queries x 4"),
+        ({"augmented": np.zeros((8, 600, 0, 4))}, "augmented: the shape must be"),
+        (
+            {"noisy_labels": NoisyLabels(np.zeros((8, 600, 3), dtype=int), 9, (1.0,))},
+            "noisy_labels: 8 x 600 counts at each of 1 sigmas",
+        ),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(change, says):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrace.attacks.arrays import AttackError, Bools, Floats, Ints, as_bools, as_floats, as_labels
+from retrace.attacks.membership.label_only import noise_distance
 from retrace.attacks.membership.signals import SIGNALS, member_high
 
 Array = npt.NDArray[Any]
@@ -26,14 +27,28 @@ class Population:
 
 
 @dataclass(frozen=True)
+class NoisyLabels:
+    """What models answer to noisy copies of the pool when they give labels alone (`label_only`).
+
+    `right` (K,N,L): how many of `copies` queries at each of L noise levels `sigmas` (L,) got the right label.
+    """
+
+    right: Array
+    copies: int
+    sigmas: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Ensemble:
     """K models on a pool of N examples with C classes; construction checks everything (AttackError).
 
     `logits` (K,N,C), any float type, may be a memory map; `labels` (N,); `member` (K,N) bool; `defences`
     (K,): each model's training pipeline in words, which must be one and the same: an attacker knows the
     defence and trains the shadows with it. `gradient_norms`: name -> (K,N). `features` (N,D) describe the
-    examples without any model. `ids` (N,) name the pool's examples and `reserved` those of other sets
-    (a defence's reference set, the population, the test set), which must not overlap the pool.
+    examples without any model. `augmented` (K,N,Q,C): logits at Q altered copies of each example, the example
+    itself among them if it is to count (`queries`); `noisy_labels`: the same for labels alone. `ids` (N,)
+    name the pool's examples and `reserved` those of other sets (a defence's reference set, the population,
+    the test set), which must not overlap the pool.
     """
 
     logits: Array
@@ -43,6 +58,8 @@ class Ensemble:
     population: Population | None = None
     gradient_norms: Mapping[str, Array] = field(default_factory=dict)
     features: Array | None = None
+    augmented: Array | None = None
+    noisy_labels: NoisyLabels | None = None
     ids: Array | None = None
     reserved: Mapping[str, Array] = field(default_factory=dict)
 
@@ -67,6 +84,7 @@ class Ensemble:
             as_floats(self.features, "features", (examples, None))
         if self.population is not None:
             self._check_population(self.population)
+        self._check_queries()
 
     def _check_defences(self, models: int) -> None:
         if len(self.defences) != models:
@@ -108,6 +126,21 @@ class Ensemble:
                 raise AttackError("the population has features and the pool has none; give both or neither")
             as_floats(population.features, "population features", (shape[1], self.features.shape[1]))
 
+    def _check_queries(self) -> None:
+        models, examples, classes = self.logits.shape
+        if self.augmented is not None:
+            shape = np.shape(self.augmented)
+            if len(shape) != 4 or (*shape[:2], shape[3]) != (models, examples, classes) or not shape[2]:
+                raise AttackError(
+                    f"augmented: the shape must be {models} x {examples} x queries x {classes}; got {shape}"
+                )
+        if self.noisy_labels is not None:
+            shape, levels = np.shape(self.noisy_labels.right), len(self.noisy_labels.sigmas)
+            if shape != (models, examples, levels) or not levels:
+                raise AttackError(
+                    f"noisy_labels: {models} x {examples} counts at each of {levels} sigmas; got {shape}"
+                )
+
     @cached_property
     def inside(self) -> Bools:
         """Membership (K,N)."""
@@ -141,6 +174,21 @@ class Ensemble:
     def signals(self) -> dict[str, Floats]:
         """Every signal with members high, name -> (K,N) float64."""
         return {name: _signal(name, self.logits, self.labels) for name in SIGNALS}
+
+    @cached_property
+    def augmented_signals(self) -> dict[str, Floats]:
+        """The log-probability (as "loss"), phi and rank at the altered copies, name -> (K,N,Q); or empty."""
+        if self.augmented is None:
+            return {}
+        labels = np.asarray(self.labels)[:, None]
+        return {name: _signal(name, self.augmented, labels) for name in ("loss", "phi", "rank")}
+
+    @cached_property
+    def distances(self) -> Floats:
+        """Each example's distance from the boundary by its noisy copies (K,N,L); AttackError without them."""
+        if self.noisy_labels is None:
+            raise AttackError("label-only attacks need labels of noisy copies; give them to the ensemble")
+        return noise_distance(self.noisy_labels.right, self.noisy_labels.copies, self.noisy_labels.sigmas)
 
     @cached_property
     def population_signals(self) -> dict[str, Floats]:

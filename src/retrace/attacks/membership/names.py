@@ -6,10 +6,13 @@ METRICS = ("loss", "confidence", "entropy", "modified_entropy", "correctness")
 PER_CLASS = "_per_class"
 LABEL_ONLY = "label_only"  # attacks that ask for labels of noisy copies
 WHITE_BOX = "gradient_"  # attacks that need the model itself and not its answers alone
-# all that an audit can run on outputs and gradient norms
+# all that an audit can run on outputs, answers to altered copies and gradient norms
 ATTACKS = (
     *(name + end for name in (*METRICS, "gradient_input", "gradient_weights") for end in ("", PER_CLASS)),
     *("attack_r", "attack_p", "difficulty_calibration", "nn"),
     *("lira_online", "lira_offline", "lira_online_fixed", "lira_offline_fixed"),
     *("rmia_online", "rmia_offline"),
+    # what an order, a label or several queries give away
+    *("lira_rank_online", "lira_rank_offline", "label_only", "label_only_lira"),
+    *("lira_online_augmented", "lira_rank_online_augmented", "rmia_online_augmented"),
 )

@@ -71,6 +71,17 @@ def hinge(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     return _at(z, y) - best
 
 
+def label_rank(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+    """Return how many other classes have a larger logit, equal ones half, shape (...); members are low.
+
+    All that is left of an output of which only the order is let out (HAMP's).
+    """
+    z, y = _prepared(logits, labels)
+    own = _at(z, y)[..., None]
+    above: Floats = (z > own).sum(axis=-1) + ((z == own).sum(axis=-1) - 1) / 2
+    return above
+
+
 SIGNALS: dict[str, tuple[Callable[[npt.ArrayLike, npt.ArrayLike], Floats], int]] = {
     "loss": (loss, -1),
     "confidence": (confidence, 1),
@@ -79,6 +90,7 @@ SIGNALS: dict[str, tuple[Callable[[npt.ArrayLike, npt.ArrayLike], Floats], int]]
     "modified_entropy": (modified_entropy, -1),
     "correctness": (correctness, 1),
     "hinge": (hinge, 1),
+    "rank": (label_rank, -1),
 }
 
 

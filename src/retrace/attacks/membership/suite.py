@@ -41,7 +41,7 @@ def attacks_for(models: Ensemble, names: tuple[str, ...] | None = None) -> dict[
 
 def decides_at_zero(name: str) -> bool:
     """Whether the attack's score is a signal minus its shadows' threshold, so that >= 0 means "member"."""
-    return name.removesuffix(PER_CLASS) in METRICS or name.startswith("gradient_")
+    return name.removesuffix(PER_CLASS) in METRICS or name.startswith("gradient_") or name == "label_only"
 
 
 def nn_scores(models: Ensemble, seed: int = 0, folds: int = 2) -> Floats:
@@ -73,12 +73,23 @@ def _table(models: Ensemble) -> dict[str, tuple[Attack, str]]:
     table["attack_r"] = (_attack_r, "")
     table["difficulty_calibration"] = (_calibration, "")
     for online, side in ((True, "online"), (False, "offline")):
-        table[f"lira_{side}"] = (_lira(online, "auto"), "")
-        table[f"lira_{side}_fixed"] = (_lira(online, "fixed"), "")
+        table[f"lira_{side}"] = (_lira("phi", online, "auto"), "")
+        table[f"lira_{side}_fixed"] = (_lira("phi", online), "")
+        table[f"lira_rank_{side}"] = (_lira("rank", online), "")
+    labels_alone = "" if models.noisy_labels is not None else "labels of noisy copies (noisy_labels)"
+    table["label_only"] = (_label_only, labels_alone)
+    table["label_only_lira"] = (_label_only_lira, labels_alone)
     population = "" if models.population is not None else "a population of non-members"
     table["attack_p"] = (_attack_p, population)
     table["rmia_online"] = (_rmia_online, population)
     table["rmia_offline"] = (_rmia_offline, population)
+    copies = "" if models.augmented is not None else "logits of altered copies (augmented)"
+    for signal, name in (("phi", "lira_online"), ("rank", "lira_rank_online")):
+        table[f"{name}_augmented"] = (
+            _lira(signal, True, "auto" if signal == "phi" else "fixed", augmented=True),
+            copies,
+        )
+    table["rmia_online_augmented"] = (_rmia_augmented, " and ".join(filter(None, (copies, population))))
     described = models.population is not None and models.population.features is not None
     table["quantile"] = (_quantile, "" if described else "features of the pool and of a population")
     return table
@@ -109,12 +120,31 @@ def _gradient(name: str, per_class: bool) -> Attack:
     return attack
 
 
-def _lira(online: bool, variance: Variance) -> Attack:
+def _lira(signal: str, online: bool, variance: Variance = "fixed", augmented: bool = False) -> Attack:
+    """LiRA on a signal. Models often agree on a rank, which has few values: one variance for all examples."""
+
     def attack(models: Ensemble, k: int) -> Floats:
-        phi, others = models.signals["phi"], models.references(k)
-        return lira(phi[k], phi[others], models.inside[others], online=online, variance=variance)
+        values = (models.augmented_signals if augmented else models.signals)[signal]
+        others = models.references(k)
+        return lira(values[k], values[others], models.inside[others], online=online, variance=variance)
 
     return attack
+
+
+def _label_only(models: Ensemble, k: int) -> Floats:
+    distance, others = models.distances.mean(axis=-1), models.references(k)
+    return threshold_attack(distance[k], distance[others], models.inside[others])
+
+
+def _label_only_lira(models: Ensemble, k: int) -> Floats:
+    distance, others = models.distances, models.references(k)
+    return lira(distance[k], distance[others], models.inside[others], variance="fixed")
+
+
+def _rmia_augmented(models: Ensemble, k: int) -> Floats:
+    log_p, log_z = models.augmented_signals["loss"], models.population_signals["loss"]
+    others = models.references(k)
+    return rmia_online(log_p[k], log_p[others], models.inside[others], log_z[k], log_z[others])
 
 
 def _attack_r(models: Ensemble, k: int) -> Floats:
