@@ -141,7 +141,7 @@ def test_sets_that_overlap_are_refused(rows):
     [
         ({"fprs": [0.0001]}, "needs 100000 non-members"),
         ({"change": "flip:0.5"}, "needs 1000 non-members, there are 600"),
-        ({"attacks": ["gradient_input"]}, "the strongest attack is one on a model's answers"),
+        ({"attacks": ["gradient_input"]}, "the strongest attack is one on answers"),
         ({"models": 9}, "even numbers"),
         ({"attacks": ["liira"]}, "did you mean"),
         ({"network": "mlp-rely-3"}, "unknown network"),

@@ -26,7 +26,9 @@ def row(seed, methods):
     attacked = {
         name: {
             "attacks": {a: {"auc": {"each": [v] * TARGETS}, "tpr": {}} for a, v in m["areas"].items()},
-            "unflipped": {a: {"auc": [v] * TARGETS, "tpr": {"0.01": v / 10}} for a, v in m["unflipped"].items()},
+            "unflipped": {
+                a: {"auc": [v] * TARGETS, "tpr": {"0.01": v / 10}} for a, v in m["unflipped"].items()
+            },
             "norms": {"auc": [0.5] * TARGETS, "disparity": [0.0] * TARGETS},
         }
         for name, m in methods.items()

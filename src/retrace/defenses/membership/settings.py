@@ -140,7 +140,7 @@ class Cwrf(Rated):
     divergence: Literal["initial-current", "current-initial"] = "initial-current"
     loss: Annotated[LossSettings | DpSgd, Field(discriminator="defence")] = Field(
         RelaxLoss(defence="relaxloss"),
-        description="to tune with; dpsgd: its epsilon is the tuning's alone, start and choice of weights saw members",
+        description="to tune with; the epsilon of dpsgd is that of the tuning alone",
     )
 
 

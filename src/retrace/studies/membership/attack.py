@@ -25,16 +25,15 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     """Every attack of the cell on every method.
 
     Results of each method: `attacks` (AUC, balanced accuracy, TPR; see `retrace.attacks.membership.audit`),
-    `unflipped` (AUC of each target and TPR, over the examples whose labels are true), `roc` (of those too: TPR
-    of each attack at the false-positive rates `fpr`, scores of all targets pooled), and `norms` (disparity and
-    AUC of the representation norm, a number a target, and its histograms pooled over targets).
+    `unflipped` (AUC of each target and TPR, over the examples whose labels are true), `roc` (of those too:
+    TPR of each attack at the false-positive rates `fpr`, scores of all targets pooled), and `norms`
+    (disparity and AUC of the representation norm, a number a target, and its histograms pooled over targets).
     """
     sets, outputs = inputs["prepare"].read_scratch(), inputs["measure"].read_scratch()
     true = ~sets["pool.flipped"]
     results: dict[str, Any] = {}
     for name, method in params.methods.items():
-        labels = NoisyLabels(outputs[f"{name}.right"], params.copies, params.sigmas) if params.by_label else None
-        models = _ensemble(sets, outputs, name, method.model_dump_json(), labels)
+        models = _ensemble(sets, outputs, name, method.model_dump_json(), params)
         found = run_attacks(
             models, tuple(params.attacks), fprs=tuple(params.fprs), seed=derive(seed, "attack") % 2**32
         )
@@ -47,9 +46,10 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
 
 
 def _ensemble(
-    sets: dict[str, Array], outputs: dict[str, Array], name: str, pipeline: str, labels: NoisyLabels | None
+    sets: dict[str, Array], outputs: dict[str, Array], name: str, pipeline: str, params: Attack
 ) -> Ensemble:
     norms = {of: outputs[f"{name}.{of}"] for of in ("input", "weights") if f"{name}.{of}" in outputs}
+    right = outputs.get(f"{name}.right")
     return Ensemble(
         outputs[f"{name}.pool"],
         sets["pool.y"],
@@ -57,7 +57,7 @@ def _ensemble(
         [pipeline] * len(sets["member"]),
         Population(outputs[f"{name}.population"], sets["population.y"]),
         gradient_norms=norms,
-        noisy_labels=labels,
+        noisy_labels=NoisyLabels(right, params.copies, params.sigmas) if right is not None else None,
         ids=sets["pool.id"],
         reserved={part: sets[f"{part}.id"] for part in ("reference", "population", "test")},
     )

@@ -99,7 +99,7 @@ class Attack(Methods, Attacks):
     @classmethod
     def _one_on_answers(cls, attacks: list[str]) -> list[str]:
         if all(name.startswith(WHITE_BOX) for name in attacks):
-            raise ValueError("the strongest attack is one on a model's answers; name one beside gradient norms")
+            raise ValueError("the strongest attack is one on answers; name one beside gradient norms")
         return attacks
 
     @field_validator("fprs")

@@ -10,8 +10,8 @@ _PLANE = (
     "and seeds; line: Pareto front. Methods 15 points or more less accurate than the best are left out."
 )
 _ROC = (
-    "Log-log ROC of the strongest attack on each defence, over examples with true labels, scores of all targets "
-    "pooled; grey: guessing."
+    "Log-log ROC of the strongest attack on each defence, over examples with true labels, scores of all "
+    "targets pooled; grey: guessing."
 )
 
 STUDY = Study(
