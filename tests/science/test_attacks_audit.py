@@ -8,8 +8,10 @@ from scipy.special import log_softmax
 from retrace.attacks.arrays import AttackError
 from retrace.attacks.membership.audit import run_attacks, summarise
 from retrace.attacks.membership.ensemble import Ensemble, NoisyLabels, Population
+from retrace.attacks.membership.likelihoods import log_likelihood
 from retrace.attacks.membership.lira import lira
-from retrace.attacks.membership.names import ATTACKS
+from retrace.attacks.membership.names import ATTACKS, NETWORKS
+from retrace.attacks.membership.rmia import rmia_offline, rmia_online
 from retrace.attacks.membership.suite import attacks_for, decides_at_zero
 from retrace.attacks.roc import auc, tpr_at_fpr
 
@@ -39,8 +41,8 @@ def every(leaking):
 
 
 def test_every_attack_sees_a_memorising_model(leaking, every):
-    assert set(every) == {*attacks_for(leaking), "nn"}
-    assert len(every) == 30
+    assert set(every) == {*attacks_for(leaking), *NETWORKS}
+    assert len(every) == 35
     for name, result in every.items():
         assert result.auc.low > 0.5, name
         assert result.balanced_accuracy.mean > 0.5, name
@@ -159,13 +161,29 @@ def test_only_attacks_with_their_arrays_run():
 
 def test_a_pool_too_small_for_the_fpr_is_refused_before_attacking(leaking):
     with pytest.raises(AttackError, match=r"FPR 0\.001 needs 10000 non-members, there are 2400"):
-        run_attacks(leaking)
+        run_attacks(leaking, fprs=(0.01, 0.001))
+
+
+def test_the_pool_decides_which_fprs_are_reported_unless_asked(leaking):
+    assert list(run_attacks(leaking, ("loss",))["loss"].tpr) == [0.01]
+    small = make_ensemble(examples=100)  # 400 pooled non-members resolve neither
+    result = run_attacks(small, ("loss",))["loss"]
+    assert result.tpr == {}
+    assert result.auc.mean > 0.5
+    assert list(summarise(result.scores, small).tpr) == []
+
+
+def test_a_wrong_name_is_named_before_anything_else(leaking):
+    with pytest.raises(AttackError, match="'lira' is not known"):
+        run_attacks(leaking, ("lira",), fprs=(1e-6,))
+    with pytest.raises(AttackError, match=r"level: .* as 0\.95; got 95"):
+        run_attacks(leaking, ("loss",), level=95)
 
 
 def test_every_attack_has_the_name_that_a_sheet_may_give(leaking):
     """But for the quantile attack, which needs features that no study gives."""
     norms = dict.fromkeys(("input", "weights"), leaking.gradient_norms["weights"])
-    found = {*attacks_for(make_ensemble(gradient_norms=norms)), "nn"}
+    found = {*attacks_for(make_ensemble(gradient_norms=norms)), *NETWORKS}
     assert sorted(ATTACKS) == sorted(found - {"quantile"})
 
 
@@ -212,7 +230,49 @@ def test_shapes_that_do_not_fit_are_refused(change, says):
         make_ensemble(**change)
 
 
-def test_two_models_are_too_few():
-    member = halves(2, 20, np.random.default_rng(0))
-    with pytest.raises(AttackError, match="4 models or more"):
-        Ensemble(np.zeros((2, 20, 3)), np.zeros(20, dtype=int), member, ["none"] * 2)
+@pytest.mark.parametrize("models", [2, 4])
+def test_two_pairs_are_too_few(models):
+    """They leave one reference a side, about whose mean there is no spread."""
+    member = halves(models, 20, np.random.default_rng(0))
+    with pytest.raises(AttackError, match=f"6 models or more .*; got {models}; train more pairs"):
+        Ensemble(np.zeros((models, 20, 3)), np.zeros(20, dtype=int), member, ["none"] * models)
+
+
+def test_every_attack_runs_on_the_fewest_models_allowed():
+    few = make_ensemble(models=6, examples=60)
+    assert all(np.isfinite(result.scores).all() for result in run_attacks(few).values())
+
+
+def test_lists_do_and_broken_logits_name_their_model():
+    logits, labels, member = np.zeros((6, 8, 3)), [0] * 8, halves(6, 8, np.random.default_rng(0))
+    given = Ensemble(logits.tolist(), labels, member.tolist(), ["none"] * 6)
+    assert given.signals["loss"].shape == (6, 8)
+    logits[4, 2, 1] = np.nan
+    with pytest.raises(AttackError, match="logits of model 4: 1 values are not finite"):
+        Ensemble(logits, labels, member, ["none"] * 6)
+    with pytest.raises(AttackError, match="population logits of model 4"):
+        Ensemble(np.zeros((6, 8, 3)), labels, member, ["none"] * 6, Population(logits, labels))
+    with pytest.raises(AttackError, match="augmented of model 4"):
+        Ensemble(np.zeros((6, 8, 3)), labels, member, ["none"] * 6, augmented=logits[:, :, None])
+    with pytest.raises(AttackError, match="none of them 0; got \\(6, 0, 3\\)"):
+        Ensemble(np.zeros((6, 0, 3)), [], np.zeros((6, 0)), ["none"] * 6)
+    with pytest.raises(AttackError, match="logits: no array of numbers"):
+        Ensemble([[1.0], [1.0, 2.0]], labels, member, ["none"] * 6)
+
+
+def test_rmia_takes_its_temperature_and_signal(leaking):
+    found = run_attacks(leaking, ("rmia_online", "rmia_online_t1", "rmia_offline_taylor"), fprs=(0.01,))
+    others = leaking.references(0)
+    for name, online, how in (
+        ("rmia_online", True, {}),
+        ("rmia_online_t1", True, {"temperature": 1.0}),
+        ("rmia_offline_taylor", False, {"signal": "taylor"}),
+    ):
+        x = log_likelihood(leaking.logits, leaking.labels, **how)
+        z = log_likelihood(leaking.population.logits, leaking.population.labels, **how)
+        inside = leaking.inside[others]
+        if online:
+            expected = rmia_online(x[0], x[others], inside, z[0], z[others])
+        else:
+            expected = rmia_offline(x[0], x[others], z[0], z[others], member=inside)
+        np.testing.assert_array_equal(found[name].scores[0], expected)

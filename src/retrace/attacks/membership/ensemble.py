@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from retrace.attacks.arrays import AttackError, Bools, Floats, Ints, as_bools, as_floats, as_labels
+from retrace.attacks.arrays import AttackError, Bools, Floats, Ints, as_array, as_bools, as_floats, as_labels
 from retrace.attacks.membership.label_only import noise_distance
+from retrace.attacks.membership.likelihoods import Signal, log_likelihood
 from retrace.attacks.membership.signals import SIGNALS, member_high
 
 Array = npt.NDArray[Any]
+LEAST_MODELS = 6
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,22 @@ class Ensemble:
     reserved: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if np.ndim(self.logits) != 3:
+        # lists become arrays once; the class is frozen for its users
+        object.__setattr__(self, "logits", as_array(self.logits, "logits"))
+        object.__setattr__(self, "labels", as_array(self.labels, "labels"))
+        if np.ndim(self.logits) != 3 or 0 in np.shape(self.logits):
             raise AttackError(
-                f"logits: the shape must be models x examples x classes; got {self.logits.shape}"
+                f"logits: the shape must be models x examples x classes, none of them 0; "
+                f"got {np.shape(self.logits)}"
             )
         models, examples, classes = self.logits.shape
         inside = as_bools(self.member, "member", (models, examples))
         as_labels(self.labels, "labels", examples, classes)
-        if models < 4:
-            raise AttackError(f"an audit needs 4 models or more (two complementary pairs); got {models}")
+        if models < LEAST_MODELS:
+            raise AttackError(
+                f"an audit needs {LEAST_MODELS} models or more (three complementary pairs: a target leaves "
+                f"two references a side); got {models}; train more pairs"
+            )
         odd = np.flatnonzero(inside.all(axis=1) | ~inside.any(axis=1))
         if len(odd):
             raise AttackError(f"member: model {odd[0]} has only members or only non-members in the pool")
@@ -85,6 +94,7 @@ class Ensemble:
         if self.population is not None:
             self._check_population(self.population)
         self._check_queries()
+        _check_finite(self.logits, "logits")
 
     def _check_defences(self, models: int) -> None:
         if len(self.defences) != models:
@@ -121,6 +131,7 @@ class Ensemble:
         if len(shape) != 3 or (shape[0], shape[2]) != (models, classes) or not shape[1]:
             raise AttackError(f"population logits: the shape must be {models} x any x {classes}; got {shape}")
         as_labels(population.labels, "population labels", shape[1], classes)
+        _check_finite(population.logits, "population logits")
         if population.features is not None:
             if self.features is None:
                 raise AttackError("the population has features and the pool has none; give both or neither")
@@ -134,6 +145,7 @@ class Ensemble:
                 raise AttackError(
                     f"augmented: the shape must be {models} x {examples} x queries x {classes}; got {shape}"
                 )
+            _check_finite(self.augmented, "augmented")
         if self.noisy_labels is not None:
             shape, levels = np.shape(self.noisy_labels.right), len(self.noisy_labels.sigmas)
             if shape != (models, examples, levels) or not levels:
@@ -177,11 +189,11 @@ class Ensemble:
 
     @cached_property
     def augmented_signals(self) -> dict[str, Floats]:
-        """The log-probability (as "loss"), phi and rank at the altered copies, name -> (K,N,Q); or empty."""
+        """Phi and the rank at the altered copies, name -> (K,N,Q); empty without them."""
         if self.augmented is None:
             return {}
         labels = np.asarray(self.labels)[:, None]
-        return {name: _signal(name, self.augmented, labels) for name in ("loss", "phi", "rank")}
+        return {name: _signal(name, self.augmented, labels) for name in ("phi", "rank")}
 
     @cached_property
     def distances(self) -> Floats:
@@ -198,6 +210,41 @@ class Ensemble:
         return {
             name: _signal(name, self.population.logits, self.population.labels) for name in ("loss", "phi")
         }
+
+    @cached_property
+    def likelihoods(self) -> Likelihoods:
+        """Log-likelihoods of RMIA, (K,N), (K,Z) or (K,N,Q), each made when first asked for."""
+        parts = {"pool": (self.logits, self.labels)}
+        if self.population is not None:
+            parts["population"] = (self.population.logits, self.population.labels)
+        if self.augmented is not None:
+            parts["augmented"] = (self.augmented, np.asarray(self.labels)[:, None])
+        return Likelihoods(parts)
+
+
+class Likelihoods(dict[tuple[str, Signal, float], Floats]):
+    """(part, signal, temperature) -> log-likelihoods of every model."""
+
+    def __init__(self, parts: Mapping[str, tuple[Array, Array]]) -> None:
+        super().__init__()
+        self.parts = parts
+
+    def __missing__(self, key: tuple[str, Signal, float]) -> Floats:
+        """Make and keep those of the key."""
+        part, signal, temperature = key
+        logits, labels = self.parts[part]
+        made = [log_likelihood(one, labels, signal=signal, temperature=temperature) for one in logits]
+        self[key] = np.stack(made)
+        return self[key]
+
+
+def _check_finite(logits: Array, name: str) -> None:
+    for number, one in enumerate(logits):  # model by model: the array may be a memory map
+        wrong = int((~np.isfinite(one)).sum())
+        if wrong:
+            raise AttackError(
+                f"{name} of model {number}: {wrong} values are not finite; store them in float32 or clip them"
+            )
 
 
 def _signal(name: str, logits: Array, labels: Array) -> Floats:

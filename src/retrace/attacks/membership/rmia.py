@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from retrace.attacks.arrays import AttackError, Bools, Floats, as_bools, as_floats
+from retrace.attacks.arrays import AttackError, Bools, Floats, as_array, as_bools, as_floats
 from retrace.attacks.roc import auc
 
 Ties = Literal["broken", "kept"]
@@ -147,14 +147,11 @@ def _with_queries(
     own: npt.ArrayLike, others: npt.ArrayLike, own_name: str, others_name: str, models: int | None = None
 ) -> tuple[Floats, Floats]:
     """(n,Q) and (M,n,Q), with Q = 1 for (n,) and (M,n)."""
-    if np.ndim(own) not in (1, 2):
-        raise AttackError(f"{own_name}: the shape must be (n,) or (n,queries); got {np.shape(own)}")
-    log_p = _log_probabilities(own, own_name, (None,) * np.ndim(own))
+    own = as_array(own, own_name)
+    if own.ndim not in (1, 2):
+        raise AttackError(f"{own_name}: the shape must be (n,) or (n,queries); got {own.shape}")
+    log_p = _log_probabilities(own, own_name, (None,) * own.ndim)
     known = _log_probabilities(others, others_name, (models, *log_p.shape))
-    if not known.size:
-        raise AttackError(
-            f"{others_name}: RMIA needs a reference model and an example or more; got {known.shape}"
-        )
     return log_p.reshape(len(log_p), -1), known.reshape(*known.shape[:2], -1)
 
 
@@ -169,7 +166,8 @@ def _against_population(
 ) -> Floats:
     if ties not in ("broken", "kept"):
         raise AttackError(f"ties {ties!r} is not known; choose broken or kept")
-    if not np.size(population):
+    population = as_array(population, "population")
+    if not population.size:
         raise AttackError("RMIA needs a population of non-members; got none")
     log_p, known = _with_queries(
         population, population_references, "population", "population_references", models
@@ -183,10 +181,10 @@ def _dominated(
     examples: npt.ArrayLike, population: npt.ArrayLike, gamma: float
 ) -> tuple[Floats, Floats, npt.NDArray[np.intp]]:
     """Log r(x) - log gamma (N,), log r(z) sorted (Z,), and how many of these each of those reaches (N,)."""
+    if not np.size(population):
+        raise AttackError("RMIA needs a population of non-members; got none")
     x = as_floats(examples, "examples", (None,))
     z = as_floats(population, "population", (None,))
-    if not len(z):
-        raise AttackError("RMIA needs a population of non-members; got none")
     if not gamma > 0:
         raise AttackError(f"gamma must be positive (the paper uses 1 or more); got {gamma:g}")
     reach, ranked = x - np.log(gamma), np.sort(z)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax, logsumexp
 
-from retrace.attacks.arrays import AttackError, Floats, Ints
+from retrace.attacks.arrays import AttackError, Floats, Ints, as_array
 
 
 def loss(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
@@ -102,9 +102,16 @@ def member_high(name: str, logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floa
     return sign * function(logits, labels)
 
 
+def split_label(logits: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Return the label's logit, shape (...), and those of the other classes, (...,C-1)."""
+    z, y = _prepared(logits, labels)
+    kept = np.arange(z.shape[-1]) != y[..., None]
+    return _at(z, y), z[kept].reshape(*z.shape[:-1], -1)
+
+
 def _prepared(logits: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Floats, Ints]:
-    z: Floats = np.asarray(logits, dtype=np.float64)
-    y = np.asarray(labels)
+    z: Floats = as_array(logits, "logits").astype(np.float64, copy=False)
+    y = as_array(labels, "labels")
     if z.ndim < 1 or z.shape[-1] < 2:
         raise AttackError(f"logits need a last axis of at least 2 classes; got shape {z.shape}")
     if not np.isfinite(z).all():
