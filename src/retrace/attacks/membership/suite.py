@@ -57,8 +57,6 @@ def nn_scores(models: Ensemble, seed: int = 0, folds: int = 2, name: str = "nn")
     lead = np.where(models.partners >= 0, np.minimum(own, models.partners), own)
     fold = np.unique(lead, return_inverse=True)[1] % folds
     how = PUBLISHED if name == "nn_published" else {}
-        {"hidden": (128, 64, 64), "epochs": 100, "solver": "sgd"} if name == "nn_published" else {}
-    )
     scores = np.empty(models.inside.shape)
     for number in range(folds):
         held = fold == number
