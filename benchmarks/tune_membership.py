@@ -31,7 +31,7 @@ LOSS = 0.02  # accuracy (of 1) below plain training that a point may have
 Point = tuple[str, str, float, float]  # method, settings, accuracy, AUC of the strongest attack
 
 
-def points(dataset: str | None) -> dict[str, list[dict[str, Any]]]:
+def points() -> dict[str, list[dict[str, Any]]]:
     """The points of every method, the published setting among them where there is one."""
     relax = {"defence": "relaxloss"}
     return {
@@ -125,7 +125,7 @@ def tune(name: str, wanted: list[str] | None) -> list[str]:
     ((_, undefended, leak),) = measured(cell | {"methods": {"none": {"defence": "none"}}}, inputs)
     lines = [f"| {name} | none | | {undefended:.3f} | {leak:.3f} |"]
     print(lines[0], flush=True)
-    for method, settings in points(cell["dataset"]).items():
+    for method, settings in points().items():
         if wanted and method not in wanted:
             continue
         begin = time.process_time()
