@@ -41,7 +41,9 @@ FLOORS = {
     ),
     "nets": Room("networks", "stage", torch=True),
     "training": Room("training loops", "nets seeds stage strict", torch=True),
-    "privacy": Room("accountants of differential privacy", "stage", torch=True),
+    "privacy": Room(
+        "differential privacy: accountants, and epsilon from an attack", "stage stats", torch=True
+    ),
     "attacks": Room("attacks on what a model gives away: arrays in, scores out", "stats"),
     "compress": Room("pruning", "nets stage training", torch=True),
     "defenses": Room(

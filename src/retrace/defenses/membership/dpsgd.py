@@ -44,7 +44,9 @@ def train_privately(
     rate = min(1.0, schedule.batch / members)
     per_epoch = max(1, round(1 / rate))
     steps, delta = per_epoch * schedule.epochs, settings.delta or 1 / members
-    noise = settings.noise_multiplier or noise_for(settings.epsilon or 0.0, rate, steps, delta)
+    noise = settings.noise_multiplier or noise_for(
+        settings.epsilon or 0.0, rate, steps, delta, accountant=settings.accountant
+    )
     optimiser = Optimiser(
         OptimiserSettings("sgd", schedule.learning_rate, 0.0, schedule.momentum), models.params.values()
     )
@@ -57,7 +59,8 @@ def train_privately(
         optimiser.step()
         if hold is not None:
             hold.apply(models.params)
-    return {"epsilon": epsilon(noise, rate, steps, delta), "delta": delta, "noise_multiplier": noise}
+    spent = epsilon(noise, rate, steps, delta, settings.accountant)
+    return {"epsilon": spent, "delta": delta, "noise_multiplier": noise}
 
 
 def poisson(rows: Tensor, rate: float, draws: list[torch.Generator]) -> tuple[Tensor, Tensor]:

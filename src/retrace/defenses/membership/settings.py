@@ -83,6 +83,9 @@ class DpSgd(Rated):
     noise_multiplier: float | None = Field(None, gt=0, description="noise over the bound; null: from epsilon")
     epsilon: float | None = Field(None, gt=0, description="to reach at the end; null: from noise_multiplier")
     delta: float | None = Field(None, gt=0, lt=1, description="null: one over the number of members")
+    accountant: Literal["pld", "rdp"] = Field(
+        "pld", description="privacy-loss distributions, close to exact; or Opacus's RDP bound"
+    )
     epochs: float = Field(1.0, gt=0, description="over those of plain training")
 
     @model_validator(mode="after")
