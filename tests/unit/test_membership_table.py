@@ -76,6 +76,15 @@ def test_the_strongest_attack_sees_answers_alone():
     assert found["auc_gradient_weights_none"] == 0.9
 
 
+def test_the_strongest_attack_is_one_of_those_that_ran_on_every_method():
+    methods = {
+        "none": method(0.8, {"loss": 0.6, "lira_online": 0.7}),
+        "own": method(0.8, {"loss": 0.6, "lira_online": 0.65, "nn": 0.8}),
+    }
+    (found,) = columns(row(0, methods))
+    assert found["strongest_own"] == 0.65
+
+
 def test_unflipped_examples_have_columns_and_a_strongest_attack_of_their_own():
     methods = {
         "none": method(0.8, {"loss": 0.8, "lira_online": 0.9}, {"loss": 0.7, "lira_online": 0.6}),

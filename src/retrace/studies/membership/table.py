@@ -103,8 +103,8 @@ def _strongest(
 ) -> dict[tuple[str, str], str]:
     """(setting, method) -> the attack whose mean AUC over the targets of all seeds is highest.
 
-    One attack for all seeds, so that a seed's luck does not choose; of those that need the model's answers
-    alone, since that is what every defence here is taken to let out.
+    One attack for all seeds, so that a seed's luck does not choose; of those that ran on every method of the
+    setting and need the model's answers alone, which is what every defence here is taken to let out.
     """
     areas: dict[tuple[str, str], dict[str, list[float]]] = {}
     for key, columns in found.items():
@@ -113,7 +113,13 @@ def _strongest(
             for attack in results["attacks"]:
                 if not attack.startswith(WHITE_BOX):
                     of.setdefault(attack, []).extend(columns[f"{prefix}auc_{attack}_{method}"])
-    return {place: max(of, key=lambda name: float(np.mean(of[name]))) for place, of in areas.items()}
+    chosen = {}
+    for (cell, method), of in areas.items():
+        everywhere = [
+            name for name in of if all(name in other for (c, _), other in areas.items() if c == cell)
+        ]
+        chosen[cell, method] = max(everywhere or of, key=lambda name: float(np.mean(of[name])))
+    return chosen
 
 
 def _targets(columns: dict[str, Any]) -> list[dict[str, Any]]:
