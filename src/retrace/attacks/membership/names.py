@@ -4,6 +4,8 @@ from __future__ import annotations
 
 METRICS = ("loss", "confidence", "entropy", "modified_entropy", "correctness")
 PER_CLASS = "_per_class"
+LABEL_ONLY = "label_only"  # attacks that ask for labels of noisy copies
+WHITE_BOX = "gradient_"  # attacks that need the model itself and not its answers alone
 NETWORKS = ("nn", "nn_published")
 # all that an audit can run on outputs, answers to altered copies and gradient norms
 ATTACKS = (
