@@ -7,9 +7,9 @@ for both signs of every neuron, 256 rows at a time, kept where intervals leave t
 line spares the slow side the rows it would not keep. It runs over a subset, spread evenly, and is scaled to
 all images (said in its line).
 
-`--peer PYTHON` names a Python that has auto_LiRPA under a torch that it supports (below 2.9; under a later one
-its slopes are never optimised). The same network, dense and with 4 % of its convolution weights, and the same
-images go to it (`peer_verify.py`): in a batch, one at a time, and with optimised slopes, hidden ones too.
+`--peer PYTHON` names a Python that has auto_LiRPA under a torch that it supports (below 2.9; under a later
+one its slopes are never optimised). The same network, dense and with 4 % of its convolution weights, and the
+same images go to it (`peer_verify.py`): in a batch, one at a time, and with optimised slopes, hidden ones too.
 """
 
 from __future__ import annotations

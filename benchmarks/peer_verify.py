@@ -1,4 +1,4 @@
-"""CROWN by auto_LiRPA, run by `bench_verify.py --peer PYTHON` under a Python that has it and a torch it supports.
+"""CROWN by auto_LiRPA, run by `bench_verify.py --peer PYTHON` under a Python that has it.
 
 `python peer_verify.py FILE`: FILE holds state dicts by name, images, labels and epsilon; one JSON line comes
 back: by network and case the CPU seconds and certified share. Nothing of Retrace is imported.
@@ -23,7 +23,7 @@ def network() -> nn.Sequential:
 
 
 def crown(module: nn.Module, x: Tensor, y: Tensor, epsilon: float, method: str) -> tuple[float, Tensor]:
-    """CPU seconds (the best of three for CROWN) and lower bounds (n, 9) of the margins; building is not timed."""
+    """CPU seconds (the best of three for CROWN) and lower bounds (n, 9) of margins; building is not timed."""
     eye = torch.eye(10)
     rows = torch.stack([torch.stack([eye[t] - eye[c] for c in range(10) if c != t]) for t in y.tolist()])
     options = {"conv_mode": "patches", "optimize_bound_args": {"iteration": 20}}

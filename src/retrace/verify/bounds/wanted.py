@@ -41,7 +41,7 @@ def wanted_bounds(
         if width < wanted.shape[1]:
             lists = wanted[some].byte().sort(dim=1, descending=True, stable=True).indices[:, :width]
         bound = bound_of(some)
-        for neurons in lists.split(together, 1):
+        for neurons in torch.split(lists, together, 1):
             below = bound(rows_of(neurons))
             low[some[:, None], neurons] = below[:, : neurons.shape[1]]
             high[some[:, None], neurons] = -below[:, neurons.shape[1] :]
