@@ -8,8 +8,8 @@ line spares the slow side the rows it would not keep. It runs over a subset, spr
 all images (said in its line).
 
 `--peer PYTHON` names a Python that has auto_LiRPA under a torch that it supports (below 2.9; under a later
-one its slopes are never optimised). The same network, dense and with 4 % of its convolution weights, and the
-same images go to it (`peer_verify.py`): in a batch, one at a time, and with optimised slopes, hidden ones too.
+one its slopes are never optimised). The same network, dense and with 4 % of its convolution weights, and
+the same images go to it (`peer_verify.py`): batched, one at a time, and with all slopes optimised.
 """
 
 from __future__ import annotations
