@@ -236,7 +236,7 @@ def test_mcnemar_is_the_binomial_test_of_the_pairs_that_differ():
         ({"methods": {"dense": {"training": {"epsilon": -1}}}}, "epsilon"),
         ({"methods": {"dense": {"training": {"mode": "fgsm"}}}}, "mode"),
         ({"training": {"epsilon": -0.1}}, "epsilon"),
-        ({"network": "conv3"}, "unknown network 'conv3'"),
+        ({"network": "conv7"}, "unknown network 'conv7'"),
         ({"dataset": "minst"}, "unknown data set 'minst' \\(did you mean 'mnist'"),
         ({"verification": {"crown_images": 5, "complete_images": 9}}, "more than crown_images"),
     ],

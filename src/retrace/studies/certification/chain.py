@@ -115,7 +115,7 @@ def run_chain(
 
 
 def _taken(bench: Bench, method: Method, masks: Masks) -> Masks:
-    """Another method's masks, or as many weights of each of its layers by lot, the same order at each share."""
+    """Another method's masks, or as many weights of each layer by lot, in the same order at each share."""
     if method.pruner != "shuffled":
         return masks
     return keep_as_many(drawn(masks, derive(bench.seed, "shuffled masks")), masks)

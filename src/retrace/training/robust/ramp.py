@@ -11,9 +11,9 @@ MIDDLE, EXPONENT = 0.4, 4.0
 class Ramp:
     """Radius at a step: 0 before `start`, then rises over `length` steps to `epsilon`.
 
-    The first 40 % of the rise, rounded down to whole steps, are a fourth power, the rest a line that continues
-    its slope (the smoothed schedule of auto_LiRPA, used by CertifiedPruning's configurations). A rise of one
-    or two steps is a line.
+    The first 40 % of the rise, rounded down to whole steps, are a fourth power, the rest a line that goes on
+    with its slope (the smoothed schedule of auto_LiRPA, used by CertifiedPruning's configurations). A rise of
+    one or two steps is a line.
     """
 
     epsilon: float

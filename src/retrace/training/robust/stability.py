@@ -19,9 +19,10 @@ TINY = {"neurons": 1e-20, "channels": 1e-8}
 def stability_loss(layers: Layers, relus: Sequence[Bounds], normalised: bool, weigh: Weigh) -> Tensor:
     """Mean of -tanh(1 + l u), or, where a norm stands before the ReLU, of -tanh(1 + l u / g^2).
 
-    l and u bound what the ReLU reads and g is the norm's scale, through which no gradient flows. ReLUs without
-    a norm give the RS term. `neurons` weighs all neurons of all layers alike (the published code's adversarial
-    path), `channels` averages batch and space first, then the channels of all layers (its certified path).
+    l and u bound what the ReLU reads and g is the norm's scale, through which no gradient flows. ReLUs
+    without a norm give the RS term. `neurons` weighs all neurons of all layers alike (the published code's
+    adversarial path), `channels` averages batch and space first, then the channels of all layers (its
+    certified path).
     """
     terms = []
     for b in relus:
