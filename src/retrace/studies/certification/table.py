@@ -73,8 +73,8 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     decided, adds `alpha`, `verified`, `undecided`, `stands` (0 or 1; neither wrong nor attacked), `domains`
     and `seconds`, and of the pairs in `STANDING` `both_a_b`, `proved_a_b` (by a) and `proved_b_a`. A state
     has means, `kept` (of the convolution weights), `kept_whole` (of all weights), and unstable shares by
-    layer `unstable_1` ... A pair has McNemar's counts `gained` and `discordant` of images certified by CROWN, and
-    `p`.
+    layer `unstable_1` ... A pair has McNemar's counts `gained` and `discordant` of images certified by CROWN,
+    and `p`.
     """
     repeats: dict[Key, Repeat] = {}
     for row in rows:
