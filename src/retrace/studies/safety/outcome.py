@@ -92,7 +92,9 @@ def evaluate_variants(
     """
     quick, made = working(model, params.precision), _encode(model, tests, params, brief=True)
     scored = variant_margins(quick, masks, made.harmful, BUDGET)
-    nll, neutral = (variant_nll(quick.net, masks, rows, BUDGET) for rows in (made.benign[: made.scored], made.neutral))
+    nll, neutral = (
+        variant_nll(quick.net, masks, rows, BUDGET) for rows in (made.benign[: made.scored], made.neutral)
+    )
     prompts = made.common
     with masked(quick.net, masks, [v for v in range(len(masks)) for _ in prompts]) as switch:
         seen = observe(quick, prompts, made.tokens, TOGETHER, switch, len(masks), masks.first)

@@ -143,7 +143,11 @@ def _derived(kind: str, found: Found) -> dict[str, Array]:
         quantity, word = ("nll", "rise") if kind == "benign" else ("neutral_nll", "neutral_rise")
         for name, values in found[quantity].items():
             rise = values - found[quantity]["aligned"]
-            out |= {f"{word}_{name}": rise, f"thrice_{word}_{name}": 3 * rise, f"half_{word}_{name}": rise / 2}
+            out |= {
+                f"{word}_{name}": rise,
+                f"thrice_{word}_{name}": 3 * rise,
+                f"half_{word}_{name}": rise / 2,
+            }
     return out
 
 

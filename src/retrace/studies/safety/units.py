@@ -169,7 +169,11 @@ class Scored:
         if order == "difference":
             count = len(self.first("esu", share, seed))
             return sized_difference(self.safety, self.utility, count)
-        pairs = {"shuffled": (self.halves, "esu"), "answers": (self.answers, "esu"), "summed": (self.summed, "ru")}
+        pairs = {
+            "shuffled": (self.halves, "esu"),
+            "answers": (self.answers, "esu"),
+            "summed": (self.summed, "ru"),
+        }
         pair, group = pairs.get(order, (np.stack([self.safety, self.utility]), order))
         if pair is None:
             raise StageError(f"this network has no scores for the order {order!r}: rank those of aligned")
