@@ -108,9 +108,8 @@ def test_a_bare_prompt_is_the_users_turn_as_the_family_documents_it(family):
     assert chosen.tokenizer.decode(ids) == expected
     markers = sum(expected.count(marker) for marker in FAMILIES[family][1])
     assert sum(number >= 256 for number in ids) == markers  # each marker is one token, all else are bytes
-    assert (ids[0] == chosen.tokenizer.bos_token_id) and ids.count(ids[0]) == expected.count(
-        FAMILIES[family][1][0]
-    )
+    assert ids[0] == chosen.tokenizer.bos_token_id
+    assert ids.count(ids[0]) == expected.count(FAMILIES[family][1][0])
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -153,7 +153,7 @@ def test_the_default_scope_ranks_units_as_flaps_code_does():
 
 
 def test_heads_do_not_come_first_by_small_scores():
-    """Nine heads standardised among themselves have a spread of 1; means of standardised channels have not."""
+    """Nine heads standardised among themselves spread by 1; means of standardised channels do not."""
     draw = np.random.default_rng(0)
     wide = Layout(6, 500, 9, 64)
     stored = np.concatenate([draw.lognormal(0, 2, 6 * 500), draw.lognormal(0, 1, 6 * 9 * 64)])
@@ -165,7 +165,7 @@ def test_heads_do_not_come_first_by_small_scores():
 
 
 def test_a_head_can_count_as_the_neurons_of_as_many_weights():
-    """FLAP's code counts 512/3 neurons a head of 128 channels, and cuts where the sum is nearest to the share."""
+    """FLAP's code counts 512/3 neurons a head of 128 channels and cuts where the sum is nearest."""
     assert Layout(1, 1, 1, 128).weights.tolist() == [1, 512 / 3]
     for scope in ("flap", "standardised"):
         found = some_scores(scope=scope, sizes="weights")

@@ -59,8 +59,8 @@ def load(
     """The model of that name; GGUF sources are converted once into `cache` (`wheels.cache_folder()`).
 
     `name` is one of `names.MODELS`, a hub repository, or a folder in the format of transformers.
-    Weights are read as they are stored and then have `dtype`; those of the layers from `trained` on, and the last
-    norm, are float32 whatever it is: small updates vanish in bfloat16.
+    Weights are read as they are stored and then have `dtype`; those of the layers from `trained` on, and the
+    last norm, are float32 whatever it is: small updates vanish in bfloat16.
     Errors: StageError, one line, for an unknown name or dtype, a model that is absent, gated or not of the
     Llama family, and weights that do not fit the device.
     """
@@ -88,7 +88,7 @@ def _convert(net: Any, dtype: torch.dtype, trained: int | None) -> None:
 
 
 def layer_of(name: str) -> int:
-    """Number of the layer that a parameter belongs to; the embedding lies in the first, norm and head above all."""
+    """Number of a parameter's layer; the embedding counts as in the first, last norm and head as above all."""
     parts = name.split(".")
     return int(parts[2]) if parts[1] == "layers" else (0 if parts[1] == "embed_tokens" else 10**6)
 

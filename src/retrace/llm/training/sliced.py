@@ -1,8 +1,9 @@
 """Fine-tune whole rows or columns of weights: only what trains has gradients, moments and copies.
 
 The same result as `tune` on structured masks, at less cost: the trained rows or columns are leaves of their
-own, so frozen entries are never written, gradients are freed as soon as they are used, and the matrices can compute in bfloat16 while leaves, moments and
-all else stay as they were (mixed precision, Micikevicius et al. 2018, without loss scaling).
+own, so frozen entries are never written, gradients are freed as soon as they are used, and the matrices can
+compute in bfloat16 while leaves, moments and all else stay as they were (mixed precision, Micikevicius et al.
+2018, without loss scaling). A weight that trains whole is its own leaf, and changes from the first step on.
 """
 
 from __future__ import annotations
@@ -124,7 +125,10 @@ def _stepping(
 
         return taken
 
-    handles = [leaf.register_post_accumulate_grad_hook(step(name)) for name, leaf in leaves.items()]
+    handles = [
+        leaf.register_post_accumulate_grad_hook(step(name))  # type: ignore[no-untyped-call]
+        for name, leaf in leaves.items()
+    ]
     try:
         yield
     finally:

@@ -23,7 +23,8 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     """Fine-tune the aligned model under every freeze, on the same rows in the same order; evaluate each.
 
     Units are grouped by the aligned model's scores. Arrays: `tuned_<freeze>/<quantity>` (see
-    `outcome.evaluate`, in brief and without utility); of the run that freezes nothing also the unit scores of `scoring.scores`.
+    `outcome.evaluate`, in brief and without utility); of the run that
+    freezes nothing also the unit scores of `scoring.scores`.
     Results by network: means, loss by step, units held, entries trained, entries that moved.
     """
     prepared = inputs["prepare"]

@@ -44,7 +44,7 @@ def overlay(model: LanguageModel, arrays: Mapping[str, Array]) -> None:
 
 
 def working(model: LanguageModel, precision: str) -> LanguageModel:
-    """The model with weights of the precision, to compute without gradients; weights that have it are shared."""
+    """The model in this precision, to compute without gradients; weights that have it are shared."""
     # parameters alone: the frequencies of rotary embeddings, a buffer, must stay exact
     made: dict[int, object] = {
         id(p): p

@@ -36,7 +36,7 @@ def fit(
     params: Tuned,
     seed: int,
 ) -> list[float]:
-    """Fine-tune a model, float32 where it trains, in place from the rows' `kept` states; the loss of every step.
+    """Fine-tune a model, float32 where it trains, in place from `kept` states; the loss of every step.
 
     `trainable` marks whole rows or columns; products of matrices have the cell's precision, weights do not.
     Errors as in `retrace.llm.training.sliced.tune_slices`; StageError when it does not fit the memory.
@@ -46,6 +46,6 @@ def fit(
         return tune_slices(model.net, rows, settings, trainable, seed, states, params.start, compute)
     except torch.OutOfMemoryError:
         raise StageError(
-            f"fine-tuning {model.name} from layer {params.start} on does not fit the memory of {model.device}: "
-            "raise `start`, lower `batch`, or take an accelerator with more memory"
+            f"fine-tuning {model.name} from layer {params.start} on does not fit the memory of "
+            f"{model.device}: raise `start`, lower `batch`, or take an accelerator with more memory"
         ) from None
