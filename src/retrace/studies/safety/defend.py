@@ -24,9 +24,8 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
 
     Rows, order, epochs and rate are those of the full alignment. Only units in the layers from `start` on
     train; `budget_random` trains as many neurons and heads of these layers as `budget_ru` does.
-    Arrays: `<network>/<quantity>` (see `outcome.evaluate`, in brief). Results by network: means, loss by step,
-    units,
-    entries trained, entries that moved.
+    Arrays: `<network>/<quantity>` (see `outcome.evaluate`, in brief). Results by network: means, loss by
+    step, units, entries trained, entries that moved.
     """
     prepared = inputs["prepare"]
     model, tests = released(params, params.start), read(params.texts, prepared)

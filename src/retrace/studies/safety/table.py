@@ -47,8 +47,8 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     whose answers by the aligned network were judged; keyword columns are nan where none was. `scored` marks
     items of which all networks have a likelihood; columns of nats are nan elsewhere. Harmful prompts have
     `source`, `gain` (aligned less released margin), `lost_<network>` (aligned less this margin),
-    `gained_<network>` (this less released) and `kept_<freeze>` (margin tuned with it less tuned freely), `due`
-    (15 % of `lost_tuned_free`); benign ones `rise_<network>`, NLL above the aligned network's,
+    `gained_<network>` (this less released) and `kept_<freeze>` (margin tuned with it less tuned freely),
+    `due` (15 % of `lost_tuned_free`); benign ones `rise_<network>`, NLL above the aligned network's,
     `thrice_rise_<network>` and `half_rise_<network>`; sentences the same of theirs, `neutral_rise_<network>`
     and so on. Probe rows are those of `probes.prompts`, distances those of `probes.distances`; a flow row is
     that of `composition.summary` with `loss_<network>`, the training loss at the end; a network row has the

@@ -127,7 +127,7 @@ class Scored:
     """What groups and orders are made of: scores (N,) that can be compared, and the modules to rank within.
 
     `halves` (2,N): scores on two halves of the rows mixed at random, for orders that know no safety;
-    `answers` (2,N): safety and utility scores over the tokens of answers alone; each None where it was not made.
+    `answers` (2,N): safety and utility scores over the tokens of answers alone; None where not made.
     `summed` (2,N): safety and utility scores of scope "standardised". `sizes` (N,): what a unit counts for in
     shares; None: all alike.
     """
@@ -156,8 +156,8 @@ class Scored:
         Orders: "esu", "euu", "ru" of the groups; "random", drawn by seed, smaller sets within larger ones;
         "matched_<order>", drawn by seed, as many neurons and heads as that share of the order;
         "safety": by safety score alone; "difference": Wei et al. (2024) taken to units, as many as of ESU,
-        see `sized_difference`; "shuffled": ESU of scores on rows mixed irrespective of kind; "answers": ESU of
-        scores over the tokens of answers; "summed": RU of scope "standardised".
+        see `sized_difference`; "shuffled": ESU of scores on rows mixed irrespective of kind; "answers": ESU
+        of scores over the tokens of answers; "summed": RU of scope "standardised".
         """
         if not round(share * self.units.count):
             raise StageError(f"a share of {share:g} is less than one of {self.units.count} units: raise it")
