@@ -125,14 +125,13 @@ class _Builder:
 
     def append(self, operation: Operation, inputs: tuple[int, ...]) -> int:
         given = [self.values[k] for k in inputs]
-        trial = [torch.zeros(1, *self.shapes[k], dtype=_precision(operation)) for k in inputs]
         if isinstance(operation, Add):
             shape, value = self.shapes[inputs[0]], None if given[0] is None else given[0] + _real(given[1])
         elif isinstance(operation, Relu):
             shape, value = self.shapes[inputs[0]], None if given[0] is None else given[0].relu()
         else:
             with torch.no_grad():
-                shape = tuple(operation.apply(trial[0].to(_device(operation))).shape[1:])
+                shape = tuple(operation.apply(_trial(operation, self.shapes[inputs[0]])).shape[1:])
             value = None if given[0] is None else operation.apply(given[0])
         self.nodes.append(Node(operation, inputs, shape))
         self.shapes.append(shape)
@@ -158,11 +157,9 @@ def _real(value: Tensor | None) -> Tensor:
     return value
 
 
-def _precision(operation: Operation) -> torch.dtype:
+def _trial(operation: Operation, shape: Shape) -> Tensor:
+    """One input of zeros where the operation's weights are."""
     weight = getattr(operation, "weight", None)
-    return weight.dtype if isinstance(weight, Tensor) else torch.get_default_dtype()
-
-
-def _device(operation: Operation) -> torch.device:
-    weight = getattr(operation, "weight", None)
-    return weight.device if isinstance(weight, Tensor) else torch.device("cpu")
+    if isinstance(weight, Tensor):
+        return weight.new_zeros(1, *shape)
+    return torch.zeros(1, *shape, device="cpu")

@@ -37,9 +37,9 @@ class Solution:
 class _Adam:
     """Projected ascent by Adam on one tensor."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, device: torch.device) -> None:
         self.rate, self.count = rate, 0
-        self.first = self.second = torch.zeros(())
+        self.first = self.second = torch.zeros((), device=device)
 
     def step(self, value: Tensor, gradient: Tensor, high: float | None) -> Tensor:
         self.count += 1
@@ -83,9 +83,9 @@ def optimise(
     alpha = torch.where(open_, alpha, base.low)  # (n, rows, hidden)
     if splits is not None and beta is None:
         beta = torch.zeros_like(splits.sign, dtype=low.dtype)
-    slopes, weights = _Adam(rates[0]), _Adam(rates[1])
+    slopes, weights = _Adam(rates[0], low.device), _Adam(rates[1], low.device)
     best: Solution | None = None
-    here, done = torch.arange(len(low)), list[tuple[Tensor, Solution]]()
+    here, done = torch.arange(len(low), device=low.device), list[tuple[Tensor, Solution]]()
     for turn in range(iterations + 1):
         found = evaluate(net, node, rows, replace(base, low=alpha), region, splits, beta)
         best = _better(best, Solution(found.bound, alpha, beta, found))
@@ -170,7 +170,7 @@ def margins(
     if not known:
         return torch.maximum(plain, crown.margins(net, region, labels, known=known))
     parts = []
-    for some in crown.chunks(net, len(region)):
+    for some in crown.chunks(net, region):
         low, high = flat([(b[0][some], b[1][some]) for b in known])
         parts.append(
             optimise(net, net.output, rows[some], low, high, region.take(some), iterations=iterations).bound

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from retrace.verify.blocks import entries
 from retrace.verify.bounds import interval
 from retrace.verify.bounds.backward import backward
 from retrace.verify.bounds.interval import Bounds
@@ -38,18 +39,21 @@ def preactivations(net: Network, region: Box, bounder: Bounder = bound_rows) -> 
     Intervals are carried forward; only neurons that they leave unstable are bounded by a backward pass,
     and the better of the two bounds is kept and carried on. `bounder` may do more than CROWN.
     """
-    parts = [_preactivations(net, region.take(rows), bounder) for rows in chunks(net, len(region))]
+    parts = [_preactivations(net, region.take(rows), bounder) for rows in chunks(net, region)]
     return [
         (torch.cat([p[k][0] for p in parts]), torch.cat([p[k][1] for p in parts]))
         for k in range(len(net.relus))
     ]
 
 
-def chunks(net: Network, images: int) -> list[Tensor]:
-    """Numbers of the images to bound together, so that temporaries stay near `CHUNK` entries."""
+def chunks(net: Network, region: Box) -> list[Tensor]:
+    """Numbers of the boxes to bound together, so that temporaries stay near `CHUNK` entries."""
+    images, device = len(region), region.lower.device
     widest = max((math.prod(net.shape(k)) for k in net.relus[1:]), default=1)
-    together = max(1, CHUNK // (_largest(net) * min(widest, 128)))
-    return [torch.arange(k, min(k + together, images)) for k in range(0, max(images, 1), together)]
+    together = max(1, entries(device, CHUNK) // (_largest(net) * min(widest, 128)))
+    return [
+        torch.arange(k, min(k + together, images), device=device) for k in range(0, max(images, 1), together)
+    ]
 
 
 def _largest(net: Network) -> int:
@@ -90,7 +94,7 @@ def _tighten(
     else:
         below, above = low.flatten(1).clone(), high.flatten(1).clone()  # (n, k) each
         bound_of = bounder(net, number, before, region)
-        together = max(1, BLOCK // (2 * _largest(net) * len(region)))
+        together = max(1, entries(low.device, BLOCK) // (2 * _largest(net) * len(region)))
         chosen = open_.flatten(1).any(0).nonzero()[:, 0]  # those that some image leaves open
         for start in range(0, len(chosen), together):
             some = chosen[start : start + together]
@@ -125,7 +129,7 @@ def margins(
             preactivations(net, region) if intermediate == "crown" else interval.preactivations(net, region)
         )
     rows = margin_rows(labels, net.classes).to(region.lower.dtype)  # (n, classes - 1, classes)
-    together = max(1, BLOCK // (_largest(net) * rows.shape[1]))
+    together = max(1, entries(rows.device, BLOCK) // (_largest(net) * rows.shape[1]))
     parts = []
     for some in torch.split(torch.arange(len(region), device=rows.device), together):
         near = [(low[some], high[some]) for low, high in known]

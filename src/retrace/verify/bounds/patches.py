@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from retrace.verify.blocks import entries
 from retrace.verify.bounds.interval import Bounds
 from retrace.verify.domain import Box
 from retrace.verify.layers import Convolution, Operation, Relu, Shape
@@ -75,7 +76,8 @@ class Patches:
         offset = last.operation.offset(rows[0])
         both = rows.new_zeros(n * self.grid[0] * self.grid[1], 2 * channels)
         largest = max(math.prod(self.net.shape(k)) for k in range(self.net.output))
-        for some in torch.split(places, max(1, BLOCK // (2 * channels * largest))):
+        together = max(1, entries(wanted.device, BLOCK) // (2 * channels * largest))
+        for some in torch.split(places, together):
             known = [(low[some], high[some]) for low, high in self.known]
             both[some] = offset + bounder(self.net, before, known, self.region.take(some))(pulled)
         both = both.reshape(n, *self.grid, 2 * channels).permute(0, 3, 1, 2)

@@ -40,16 +40,15 @@ class Batch:
 
 def gather(domains: list[Domain]) -> Batch:
     """Domains of the queue as one batch, shorter split lists filled up with zeros."""
-    depth = max(len(d.neurons) for d in domains)
+    depth, device = max(len(d.neurons) for d in domains), domains[0].alpha.device
 
     def padded(values: list[tuple[float, ...]], dtype: torch.dtype) -> Tensor:
-        return torch.tensor([[*v, *[0] * (depth - len(v))] for v in values], dtype=dtype).reshape(
-            len(values), depth
-        )
+        full = [[*v, *[0] * (depth - len(v))] for v in values]
+        return torch.tensor(full, dtype=dtype, device=device).reshape(len(values), depth)
 
     return Batch(
-        torch.tensor([d.image for d in domains]),
-        torch.tensor([d.rival for d in domains]),
+        torch.tensor([d.image for d in domains], device=device),
+        torch.tensor([d.rival for d in domains], device=device),
         torch.stack([d.alpha for d in domains]).float(),
         Splits(
             padded([d.neurons for d in domains], torch.long), padded([d.signs for d in domains], torch.long)
@@ -77,13 +76,15 @@ class Search:
         Of each: what plain CROWN proves, image -> its smallest bound, and the domains that it leaves open.
         """
         images, rivals = self.rows[torch.float32].shape[:2]
-        image = torch.arange(images).repeat_interleave(rivals)
         low, high = self.known[torch.float32]
-        nothing = torch.zeros(len(image), 0)
+        image = torch.arange(images, device=low.device).repeat_interleave(rivals)
+        rival = torch.arange(rivals, device=low.device).repeat(images)
+        nothing = low.new_zeros(len(image), 0)
         splits = Splits(nothing.long(), nothing.long())
         slopes = first_slope(low, high)[image]
-        every = Batch(image, torch.arange(rivals).repeat(images), slopes, splits, nothing)
-        for index in torch.arange(len(image)).tensor_split(max(1, len(image) // (2 * self.limits.batch))):
+        every = Batch(image, rival, slopes, splits, nothing)
+        parts = max(1, len(image) // (2 * self.limits.batch))
+        for index in torch.arange(len(image), device=low.device).tensor_split(parts):
             batch = every.take(index)
             plain = self._evaluate(batch, torch.float64) - ROUNDING
             proved: dict[int, float] = {}
@@ -97,8 +98,12 @@ class Search:
         """Both children of every domain, split at the candidate whose worse child has the best bound."""
         parents = gather(domains)
         n, widest = len(domains), max(len(d.choices) for d in domains)
-        choices = torch.tensor([[*d.choices, *[-1] * (widest - len(d.choices))] for d in domains])
-        every = parents.take(torch.arange(n).repeat_interleave(widest))
+        full, device = (
+            [[*d.choices, *[-1] * (widest - len(d.choices))] for d in domains],
+            parents.image.device,
+        )
+        choices = torch.tensor(full, device=device)
+        every = parents.take(torch.arange(n, device=device).repeat_interleave(widest))
         tried = _split(every, choices.clamp(min=0).flatten())
         worse = self._evaluate(tried, torch.float32).reshape(2, n, widest).amin(0)
         best = worse.masked_fill(choices < 0, -torch.inf).argmax(1)
@@ -139,7 +144,7 @@ class Search:
     ) -> tuple[Domain, Tensor | None]:
         left = tuple(int(c) for c in choices if c >= 0)
         if example is None and bound <= 0 and not left:
-            bound, example = self._leaf(batch.take(torch.tensor([k])))
+            bound, example = self._leaf(batch.take(torch.tensor([k], device=batch.image.device)))
         used = batch.splits.sign[k] != 0
         return Domain(
             int(batch.image[k]),
@@ -193,9 +198,10 @@ def _split(parents: Batch, neuron: Tensor) -> Batch:
         return torch.cat([torch.cat([old, old]), new[:, None]], 1)
 
     sign = torch.ones_like(neuron)
-    both = parents.take(torch.arange(len(neuron)).repeat(2))
+    both = parents.take(torch.arange(len(neuron), device=neuron.device).repeat(2))
     splits = Splits(
         twice(parents.splits.neuron, torch.cat([neuron, neuron])),
         twice(parents.splits.sign, torch.cat([sign, -sign])),
     )
-    return replace(both, splits=splits, beta=twice(parents.beta, torch.zeros(2 * len(neuron))))
+    beta = twice(parents.beta, parents.beta.new_zeros(2 * len(neuron)))
+    return replace(both, splits=splits, beta=beta)

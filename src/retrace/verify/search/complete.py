@@ -28,7 +28,9 @@ def verify(
     limits = limits or Limits()
     region = ball(images.double(), epsilon)
     ends = _before(net, images.double(), labels, epsilon, limits)
-    left = torch.tensor([k for k, end in enumerate(ends) if end is None], dtype=torch.long)
+    left = torch.tensor(
+        [k for k, end in enumerate(ends) if end is None], dtype=torch.long, device=images.device
+    )
     if len(left):
         found = _prove(net, region.take(left), labels[left], limits)
         for k, end in zip(left.tolist(), found, strict=True):

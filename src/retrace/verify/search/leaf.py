@@ -32,19 +32,19 @@ def solve(
     for relu, size in zip(net.relus, hidden_sizes(net, net.output), strict=True):
         chosen = ((neurons >= start) & (neurons < start + size)).nonzero()[:, 0]
         if len(chosen):
-            rows = torch.zeros(len(chosen), size, dtype=row.dtype)
-            rows[torch.arange(len(chosen)), neurons[chosen] - start] = -signs[chosen]
+            rows = row.new_zeros(len(chosen), size)
+            rows[torch.arange(len(chosen), device=row.device), neurons[chosen] - start] = -signs[chosen]
             source = net.source(relu)
             a, d = _affine(net, source, rows.reshape(1, -1, *net.shape(source)), lines, region)
-            matrix[chosen.numpy()], right[chosen.numpy()] = a, -d
+            matrix[chosen.tolist()], right[chosen.tolist()] = a, -d
         start += size
     ends = list(zip(region.lower.flatten().tolist(), region.upper.flatten().tolist(), strict=True))
     found = linprog(goal[0], A_ub=matrix, b_ub=right, bounds=ends, method="highs")
-    beta = torch.zeros(splits.sign.shape, dtype=row.dtype)
+    beta = row.new_zeros(splits.sign.shape)
     if found.x is None:
         return None, beta
-    beta[splits.sign != 0] = torch.from_numpy(-found.ineqlin.marginals).to(row.dtype).clamp(min=0)
-    x = torch.from_numpy(found.x).to(row.dtype).reshape(region.lower.shape)
+    beta[splits.sign != 0] = torch.from_numpy(-found.ineqlin.marginals).to(row).clamp(min=0)
+    x = torch.from_numpy(found.x).to(row).reshape(region.lower.shape)
     return torch.minimum(torch.maximum(x, region.lower), region.upper), beta
 
 
@@ -55,4 +55,4 @@ def _affine(
     kept: dict[int, Tensor] = {}
     origin = Box(torch.zeros_like(region.lower), torch.zeros_like(region.lower))
     constant = backward(net, node, rows, lines, origin, kept=kept)
-    return kept[0][0].flatten(1).numpy(), constant[0].numpy()
+    return kept[0][0].flatten(1).cpu().numpy(), constant[0].cpu().numpy()
