@@ -15,8 +15,8 @@ from retrace.verify.bounds.backward import backward
 from retrace.verify.bounds.interval import Bounds
 from retrace.verify.bounds.patches import BLOCK, Bounder, Rows, patches
 from retrace.verify.bounds.relaxation import relax, unstable
+from retrace.verify.bounds.rounding import slack, unit
 from retrace.verify.domain import Box
-from retrace.verify.layers import Add, Relu
 from retrace.verify.network import Network
 from retrace.verify.specification import margin_rows
 
@@ -30,7 +30,8 @@ def bound_rows(net: Network, node: int, known: list[Bounds], region: Box) -> Row
     `known` are the bounds of the ReLU inputs up to the node, in order.
     """
     lines = [relax(low, high) for low, high in known]
-    return lambda rows: backward(net, node, rows, lines, region)
+    error = slack(net, node, known, region)
+    return lambda rows: backward(net, node, rows, lines, region, slack=error)
 
 
 def preactivations(net: Network, region: Box, bounder: Bounder = bound_rows) -> list[Bounds]:
@@ -64,16 +65,9 @@ def _preactivations(net: Network, region: Box, bounder: Bounder) -> list[Bounds]
     found: list[Bounds] = [(region.lower, region.upper)]
     wanted = {net.source(relu) for relu in net.relus}
     known: dict[int, Bounds] = {}
+    share = unit(net, region.lower.dtype)
     for number, node in enumerate(net.nodes, 1):
-        low, high = found[node.inputs[0]]
-        if isinstance(node.operation, Relu):
-            low, high = low.relu(), high.relu()
-        elif isinstance(node.operation, Add):
-            other = found[node.inputs[1]]
-            low, high = low + other[0], high + other[1]
-        else:
-            middle, spread = node.operation.apply((low + high) / 2), node.operation.spread((high - low) / 2)
-            low, high = middle - spread, middle + spread
+        low, high = interval.step(node, found, share)
         if number in wanted:
             before = [known[net.source(relu)] for relu in net.relus if relu < number]
             if before:

@@ -12,14 +12,13 @@ from retrace.verify import falsify
 from retrace.verify.bounds import alpha
 from retrace.verify.bounds.dual import Splits, clip, cut, flat, value
 from retrace.verify.bounds.relaxation import first_slope, relax, unstable
+from retrace.verify.bounds.rounding import slack
 from retrace.verify.domain import Box
 from retrace.verify.network import Network
 from retrace.verify.outcome import Limits
 from retrace.verify.search import branch, leaf
 from retrace.verify.search.queue import Domain
 from retrace.verify.specification import margin_rows
-
-ROUNDING = 1e-9  # what float64 sums of a few thousand terms may be off by, with room to spare
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,9 @@ class Search:
         self.regions = {dtype: region.to(dtype) for dtype in self.nets}
         rows = margin_rows(labels, net.classes)
         self.rows = {dtype: rows.to(dtype) for dtype in self.nets}
-        known = alpha.preactivations(self.nets[torch.float64], self.regions[torch.float64], limits.refine)
+        exact, inside = self.nets[torch.float64], self.regions[torch.float64]
+        known = alpha.preactivations(exact, inside, limits.refine)
+        self.slack = slack(exact, exact.output, known, inside)
         low, high = flat(known)
         self.known = {dtype: (low.to(dtype), high.to(dtype)) for dtype in self.nets}
 
@@ -86,12 +87,12 @@ class Search:
         parts = max(1, len(image) // (2 * self.limits.batch))
         for index in torch.arange(len(image), device=low.device).tensor_split(parts):
             batch = every.take(index)
-            plain = self._evaluate(batch, torch.float64) - ROUNDING
+            plain = self._evaluate(batch, torch.float64)
             proved: dict[int, float] = {}
             for k in (plain > 0).nonzero()[:, 0].tolist():
                 number = int(batch.image[k])
                 proved[number] = min(proved.get(number, torch.inf), float(plain[k]))
-            left = (plain <= 0).nonzero()[:, 0]
+            left = (~(plain > 0)).nonzero()[:, 0]  # so that no NaN is lost
             yield proved, batch.take(left) if len(left) else None
 
     def children(self, domains: list[Domain]) -> Batch:
@@ -130,10 +131,10 @@ class Search:
         solved = replace(batch, alpha=found.alpha[:, 0], beta=found.beta)
         line = relax(low, high, found.alpha)
         choices = branch.candidates(found.last, line, unstable(low, high), self.limits.candidates)
-        bounds = found.bound[:, 0].double()
+        bounds = found.bound[:, 0].double().nan_to_num(nan=-torch.inf)
         closed = (bounds > 0).nonzero()[:, 0]
         if len(closed):
-            bounds[closed] = self._evaluate(solved.take(closed), torch.float64) - ROUNDING
+            bounds[closed] = self._evaluate(solved.take(closed), torch.float64)
         examples = self._broken(batch.image, found.last.example[:, 0])
         return [
             self._record(solved, k, float(bounds[k]), choices[k], examples.get(k)) for k in range(len(bounds))
@@ -162,11 +163,13 @@ class Search:
         exact = torch.float64
         net, row, region = self.nets[exact], self._rows(one, exact)[0, 0], self.regions[exact].take(one.image)
         lines = cut(net, net.output, relax(*self._ends(one, exact)))
-        x, beta = leaf.solve(net, row, lines, region, one.splits)
-        if x is None:
+        found = leaf.solve(net, row, lines, region, one.splits, self._slack(one.image))
+        if found.empty:
             return torch.inf, None
-        bound = float(self._evaluate(replace(one, beta=beta), exact)) - ROUNDING
-        return bound, self._broken(one.image, x).get(0) if bound <= 0 else None
+        bound = float(self._evaluate(replace(one, beta=found.beta), exact))
+        if bound > 0 or found.x is None:
+            return bound, None
+        return bound, self._broken(one.image, found.x).get(0)
 
     def _evaluate(self, batch: Batch, dtype: torch.dtype) -> Tensor:
         """The bounds (n,) with the slopes and multipliers given."""
@@ -174,7 +177,12 @@ class Search:
         region, net = self.regions[dtype].take(batch.image), self.nets[dtype]
         beta = batch.beta.to(dtype)
         rows = self._rows(batch, dtype)
-        return value(net, net.output, rows, line, region, batch.splits, beta)[:, 0]
+        error = self._slack(batch.image) if dtype == torch.float64 else None
+        bound = value(net, net.output, rows, line, region, batch.splits, beta, error)[:, 0]
+        return bound.nan_to_num(nan=-torch.inf, posinf=-torch.inf)  # overflow proves nothing
+
+    def _slack(self, image: Tensor) -> list[Tensor] | None:
+        return None if self.slack is None else [each[image] for each in self.slack]
 
     def _broken(self, image: Tensor, points: Tensor) -> dict[int, Tensor]:
         """Which inputs (n, *input_shape) are counter-examples for their images, by number: run in float64."""
