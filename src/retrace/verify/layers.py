@@ -26,6 +26,10 @@ class Affine(Protocol):
         """|W| r of the radius r (n, *inputs)."""
         ...
 
+    def size(self, values: Tensor) -> Tensor:
+        """|W| v + |b| of the absolute values v (n, *inputs): the sum of an output's |terms|."""
+        ...
+
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
         """W^T a of the rows a (n, *outputs): coefficients on the inputs (n, *shape)."""
         ...
@@ -49,6 +53,10 @@ class Dense:
     def spread(self, radius: Tensor) -> Tensor:
         """See `Affine`."""
         return functional.linear(radius, self.weight.abs())
+
+    def size(self, values: Tensor) -> Tensor:
+        """See `Affine`."""
+        return functional.linear(values, self.weight.abs(), self.bias.abs())
 
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
         """See `Affine`."""
@@ -75,6 +83,10 @@ class Convolution:
     def spread(self, radius: Tensor) -> Tensor:
         """See `Affine`."""
         return functional.conv2d(radius, self.weight.abs(), None, self.stride, self.padding)
+
+    def size(self, values: Tensor) -> Tensor:
+        """See `Affine`."""
+        return functional.conv2d(values, self.weight.abs(), self.bias.abs(), self.stride, self.padding)
 
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
         """See `Affine`."""
@@ -119,6 +131,10 @@ class Scale:
         """See `Affine`."""
         return radius * self._wide(self.weight.abs(), radius.ndim)
 
+    def size(self, values: Tensor) -> Tensor:
+        """See `Affine`."""
+        return self.spread(values) + self._wide(self.bias.abs(), values.ndim)
+
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
         """See `Affine`."""
         return rows * self._wide(self.weight, rows.ndim)
@@ -139,6 +155,10 @@ class Flatten:
     def spread(self, radius: Tensor) -> Tensor:
         """See `Affine`."""
         return radius.flatten(1)
+
+    def size(self, values: Tensor) -> Tensor:
+        """See `Affine`."""
+        return self.spread(values)
 
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
         """See `Affine`."""

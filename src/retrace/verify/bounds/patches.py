@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from retrace.verify.blocks import entries
 from retrace.verify.bounds.interval import Bounds
+from retrace.verify.bounds.rounding import unit
 from retrace.verify.domain import Box
 from retrace.verify.layers import Convolution, Operation, Relu, Shape
 from retrace.verify.network import Network, Node
@@ -73,9 +75,11 @@ class Patches:
         before = last.inputs[0]
         pulled = last.operation.pull(rows[0], self.net.shape(before))[None]
         offset = last.operation.offset(rows[0])
+        offset = offset - unit(self.net, offset.dtype) * offset.abs()
         both = rows.new_zeros(n * self.grid[0] * self.grid[1], 2 * channels)
         largest = max(math.prod(self.net.shape(k)) for k in range(self.net.output))
-        for some in torch.split(places, max(1, BLOCK // (2 * channels * largest))):
+        together = max(1, entries(wanted.device, BLOCK) // (2 * channels * largest))
+        for some in torch.split(places, together) if len(places) else ():
             known = [(low[some], high[some]) for low, high in self.known]
             both[some] = offset + bounder(self.net, before, known, self.region.take(some))(pulled)
         both = both.reshape(n, *self.grid, 2 * channels).permute(0, 3, 1, 2)
