@@ -9,7 +9,8 @@ from pydantic import Field
 from retrace.params import Name, known
 from retrace.strict import Strict
 
-FILLING = ("armin-soft", "armin-hard", "random-address", "awta", "tardis")  # these fill slot after slot
+# these fill slot after slot
+FILLING = ("armin-soft", "armin-hard", "armin-pixels", "random-address", "awta", "tardis")
 NETWORKS = (*FILLING, "lstm", "ntm", "dnc", "sam")
 LEVELS = ("loose", "middle", "strict")  # of the share of errors
 
