@@ -40,7 +40,7 @@ def judge(
 
 
 def _test(trial: Trial) -> Pair | None:
-    if trial.found is None or trial.claim.expect is None or unfit(trial.found):
+    if trial.found is None or trial.claim.expect is None or trial.closed or unfit(trial.found):
         return None
     return significance(trial.found, trial.claim.expect)
 
@@ -49,6 +49,8 @@ def _verdict(trial: Trial, p: Pair | None, corrected: dict[str, Pair], estimated
     claim, found = trial.claim, trial.found
     if found is None:
         return Verdict("not testable here" if claim.testable else "not run", trial.missing)
+    if trial.closed:
+        return Verdict("not testable here", trial.closed)
     if p is None or claim.expect is None:
         return Verdict("inconclusive", unfit(found))
     return cap(decide(found, claim.expect, p, corrected[claim.id], len(corrected)), trial, estimated)

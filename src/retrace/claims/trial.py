@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from retrace.claims.expect import Expect
+from retrace.claims.expect import Expect, number
 from retrace.claims.measure import Measurement, measure
-from retrace.claims.model import Claim
-from retrace.claims.query import Variation
+from retrace.claims.model import Claim, Gate
+from retrace.claims.query import Evidence, Variation
 from retrace.claims.record import Beside, Control, Interval
 from retrace.claims.sample import NoEvidence
 from retrace.seeds import derive
@@ -20,7 +21,10 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Trial:
-    """A claim with what was found for it; without `found`, `missing` says why there is nothing."""
+    """A claim with what was found for it; without `found`, `missing` says why there is nothing.
+
+    `closed` says which gate does not hold; empty where all do.
+    """
 
     claim: Claim
     found: Measurement | None = None
@@ -28,6 +32,7 @@ class Trial:
     control: Control | None = None
     baselines: list[Beside] = field(default_factory=list)
     also: list[Beside] = field(default_factory=list)
+    closed: str = ""
 
 
 def run_trial(claim: Claim, table: pd.DataFrame, seed: int, replicates: int) -> Trial:
@@ -59,7 +64,20 @@ def run_trial(claim: Claim, table: pd.DataFrame, seed: int, replicates: int) -> 
         control=_held_against(expect, beside(claim.control)) if claim.control else None,
         baselines=[beside(baseline) for baseline in claim.baselines],
         also=[beside(companion) for companion in claim.companions()],
+        closed=_closed(claim.gate, evidence.one_side(), table, stream),
     )
+
+
+def _closed(gates: Sequence[Gate], side: Evidence, table: pd.DataFrame, stream: int) -> str:
+    """The first gate that does not hold, with its value over all seeds; empty where all hold."""
+    for gate in gates:
+        try:
+            value = measure(side.varied(gate), table, stream, 1, LEVEL).value
+        except NoEvidence as missing:
+            return f"{gate.label}: {missing}"
+        if not gate.expect.meets(value):
+            return f"{gate.label}: {number(value)}, not {gate.expect.words()}"
+    return ""
 
 
 def _held_against(expect: Expect, found: Beside) -> Control:
