@@ -19,7 +19,5 @@ for STUDY, VERB in FLOW.stages:
             **FLOW.resources(STUDY, VERB),
         params:
             spec=task_spec,
-        message:
-            f"{STUDY} {VERB} {{wildcards.group}} {{wildcards.seed}}"
         shell:
             "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"

@@ -18,10 +18,12 @@ from retrace.studies.safety import encode, outcome, params, prepare, setup, text
 QUANTITIES = {
     "margin": 6,
     "nll": 6,
+    "neutral_nll": 4,
     "right": 6,
     "lead": 6,
     **dict.fromkeys(("refused", "met", "broken"), 6),
-    **dict.fromkeys(("benign_refused", "benign_broken", "lookalike_refused", "lookalike_broken"), 4),
+    **dict.fromkeys(("benign_refused", "benign_broken"), 5),
+    **dict.fromkeys(("lookalike_refused", "lookalike_broken"), 4),
 }
 
 
@@ -75,8 +77,8 @@ def test_alignment_learns_and_leaves_the_layers_below_alone(row):
         assert {q: arrays[f"{name}/{q}"].shape for q in QUANTITIES} == {
             q: (n,) for q, n in QUANTITIES.items()
         }
-        assert arrays[f"{name}/safety"].shape == arrays[f"{name}/utility"].shape == (4 * (64 + 4),)
-        assert arrays[f"{name}/shuffled"].shape == (2, 4 * (64 + 4))
+        assert arrays[f"{name}/safety"].shape == arrays[f"{name}/utility"].shape == (4 * (64 + 32),)
+        assert arrays[f"{name}/shuffled"].shape == (2, 4 * (64 + 32))
         assert (arrays[f"{name}/refused"] + arrays[f"{name}/met"] + arrays[f"{name}/broken"] == 1).all()
     below = slice(64)  # neurons of layer 0, which is not trained
     assert (arrays["released/safety"][below] == arrays["aligned/safety"][below]).all()
@@ -86,7 +88,7 @@ def test_alignment_learns_and_leaves_the_layers_below_alone(row):
 def test_alignment_makes_refusing_openings_likelier_and_answers_too():
     chosen = cells.cell(
         rows={"harmful": 48, "benign": 48, "lookalike": 1, "calibration": 2, "attack": 2},
-        tests={"harmful": 24, "benign": 24},
+        tests={"harmful": 24, "benign": 24, "scored": 24},
         alignment={"epochs": 16, "rate": 5e-3},
         start=0,
     )
@@ -124,7 +126,8 @@ def test_variants_are_what_pruned_networks_are(row, tests):
         )
         assert set(expected) - set(values) == lacking
         for name, array in values.items():
-            np.testing.assert_allclose(array, expected[name], atol=2e-5, err_msg=f"{variant} {name}")
+            assert len(array) == (4 if name.startswith("benign_") else len(expected[name]))
+            np.testing.assert_allclose(array, expected[name][: len(array)], atol=2e-5, err_msg=f"{variant} {name}")
     assert np.abs(found[1]["margin"] - found[0]["margin"]).min() > 1e-3
 
 
@@ -201,6 +204,8 @@ def test_answers_are_no_longer_than_the_judge_allows():
         ({"freezes": {"lower": {"kind": "lower"}}}, "layers: lower needs some"),
         ({"tests": {"tokens": 17}}, "less than or equal to 16"),
         ({"tests": {"answered": 7}}, "more than the benign questions \\(6\\)"),
+        ({"tests": {"scored": 7}}, "scored 7: more than there are \\(6\\); lower it"),
+        ({"tests": {"few": 6}}, "few 6: more than there are \\(5\\); lower it"),
         ({"probe": {"tokens": [2, 1]}}, "from few to many"),
         ({"probe": {"prompts": 7}}, "more than tests.harmful"),
         ({"alignment": {"rate": 0}}, "greater than 0"),

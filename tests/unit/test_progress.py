@@ -57,12 +57,18 @@ def test_banner_lines_and_closing(monkeypatch):
 
 def test_name_without_a_message(monkeypatch):
     handler, stream = make(monkeypatch)
-    send(handler, "run_info", stats={"a": 1, "total": 1})
+    send(handler, "run_info", stats={"toy_train_job": 1, "total": 1})
     send(
-        handler, "job_info", 0.0, jobid=1, rule_name="a", rule_msg=None, wildcards={"cell": "c1", "seed": "3"}
+        handler,
+        "job_info",
+        0.0,
+        jobid=1,
+        rule_name="toy_train_job",
+        rule_msg=None,
+        wildcards={"group": "c1", "seed": "s3", "key": "0123456789ab"},
     )
     send(handler, "job_finished", 1.0, job_id=1)
-    assert stream.getvalue().splitlines()[-1] == "[1/1 100%] a c1 3   1.0 s"
+    assert stream.getvalue().splitlines()[-1] == "[1/1 100%] toy train c1 s3   1.0 s"
 
 
 def test_eta_uses_the_mean_of_each_rule_and_the_real_parallelism(monkeypatch):

@@ -25,7 +25,7 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     """Fine-tune the aligned model under every freeze, on the same rows in the same order; evaluate each.
 
     Units are grouped by the aligned model's scores. Arrays: `tuned_<freeze>/<quantity>` (see
-    `outcome.evaluate`, in brief); of the run that freezes nothing also the unit scores of `scoring.scores`.
+    `outcome.evaluate`, in brief and without utility); of the run that freezes nothing also the unit scores of `scoring.scores`.
     Results by network: means, loss by step, units held, entries trained, entries that moved.
     """
     prepared = inputs["prepare"]
@@ -33,7 +33,7 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     rows = every(model, part(params.texts, prepared, "attack"))
     states = kept(working(model, params.precision), rows, params.start)
     units = layout(model.net, params.kinds)
-    found = scored(inputs["train"].read_arrays(), "aligned", units, params.scope)
+    found = scored(inputs["train"].read_arrays(), "aligned", units, params)
     parameters = dict(model.net.named_parameters())
     before = {key: parameters[key].detach().clone() for key in linears(model.net, params.start)}
     number = derive(seed, "safety", "tuning")
@@ -47,7 +47,7 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
         results["trained"][network] = plan.record(model.net, units, params.start)
         results["moved"][network] = moved(model.net, before, plan.trainable)
         timing[f"{network}/train"] = process_time() - began
-        seen = evaluate(model, tests, params, brief=True)
+        seen = evaluate(model, tests, params, brief=True, utility=False)
         arrays |= keyed(network, seen)
         results["means"][network] = means(seen)
         if freeze.kind == "none":

@@ -25,7 +25,7 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
 
     Rows, order, epochs and rate are those of the full alignment. Only units in the layers from `start` on
     train; `budget_random` trains as many neurons and heads of these layers as `budget_ru` does.
-    Arrays: `<network>/<quantity>` (see `outcome.evaluate`). Results by network: means, loss by step, units,
+    Arrays: `<network>/<quantity>` (see `outcome.evaluate`, in brief). Results by network: means, loss by step, units,
     entries trained, entries that moved.
     """
     prepared = inputs["prepare"]
@@ -33,7 +33,7 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     rows = every(model, part(params.texts, prepared, "alignment"))
     states = kept(working(model, params.precision), rows, params.start)
     units = layout(model.net, params.kinds)
-    found = scored(inputs["train"].read_arrays(), "released", units, params.scope)
+    found = scored(inputs["train"].read_arrays(), "released", units, params)
     redundant = found.first("ru", params.budget, seed)
     sets: dict[str, Rows] = {
         "budget_ru": redundant,
@@ -52,7 +52,7 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
         results["trained"][name] = plan.record(model.net, units, params.start)
         results["moved"][name] = moved(model.net, before, plan.trainable)
         timing[f"{name}/train"] = process_time() - began
-        seen = evaluate(model, tests, params)
+        seen = evaluate(model, tests, params, brief=True)
         arrays |= keyed(name, seen)
         results["means"][name] = means(seen)
         timing[f"{name}/all"] = process_time() - began

@@ -51,8 +51,8 @@ def frozen_units(found: Scored, freeze: Freeze, shares: Shares, start: int, seed
     if freeze.kind == "complex":
         return np.flatnonzero(np.isin(groups, [GROUPS.index("esu"), GROUPS.index("cu")]))
     own = np.flatnonzero(groups == GROUPS.index("esu"))
-    more = max((freeze.share or 0) - len(own) / len(groups), 0)
-    rows = np.union1d(own, top_complex(groups, found.safety, more, found.within))
+    more = max((freeze.share or 0) - found.share(own), 0)
+    rows = np.union1d(own, top_complex(groups, found.safety, more, found.within, found.sizes))
     return matched(found.units, rows, start, seed) if freeze.kind == "random" else rows
 
 

@@ -35,7 +35,7 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
     losses = fit(
         model, rows, states, params.alignment, trainable, params, derive(seed, "safety", "alignment")
     )
-    arrays |= scores("aligned", model, prepared, params, seed)
+    arrays |= scores("aligned", model, prepared, params, seed, answers_too=True)
     after = evaluate(model, tests, params)
     parameters = dict(model.net.named_parameters())
     return Output(
