@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from device.cells import bring_data
 from device.parts import PARTS, Part
-from device.stages import settle
+from device.stages import begin
 
 HERE = Path(__file__).resolve().parent
 LAST = 12  # lines of the log of a failed part that are shown
@@ -47,7 +47,6 @@ def start(name: str, device: str, left: float) -> Running:
         if isinstance(part.run, tuple)
         else [__file__, "--part", name, "--device", device]
     )
-    more = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} if part.deterministic else {}
     ours = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "RETRACE_DEVICE": device}
     search = os.pathsep.join([str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")])
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the part has ended
@@ -55,7 +54,7 @@ def start(name: str, device: str, left: float) -> Running:
         [sys.executable, *words],
         stdout=log,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **ours, **more, "PYTHONPATH": search},
+        env={**os.environ, **ours, "PYTHONPATH": search},
         cwd=HERE.parent,
         start_new_session=True,
         text=True,
@@ -147,9 +146,8 @@ def main() -> int:
     parser.add_argument("--part", choices=PARTS, help="one part, in this process")
     given = parser.parse_args()
     if given.part:
-        part = PARTS[given.part]
-        settle(given.device, part.deterministic)
-        part.run(given.part)  # type: ignore[operator]
+        begin(given.device)
+        PARTS[given.part].run(given.part)  # type: ignore[operator]
         return 0
     given.out.mkdir(parents=True, exist_ok=True)
     bring_data()

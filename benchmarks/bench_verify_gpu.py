@@ -20,6 +20,7 @@ from retrace.nets.conv_block_names import SHAPES
 from retrace.nets.conv_blocks import conv_blocks
 from retrace.training.robust.loop import train_robust
 from retrace.training.robust.settings import RobustSettings
+from retrace.verbs.arithmetic import settle
 from retrace.verify import falsify
 from retrace.verify.bounds import alpha, crown, interval
 from retrace.verify.domain import ball
@@ -65,6 +66,7 @@ def main() -> int:
     parser.add_argument("--train", type=int, default=4000, help="training images")
     given = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    settle(device)
     data = load(Path("."), "fashion", "", False)
     x = torch.from_numpy(data.x.transpose(0, 3, 1, 2).copy()).float().to(device) / 255
     y = torch.from_numpy(data.y).to(device)

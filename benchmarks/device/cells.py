@@ -39,7 +39,7 @@ VERIFICATION = {
     "refine": 1,
 }
 ROWS = {"harmful": 24, "benign": 48, "lookalike": 16, "calibration": 16, "attack": 24}
-TESTS = {"harmful": 16, "benign": 16, "lookalike": 8, "answered": 8, "tokens": 16, "choices": 24}
+TESTS = 16  # items of a kind
 ONE = {"epochs": 1, "batch": 24, "rate": 2.0e-5}
 
 
@@ -110,7 +110,7 @@ def safety(changes: Chosen) -> Chosen:
     whole = cell("safety", "mistral-public", {})
     few = {
         "rows": ROWS,
-        "tests": TESTS,
+        "tests": {kind: min(count, TESTS) for kind, count in whole["tests"].items()},
         "probe": {"prompts": 8, "tokens": [2, 4, 8]},
         "alignment": ONE,
         "tuning": {**ONE, "decay": 0.1},

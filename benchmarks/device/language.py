@@ -58,10 +58,11 @@ def pools() -> texts.Pools:
     benign = [Prompt(f"What comes after the number {i}?", (f"It is {i + 1}.",)) for i in range(400)]
     choices = [Choice(f"{i} and one make", (str(i + 1), str(i + 3)), 0) for i in range(400)]
     return texts.Pools(
-        tuple(asked),
-        ("advbench", "harmbench") * 200,
-        tuple(benign),
-        tuple(lookalikes()),
-        tuple(choices),
-        {"harmful": tuple(range(1, 400, 2))},
+        harmful=tuple(asked),
+        sources=("advbench", "harmbench") * 200,
+        benign=tuple(benign),
+        lookalike=tuple(lookalikes()),
+        choices=tuple(choices),
+        neutral=tuple(f"A rope of {i} metres lay on the deck of the ship until noon." for i in range(400)),
+        reserved={"harmful": tuple(range(1, 400, 2))},
     )

@@ -19,6 +19,7 @@ from device.cells import ROOT, Chosen, data
 from retrace.recipe import canonical
 from retrace.sheet import load_study
 from retrace.stage import Evidence
+from retrace.verbs.arithmetic import settle
 
 sys.path.insert(0, str(ROOT / "tests/science"))
 import cell as in_memory  # the tests' way to run a stage
@@ -63,9 +64,9 @@ def run_cells(
     study: str,
     cells: Iterable[tuple[str, Chosen]],
     verbs: tuple[str, ...] = (),
-    again: bool = True,
+    again: tuple[str, ...] = (),
 ) -> None:
-    """All stages of the cells (or of `verbs`) with seed 0; a stage whose need failed is left out."""
+    """Stages of the cells (all, or `verbs`) with seed 0, some `again`; one whose need failed is left out."""
     declared = load_study(study)
     wanted = [stage for stage in declared.stages if not verbs or stage.verb in verbs]
     for name, chosen in cells:
@@ -90,7 +91,7 @@ def run_cells(
             if first is None:
                 continue
             inputs[stage.verb] = first
-            if again and stage.torch:
+            if stage.verb in again:
                 second = guarded(part, f"{study} {name} {stage.verb} again", once)
                 if second is not None:
                     same = compare(first, second)
@@ -105,16 +106,17 @@ def compare(first: Evidence, second: Evidence) -> list[str]:
     for kind in ("read_arrays", "read_scratch"):
         one, other = getattr(first, kind)(), getattr(second, kind)()
         for name in one:
-            if one[name].tobytes() != other[name].tobytes():
+            if one[name].shape != other[name].shape:
+                found.append(f"{name} {one[name].shape} {other[name].shape}")
+            elif one[name].tobytes() != other[name].tobytes():
                 gap = np.abs(one[name].astype(np.float64) - other[name].astype(np.float64)).max()
                 found.append(f"{name} {gap:.1e} of {np.abs(one[name].astype(np.float64)).max():.1e}")
     return found[:3] + ([f"and {len(found) - 3} more"] if len(found) > 3 else [])
 
 
-def settle(device: str, deterministic: bool) -> None:
-    """Fix the device, and with `deterministic` let PyTorch warn of every operation that may not repeat."""
+def begin(device: str) -> None:
+    """Fix the device and its arithmetic as a job does; each kind of warning once a line."""
     os.environ["RETRACE_DEVICE"] = device
     torch.set_num_threads(1)
-    warnings.simplefilter("once" if deterministic else "default")
-    if deterministic:
-        torch.use_deterministic_algorithms(True, warn_only=True)
+    warnings.simplefilter("default")
+    settle(device)

@@ -1,9 +1,9 @@
 """An accelerator played by the CPU: tensors "on" it are marked, and mixing them with others fails as on CUDA.
 
-A marked tensor is a CPU tensor whose class is `Marked`; it says that it lies on cuda:0. Every call of PyTorch is
-looked at before it computes. Seen are tensors of two devices in one operation, a generator of the other device,
-an array taken of a tensor that was not fetched, and a CPU tensor indexed by a marked one. Not seen are memory,
-kernels that CUDA lacks, its random streams and rounding; graphs and events are stood in for by plain calls.
+A marked tensor is a CPU tensor whose class is `Marked`; it says that it lies on cuda:0. Every call of PyTorch
+is looked at before it computes. Seen are tensors of two devices in one operation, a generator of the other
+device, an array taken of a tensor not fetched, and a CPU tensor indexed by a marked one. Not seen are memory,
+kernels that CUDA lacks, its random streams and rounding; graphs and events are plain calls here.
 """
 
 from __future__ import annotations
@@ -25,9 +25,27 @@ CUDA = torch.device("cuda:0")
 HERE = "/retrace/rehearsal/"
 
 # these may be given tensors of both devices, or give none of the device's
-FREE = {"copy_", "type", "backward", "set_", "new_tensor", "is_same_size", "_has_compatible_shallow_copy_type"}
+FREE = {
+    "copy_",
+    "type",
+    "backward",
+    "set_",
+    "new_tensor",
+    "is_same_size",
+    "_has_compatible_shallow_copy_type",
+}
 VIEWS = ("grad", "T", "mT", "H", "mH", "data", "real", "imag", "_base")  # properties that are tensors
-WAITS = ("item", "tolist", "__bool__", "__float__", "__int__", "__index__", "nonzero", "masked_select", "unique")
+WAITS = (
+    "item",
+    "tolist",
+    "__bool__",
+    "__float__",
+    "__int__",
+    "__index__",
+    "nonzero",
+    "masked_select",
+    "unique",
+)
 PLAIN = (*WAITS[:6], "__len__", "size")  # give numbers
 
 
@@ -131,7 +149,9 @@ class _Pretended(TorchFunctionMode):
     def _check_generator(self, name: str, generator: torch.Generator | None, there: bool) -> None:
         if generator is not None and (id(generator) in self.generators) != there:
             kinds = ("cuda", "cpu") if there else ("cpu", "cuda")
-            raise RuntimeError(f"{name}: expected a {kinds[0]!r} device type for generator, found {kinds[1]!r}")
+            raise RuntimeError(
+                f"{name}: expected a {kinds[0]!r} device type for generator, found {kinds[1]!r}"
+            )
 
     def generator_class(self) -> type:
         """What stands in for `torch.Generator`: a class, since annotations name it."""
@@ -237,8 +257,8 @@ def _check_mixed(name: str, found: list[Tensor]) -> None:
     others = [tuple(t.shape) for t in found if not on_device(t) and t.dim()]
     if others:
         raise RuntimeError(
-            f"{name}: expected all tensors to be on the same device, but found at least two devices, cuda:0 and "
-            f"cpu (of shapes {others[:3]})"
+            f"{name}: expected all tensors to be on the same device, but found at least two devices, cuda:0 "
+            f"and cpu (of shapes {others[:3]})"
         )
 
 
