@@ -209,6 +209,8 @@ def _to(mode: _Pretended, func: Any, args: Sequence[Any], kwargs: dict[str, Any]
         if want == "cpu" and now == "cuda":
             mode.tally.waits[_line()] += 1
             return _unmark(out.clone())
+    if want == "cuda" and out.dtype is torch.float64 and out is not tensor:
+        mode.tally.doubles[_line()] += 1
     return _mark(out) if want == "cuda" else out
 
 

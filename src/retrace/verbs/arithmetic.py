@@ -22,4 +22,5 @@ def settle(device: str) -> None:
     torch.backends.cudnn.benchmark = False  # else the clock chooses the algorithm
     torch.backends.cuda.enable_mem_efficient_sdp(False)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it did not write
+    # nothing here reads what it did not write
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
