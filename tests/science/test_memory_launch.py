@@ -1,12 +1,22 @@
 """The rule by which a scan is recorded or launched plainly, with stand-ins for recording and clock."""
 
+import gc
 import itertools
 
 import pytest
 import torch
 
 from retrace.nets.memory.base import detach
-from retrace.nets.memory.launch import KEPT, SHORTEST, Launcher, Tensors, launched, padded
+from retrace.nets.memory.launch import (
+    KEPT,
+    SHORTEST,
+    Launcher,
+    Tensors,
+    launched,
+    padded,
+    record,
+    undisturbed,
+)
 from retrace.nets.memory.registry import BUILDERS, build
 from retrace.training.sequences import FitSettings, Piece, fit
 
@@ -201,3 +211,46 @@ def test_nothing_changes_without_a_gpu():
     net = network()
     with launched(net):
         assert "scan" not in vars(net)
+
+
+def test_no_recording_is_freed_while_another_is_made(monkeypatch):
+    class Old:
+        def __init__(self):
+            self.itself = self  # only the collector frees it
+
+        def __del__(self):
+            freed.append(0)
+
+    def make(whole, samples, **_):
+        assert freed  # before
+        collecting.append(gc.isenabled())
+        return whole
+
+    freed, collecting = [], []
+    Old()
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", make)
+    record(Tensors(network(), (), False), ())
+    assert collecting == [False]
+    assert gc.isenabled()
+
+
+def test_after_a_failed_recording_the_random_stream_draws_again(monkeypatch):
+    class Stream:
+        state = "counts as recorded"
+
+        def clone_state(self):
+            return "fresh"
+
+        def graphsafe_set_state(self, state):
+            self.state = state
+
+    stream = Stream()
+    monkeypatch.setattr(torch.cuda, "default_generators", [stream])
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    with undisturbed():
+        pass
+    assert stream.state == "counts as recorded"
+    with pytest.raises(RuntimeError, match="capturing"), undisturbed():
+        raise RuntimeError("operation not permitted when stream is capturing")
+    assert stream.state == "fresh"
+    assert gc.isenabled()

@@ -83,6 +83,7 @@ FLOORS = {
         "stage study tabled",
         torch=True,
     ),
+    "rehearsal": Room("what tries the larger scales on a small machine", torch=True),
     "warm": Room("the server that forks a run's jobs at once"),
     "job": Room("the door from a rule's shell line to a verb", "verbs warm", torch=True),
     "upkeep": Room(

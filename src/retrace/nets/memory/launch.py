@@ -8,6 +8,7 @@ measured once; sequences of many lengths are padded to a few.
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -180,8 +181,30 @@ def alike(first: Sequence[Tensor | None], second: Sequence[Tensor | None]) -> bo
 def record(whole: Tensors, given: tuple[Tensor, ...]) -> Call:
     """The scan, forward and backward, as CUDA graphs."""
     samples: Any = tuple(t.detach().clone().requires_grad_(t.requires_grad) for t in given)
-    call: Any = torch.cuda.make_graphed_callables(whole, samples, allow_unused_input=True)
+    with undisturbed():
+        call: Any = torch.cuda.make_graphed_callables(whole, samples, allow_unused_input=True)
     return cast(Call, call)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within it no garbage is collected: CUDA ends a recording during which another one is freed.
+
+    After a failure the device's random stream still counts as recorded and refuses to draw: it gets a new
+    state that goes on where the old one was.
+    """
+    collects = gc.isenabled()
+    gc.collect()  # recordings of networks that are gone; what is left is held
+    gc.disable()
+    try:
+        yield
+    except RuntimeError:
+        stream = torch.cuda.default_generators[torch.cuda.current_device()]
+        stream.graphsafe_set_state(stream.clone_state())
+        raise
+    finally:
+        if collects:
+            gc.enable()
 
 
 def device_time(run: Callable[[], object]) -> float:
