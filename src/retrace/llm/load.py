@@ -88,7 +88,7 @@ def _convert(net: Any, dtype: torch.dtype, trained: int | None) -> None:
 
 
 def layer_of(name: str) -> int:
-    """Number of a parameter's layer; the embedding counts as the first's, last norm and head lie above all."""
+    """Number of a parameter's layer; the embedding is in the first, last norm and head above all."""
     parts = name.split(".")
     return int(parts[2]) if parts[1] == "layers" else (0 if parts[1] == "embed_tokens" else 10**6)
 
