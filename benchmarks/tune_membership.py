@@ -61,7 +61,7 @@ def points() -> dict[str, list[dict[str, Any]]]:
             {"defence": "selena", "parts": p, "left_out": o} for p, o in ((5, 1), (5, 2), (5, 3), (10, 4))
         ],
         "dpsgd_4": [
-            {"defence": "dpsgd", "epsilon": 4, "learning_rate": r} for r in (0.005, 0.01, 0.02, 0.03)
+            {"defence": "dpsgd", "epsilon": 4, "learning_rate": r} for r in (0.01, 0.02, 0.03, 0.05)
         ],
         "dpsgd_32": [
             {"defence": "dpsgd", "epsilon": 32, "learning_rate": r} for r in (0.02, 0.03, 0.05, 0.1)
