@@ -209,6 +209,13 @@ def test_bad_scores_are_refused(scores, member, says):
         check_resolution(10, 0.0)
 
 
+def test_scores_that_are_no_numbers_and_no_threshold_are_refused():
+    with pytest.raises(AttackError, match="scores: numbers are wanted; got <U1"):
+        auc(["a", "b"], [True, False])
+    with pytest.raises(AttackError, match="threshold: a number; got NaN"):
+        balanced_accuracy([1.0, 2.0], [True, False], float("nan"))
+
+
 def test_percentages_given_for_shares_are_refused():
     scores, member = gaussians(1.0)
     with pytest.raises(AttackError, match=r"lies in \(0, 1\), 1 % is 0.01; got 1"):

@@ -26,12 +26,17 @@ def as_array(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
         raise AttackError(f"{name}: no array of numbers: {' '.join(str(error).split())}") from None
 
 
-def as_floats(values: npt.ArrayLike, name: str, shape: tuple[int | None, ...]) -> Floats:
-    """Return `values` as finite float64 of that shape (None = any length, not 0); else AttackError."""
+def as_numbers(values: npt.ArrayLike, name: str) -> Floats:
+    """Return `values` as float64 of any shape, finite or not; AttackError when they are no numbers."""
     array = as_array(values, name)
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
-        raise AttackError(f"{name}: numbers; got {array.dtype}")
-    array = array.astype(np.float64, copy=False)
+        raise AttackError(f"{name}: numbers are wanted; got {array.dtype}")
+    return array.astype(np.float64, copy=False)
+
+
+def as_floats(values: npt.ArrayLike, name: str, shape: tuple[int | None, ...]) -> Floats:
+    """Return `values` as finite float64 of that shape (None = any length, not 0); else AttackError."""
+    array = as_numbers(values, name)
     _check_shape(array, name, shape)
     if not array.size:
         got = " x ".join(map(str, array.shape))

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from retrace.attacks.arrays import AttackError, Floats, Ints, as_array, as_bools, as_labels
+from retrace.attacks.arrays import AttackError, Floats, Ints, as_bools, as_labels, as_numbers
 from retrace.attacks.resolution import LEAST_FALSE_POSITIVES, check_resolution
 from retrace.stats.intervals import clopper_pearson
 
@@ -173,6 +173,8 @@ def best_threshold_per_class(
 def balanced_accuracy(scores: npt.ArrayLike, member: npt.ArrayLike, threshold: float) -> float:
     """Return (TPR + TNR) / 2 of "member if score >= threshold"; choose the threshold on shadow data."""
     s, m = _checked(scores, member)
+    if math.isnan(threshold):
+        raise AttackError("threshold: a number; got NaN; choose it with best_threshold on shadow data")
     called = s >= threshold
     return float((called[m].mean() + (~called[~m]).mean()) / 2)
 
@@ -190,7 +192,7 @@ def positive_predictive_value(tpr: float, fpr: float, prior: float) -> float:
 
 
 def _checked(scores: npt.ArrayLike, member: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    s: Floats = as_array(scores, "scores").astype(np.float64, copy=False)
+    s: Floats = as_numbers(scores, "scores")
     if s.ndim != 1:
         raise AttackError(f"scores: the shape must be (n,); got {s.shape}; flatten them first")
     m = as_bools(member, "member", s.shape)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax, logsumexp
 
-from retrace.attacks.arrays import AttackError, Floats, Ints, as_array
+from retrace.attacks.arrays import AttackError, Floats, Ints, as_array, as_numbers
 
 
 def loss(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
@@ -110,7 +110,7 @@ def split_label(logits: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Floats, F
 
 
 def _prepared(logits: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Floats, Ints]:
-    z: Floats = as_array(logits, "logits").astype(np.float64, copy=False)
+    z: Floats = as_numbers(logits, "logits")
     y = as_array(labels, "labels")
     if z.ndim < 1 or z.shape[-1] < 2:
         raise AttackError(f"logits need a last axis of at least 2 classes; got shape {z.shape}")
