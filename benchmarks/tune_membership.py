@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,18 +59,9 @@ def points() -> dict[str, list[dict[str, Any]]]:
         "selena": [
             {"defence": "selena", "parts": p, "left_out": o} for p, o in ((5, 1), (5, 2), (5, 3), (10, 4))
         ],
-        "dpsgd_4": [
-            {"defence": "dpsgd", "epsilon": 4, "learning_rate": r} for r in (0.005, 0.01, 0.02, 0.03)
-        ],
+        "dpsgd_4": [{"defence": "dpsgd", "epsilon": 4, "learning_rate": r} for r in (0.01, 0.02, 0.03, 0.05)],
         "dpsgd_32": [
             {"defence": "dpsgd", "epsilon": 32, "learning_rate": r} for r in (0.02, 0.03, 0.05, 0.1)
-        ],
-        "cwrf": [{"defence": "cwrf", "rate": r} for r in (0.001, 0.01, 0.03, 0.05)],
-        "pptp": [{"defence": "pptp", "tolerance": t} for t in (0.0, 0.01, 0.02, 0.05)],
-        "srcm": [
-            {"defence": "srcm", "radius": radius, "width": 5, "learning_rate": rate}
-            for radius in (10, 15)
-            for rate in (0.02, 0.05)
         ],
     }
 
@@ -112,8 +102,8 @@ def measured(
         )
 
 
-def tune(name: str, wanted: list[str] | None) -> list[str]:
-    """The cell's table, a line a point; the chosen ones are bold."""
+def tune(name: str, wanted: list[str] | None) -> dict[tuple[str, str], str]:
+    """Method and point -> accuracy / AUC in the cell, the chosen ones bold; printed as they come."""
     cells = {cell.name: cell.params for cell in load_cells(STUDY, "laptop", ROOT)}
     cell = cells[name] | {"models": MODELS, "attacks": ATTACKS, "checkpoints": 0}
     inputs: dict[int, dict[str, Evidence]] = {}
@@ -127,12 +117,10 @@ def tune(name: str, wanted: list[str] | None) -> list[str]:
             shared[verb] = run(verb, cell, shared, seed)
         inputs[seed] = shared
     ((_, undefended, leak),) = measured(cell | {"methods": {"none": {"defence": "none"}}}, inputs)
-    lines = [f"| {name} | none | | {undefended:.3f} | {leak:.3f} |"]
-    print(lines[0], flush=True)
+    shown = {("none", ""): f"{undefended:.3f} / {leak:.3f}"}
     for method, settings in points().items():
         if wanted and method not in wanted:
             continue
-        begin = time.process_time()
         tried = {f"{method}_p{i}": one for i, one in enumerate(settings)}
         found: list[Point] = []
         for one, accuracy, auc in measured(cell | {"methods": tried}, inputs):
@@ -141,10 +129,17 @@ def tune(name: str, wanted: list[str] | None) -> list[str]:
         best = choose(found, undefended)
         for point in found:
             bold = "**" if point is best else ""
-            lines.append(f"| {name} | {method} | {bold}{point[1]}{bold} | {point[2]:.3f} | {point[3]:.3f} |")
-            print(lines[-1], flush=True)
-        print(f"<!-- {method}: {time.process_time() - begin:.0f} CPU s -->", flush=True)
-    return lines
+            shown[point[:2]] = f"{bold}{point[2]:.3f} / {point[3]:.3f}{bold}"
+            print(f"{name}: {method}, {point[1]}: {shown[point[:2]]}", flush=True)
+    return shown
+
+
+def side_by_side(cells: dict[str, dict[tuple[str, str], str]]) -> Iterator[str]:
+    """The lines of a table: a row a point, a column a cell."""
+    yield "| ".join(["", "method ", "point ", *(f"{name} " for name in cells), ""]).strip()
+    yield "|".join(["", *[" --- "] * (2 + len(cells)), ""])
+    for row in dict.fromkeys(row for shown in cells.values() for row in shown):
+        yield "| " + " | ".join([*row, *(shown.get(row, "") for shown in cells.values())]) + " |"
 
 
 if __name__ == "__main__":
@@ -153,5 +148,5 @@ if __name__ == "__main__":
     parser.add_argument("--methods", nargs="*")
     chosen = parser.parse_args()
     with threadpool_limits(1):
-        for name in chosen.cells:
-            tune(name, chosen.methods)
+        tuned = {name: tune(name, chosen.methods) for name in chosen.cells}
+    print(*side_by_side(tuned), sep="\n")
