@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -91,10 +92,23 @@ class Convolution:
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
         """See `Affine`."""
         n, outputs, inputs = rows.shape[0], math.prod(rows.shape[1:]), math.prod(shape)
-        if outputs * inputs <= SMALL_MATRIX and n > 2 * outputs:
-            eye = torch.eye(outputs, dtype=rows.dtype, device=rows.device).reshape(-1, *rows.shape[1:])
-            return (rows.flatten(1) @ self._transposed(eye, shape).flatten(1)).reshape(n, *shape)
+        if outputs * inputs <= SMALL_MATRIX and not self.weight.requires_grad:
+            return (rows.flatten(1) @ self._matrix(tuple(rows.shape[1:]), shape)).reshape(n, *shape)
         return self._transposed(rows, shape)
+
+    def _matrix(self, outputs: Shape, inputs: Shape) -> Tensor:
+        """The whole map as one matrix (outputs, inputs), made once."""
+        made = self._matrices.get((outputs, inputs))
+        if made is None:
+            size = math.prod(outputs)
+            eye = torch.eye(size, dtype=self.weight.dtype, device=self.weight.device)
+            made = self._transposed(eye.reshape(size, *outputs), inputs).flatten(1)
+            self._matrices[outputs, inputs] = made
+        return made
+
+    @cached_property
+    def _matrices(self) -> dict[tuple[Shape, Shape], Tensor]:
+        return {}
 
     def _transposed(self, rows: Tensor, shape: Shape) -> Tensor:
         kernel = self.weight.shape[2:]

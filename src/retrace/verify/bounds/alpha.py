@@ -10,9 +10,9 @@ from torch import Tensor
 from retrace.verify.bounds import crown, interval
 from retrace.verify.bounds.dual import Evaluation, Splits, evaluate, flat, value
 from retrace.verify.bounds.interval import Bounds
-from retrace.verify.bounds.patches import Rows
 from retrace.verify.bounds.relaxation import relax, unstable
 from retrace.verify.bounds.rounding import slack
+from retrace.verify.bounds.wanted import Rows
 from retrace.verify.domain import Box
 from retrace.verify.network import Network
 from retrace.verify.specification import margin_rows

@@ -49,7 +49,7 @@ def backward(
             line = relaxations[order[number]]
             negative = row.clamp(max=0)  # as row
             total = total + dot(negative, line.intercept)  # (n, rows)
-            row = (negative * line.high).addcmul_(row.clamp(min=0), line.low)
+            row = (row * line.low).addcmul_(negative, line.high - line.low)
             if multipliers is not None:
                 row = row + multipliers[order[number]]
         else:

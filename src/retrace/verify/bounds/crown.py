@@ -13,9 +13,10 @@ from retrace.verify.blocks import entries
 from retrace.verify.bounds import interval
 from retrace.verify.bounds.backward import backward
 from retrace.verify.bounds.interval import Bounds
-from retrace.verify.bounds.patches import BLOCK, Bounder, Rows, patches
+from retrace.verify.bounds.patches import patches
 from retrace.verify.bounds.relaxation import relax, unstable
 from retrace.verify.bounds.rounding import slack, unit
+from retrace.verify.bounds.wanted import BLOCK, Bounder, Rows, wanted_bounds
 from retrace.verify.domain import Box
 from retrace.verify.network import Network
 from retrace.verify.specification import margin_rows
@@ -86,16 +87,15 @@ def _tighten(
     if local is not None:
         below, above = local.bounds(open_, bounder)
     else:
-        below, above = low.flatten(1).clone(), high.flatten(1).clone()  # (n, k) each
-        bound_of = bounder(net, number, before, region)
-        together = max(1, entries(low.device, BLOCK) // (2 * _largest(net) * len(region)))
-        chosen = open_.flatten(1).any(0).nonzero()[:, 0]  # those that some image leaves open
-        for start in range(0, len(chosen), together):
-            some = chosen[start : start + together]
-            unit = functional.one_hot(some, below.shape[1]).to(low.dtype)  # (some, k)
-            rows = torch.cat([unit, -unit]).reshape(1, -1, *net.shape(number))  # (1, 2 some, *shape)
-            bound = bound_of(rows)  # (n, 2 some)
-            below[:, some], above[:, some] = bound[:, : len(some)], -bound[:, len(some) :]
+
+        def rows_of(neurons: Tensor) -> Tensor:
+            rows = functional.one_hot(neurons, math.prod(net.shape(number))).to(low.dtype)
+            return torch.cat([rows, -rows], 1).reshape(len(rows), -1, *net.shape(number))
+
+        def bound_of(some: Tensor) -> Rows:
+            return bounder(net, number, [(a[some], b[some]) for a, b in before], region.take(some))
+
+        below, above = wanted_bounds(open_.flatten(1), low, _largest(net), rows_of, bound_of)
         below, above = below.reshape(low.shape), above.reshape(low.shape)
     # only what this image leaves open, so that no bound depends on the other images of the batch
     return (
