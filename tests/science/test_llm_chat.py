@@ -18,7 +18,9 @@ ALTERNATE = (
 LLAMA_2 = (
     "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}"
     "{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}"
-    "{% set system_message = false %}{% endif %}{% for message in loop_messages %}" + ALTERNATE + "{% if loop.index0 == 0 and system_message != false %}"
+    "{% set system_message = false %}{% endif %}{% for message in loop_messages %}"
+    + ALTERNATE
+    + "{% if loop.index0 == 0 and system_message != false %}"
     "{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}"
     "{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}"
     "{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
@@ -106,9 +108,8 @@ def test_a_bare_prompt_is_the_users_turn_as_the_family_documents_it(family):
     assert chosen.tokenizer.decode(ids) == expected
     markers = sum(expected.count(marker) for marker in FAMILIES[family][1])
     assert sum(number >= 256 for number in ids) == markers  # each marker is one token, all else are bytes
-    assert (ids[0] == chosen.tokenizer.bos_token_id) and ids.count(ids[0]) == expected.count(
-        FAMILIES[family][1][0]
-    )
+    assert ids[0] == chosen.tokenizer.bos_token_id
+    assert ids.count(ids[0]) == expected.count(FAMILIES[family][1][0])
 
 
 @pytest.mark.parametrize("family", FAMILIES)

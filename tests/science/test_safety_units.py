@@ -9,12 +9,12 @@ import safety_cells as cells
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safety_units import BOTH, NET, NEURONS, ROWS, SHARES, freeze, ranking, some_scores
 
 import retrace
 from retrace.llm import tiny
 from retrace.llm.kernels import statistics
 from retrace.llm.kernels.units import UnitScores, unit_scores
-from retrace.llm.rows import Row
 from retrace.metrics.unit_groups import (
     Shares,
     classify,
@@ -25,29 +25,8 @@ from retrace.metrics.unit_groups import (
 )
 from retrace.stage import StageError
 from retrace.studies.safety import freezing, measure, setup, units
-from retrace.studies.safety.params import Freeze, Ranked, Variant
-from retrace.studies.safety.units import Layout
+from retrace.studies.safety.params import Variant
 from retrace.studies.safety.variants import choosing, chosen_units, unit_masks
-
-NET = tiny.network(3)
-BOTH, NEURONS = Layout(4, 64, 4, 8), Layout(4, 64, 0, 8)
-SHARES = Shares(0.05, 0.1, 0.15)
-ROWS = [Row((1, 2, 3, 4, 5, 6), 3), Row((9, 8, 3), 1), Row(tuple(range(40, 51)), 4)]
-
-
-def some_arrays(layout=BOTH, seed=0):
-    values = np.random.default_rng(seed).lognormal(size=(6, layout.scores))
-    pairs = {"net/shuffled": values[2:4], "net/answers": values[4:]}
-    return {"net/safety": values[0], "net/utility": values[1], **pairs}
-
-
-def ranking(scope="flap", sizes="units"):
-    return Ranked.model_construct(scope=scope, sizes=sizes)
-
-
-def some_scores(layout=BOTH, seed=0, scope="flap", sizes="units"):
-    return units.scored(some_arrays(layout, seed), "net", layout, ranking(scope, sizes))
-
 
 # numbering
 
@@ -88,103 +67,6 @@ def test_standardised_scores_put_layers_and_kinds_on_one_scale(scope):
         np.testing.assert_allclose(module, (raw - raw.mean()) / raw.std(ddof=1))
     alike = np.ones(BOTH.scores)
     assert abs(units.scoped(alike, BOTH, scope)).max() == 0
-
-
-# FLAP's order
-
-
-def flap_sorted(metrics, width):
-    """Units from small to large as `prune_flap` of FLAP's code ranks them (structure AL-AM, metric WIFV).
-
-    Written after that code and not after ours: `metrics` are, layer by layer, lists of a score a channel of
-    attention and of a score a neuron. A unit is called ("head" or "neuron", layer, number).
-    """
-
-    def standardised(values):
-        mean = sum(values) / len(values)
-        spread = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
-        return [(v - mean) / spread for v in values]
-
-    scores = {}
-    for layer, (attention, mlp) in enumerate(metrics):
-        each = standardised([value**2 for value in attention])
-        for head in range(len(each) // width):
-            of_head = each[head * width : (head + 1) * width]
-            scores["head", layer, head] = sum(of_head) / width
-        for neuron, value in enumerate(standardised(mlp)):
-            scores["neuron", layer, neuron] = value
-    return sorted(scores, key=scores.get), scores
-
-
-def direct_metrics(net, rows):
-    """Variance over all tokens times the squared norm of the column, of o_proj and down_proj, in double."""
-    seen = {}
-
-    def keep(name):
-        return lambda _, given: seen.setdefault(name, []).append(given[0][0])
-
-    for number, layer in enumerate(net.model.layers):
-        for part in (layer.self_attn.o_proj, layer.mlp.down_proj):
-            part.register_forward_pre_hook(keep((number, part)))
-    with torch.no_grad():
-        for row in rows:
-            net(torch.tensor([row.ids]))
-    metrics = [
-        (torch.cat(parts).double().var(0) * part.weight.double().square().sum(0)).tolist()
-        for (_, part), parts in seen.items()
-    ]
-    return list(zip(metrics[::2], metrics[1::2], strict=True))
-
-
-def named(number):
-    """A unit of BOTH by its kind, layer and number within."""
-    kind, rest = ("neuron", number) if number < 256 else ("head", number - 256)
-    return (kind, *divmod(rest, 64 if kind == "neuron" else 4))
-
-
-def test_the_default_scope_ranks_units_as_flaps_code_does():
-    order, scores = flap_sorted(direct_metrics(tiny.network(3), ROWS), 8)
-    values = units.scoped(units.flat(unit_scores(NET, ROWS), "neurons+heads"), BOTH, "flap")
-    np.testing.assert_allclose(values, [scores[named(n)] for n in range(BOTH.count)], rtol=1e-4, atol=1e-5)
-    assert [named(n) for n in np.argsort(values)] == order
-    assert Ranked.model_fields["scope"].default == "flap"
-    ours = units.scoped(units.flat(unit_scores(NET, ROWS), "neurons+heads"), BOTH, "standardised")
-    assert [named(n) for n in np.argsort(ours)] != order
-
-
-def test_heads_do_not_come_first_by_small_scores():
-    """Nine heads standardised among themselves have a spread of 1; means of standardised channels have not."""
-    draw = np.random.default_rng(0)
-    wide = Layout(6, 500, 9, 64)
-    stored = np.concatenate([draw.lognormal(0, 2, 6 * 500), draw.lognormal(0, 1, 6 * 9 * 64)])
-    heads = {}
-    for scope in ("flap", "standardised"):
-        first = np.argsort(units.scoped(stored, wide, scope))[:150]
-        heads[scope] = int((first >= 3000).sum())
-    assert heads["flap"] < 0.25 * heads["standardised"]
-
-
-def test_a_head_can_count_as_the_neurons_of_as_many_weights():
-    """FLAP's code counts 512/3 neurons a head of 128 channels, and cuts where the sum is nearest to the share."""
-    assert Layout(1, 1, 1, 128).weights.tolist() == [1, 512 / 3]
-    for scope in ("flap", "standardised"):
-        found = some_scores(scope=scope, sizes="weights")
-        total = 256 + 16 * 32 / 3
-        for order in ("ru", "esu", "random"):
-            rows = found.first(order, 0.1, 0)
-            plain = some_scores(scope=scope).first(order, 0.9, 0)
-            held, best = 0.0, [0.0]
-            for number in plain:
-                held += 32 / 3 if number >= 256 else 1
-                best.append(held)
-            count = min(range(len(best)), key=lambda k: abs(best[k] - 0.1 * total))
-            assert rows.tolist() == plain[:count].tolist(), (scope, order)
-        groups = found.groups(SHARES)
-        for name, share in (("esu", 0.05), ("euu", 0.1), ("ru", 0.15)):
-            rows = np.flatnonzero(groups == ("esu", "euu", "cu", "ru").index(name))
-            assert found.share(rows) == pytest.approx(share, abs=0.025)
-        frozen = freezing.frozen_units(found, freeze("safety", share=0.2), SHARES, 1, 0)
-        assert found.share(frozen) == pytest.approx(0.2, abs=0.025)
 
 
 # FLAP's defects: see also test_llm_statistics
@@ -322,10 +204,6 @@ def test_masks_lack_the_units_of_their_variant():
 
 
 # freezes and budget
-
-
-def freeze(kind, **settings):
-    return Freeze(kind=kind, **settings)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -19,8 +19,8 @@ def prompt_ids(
 ) -> tuple[int, ...]:
     """Tokens of one user turn and of the opening of the answer.
 
-    `system` is a system message; None leaves the template's own default. `bare` cuts such a default off, which
-    shortens SmolLM2's prompts by 22 tokens; where a template has none, the prompt is the user's turn as it is.
+    `system` is a system message; None leaves the template's own default. `bare` cuts such a default off,
+    which shortens SmolLM2's prompts by 22 tokens; where a template has none, the prompt is the user's turn.
     Errors: StageError when the tokenizer has no chat template, the template refuses the messages, or the
     prompt is longer than the context.
     """
@@ -50,8 +50,8 @@ def prompt_text(model: LanguageModel, text: str, system: str | None = None, bare
 def _without_default(model: LanguageModel, user: dict[str, str], rendered: str) -> str:
     """A rendered user's turn without the system message that the template puts before it, if it does.
 
-    What follows a system message of ours must also end the turn rendered alone; what stands before it there is
-    the start of text, which stays, and the template's own system message.
+    What follows a system message of ours must also end the turn rendered alone; what stands before it there
+    is the start of text, which stays, and the template's own system message.
     """
     ours = {"role": "system", "content": _ANY}
     try:

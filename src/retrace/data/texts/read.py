@@ -93,7 +93,10 @@ def _lines(text: str) -> list[Prompt]:
 def _jsonl(text: str) -> list[Prompt]:
     rows = [json.loads(line) for line in text.splitlines() if line.strip()]
     return [
-        Prompt(next(row[key] for key in ("prompt", "question", "text") if key in row).strip(), tuple(row.get("answer", ())))
+        Prompt(
+            next(row[key] for key in ("prompt", "question", "text") if key in row).strip(),
+            tuple(row.get("answer", ())),
+        )
         for row in rows
     ]
 

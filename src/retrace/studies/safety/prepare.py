@@ -42,7 +42,9 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
         for part, count in parts.items():
             arrays[f"{part}/{kind}"], order = order[:count].astype(np.int32), order[count:]
     for kind in ("choices", "neutral"):
-        arrays[f"tests/{kind}"] = _tests(kind, len(getattr(pools, kind)), (), getattr(tests, kind), mixed=False)
+        arrays[f"tests/{kind}"] = _tests(
+            kind, len(getattr(pools, kind)), (), getattr(tests, kind), mixed=False
+        )
     results = {
         "rows": {name: len(values) for name, values in arrays.items()},
         "sources": [pools.sources[i] for i in arrays["tests/harmful"]],

@@ -45,14 +45,14 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     Networks are called `released`, `aligned`, `<order>_<permille>` (pruned), `tuned_<freeze>` and
     `budget_<units>`; `roles` adds names that are the same whatever the shares. `answered` marks prompts
     whose answers by the aligned network were judged; keyword columns are nan where none was. `scored` marks
-    items of which all networks have a likelihood; columns of nats are nan elsewhere. Harmful prompts have `source`, `gain`
-    (aligned less released margin), `lost_<network>` (aligned less this margin), `gained_<network>`
-    (this less released) and `kept_<freeze>` (margin tuned with it less tuned freely), `due` (15 % of
-    `lost_tuned_free`); benign ones `rise_<network>`, NLL above the aligned network's,
-    `thrice_rise_<network>` and `half_rise_<network>`; sentences the same of theirs, `neutral_rise_<network>` .... Probe rows are those of `probes.prompts`,
-    distances those of `probes.distances`; a flow row is that of `composition.summary` with
-    `loss_<network>`, the training loss at the end; a network row has the means of one network and, if
-    pruned, its `order`, `share` and `role`.
+    items of which all networks have a likelihood; columns of nats are nan elsewhere. Harmful prompts have
+    `source`, `gain` (aligned less released margin), `lost_<network>` (aligned less this margin),
+    `gained_<network>` (this less released) and `kept_<freeze>` (margin tuned with it less tuned freely),
+    `due` (15 % of `lost_tuned_free`); benign ones `rise_<network>`, NLL above the aligned network's,
+    `thrice_rise_<network>` and `half_rise_<network>`; sentences the same of theirs, `neutral_rise_<network>`
+    and so on. Probe rows are those of `probes.prompts`, distances those of `probes.distances`; a flow row is
+    that of `composition.summary` with `loss_<network>`, the training loss at the end; a network row has the
+    means of one network and, if pruned, its `order`, `share` and `role`.
     """
     records: list[dict[str, Any]] = []
     for row in rows:
@@ -143,7 +143,11 @@ def _derived(kind: str, found: Found) -> dict[str, Array]:
         quantity, word = ("nll", "rise") if kind == "benign" else ("neutral_nll", "neutral_rise")
         for name, values in found[quantity].items():
             rise = values - found[quantity]["aligned"]
-            out |= {f"{word}_{name}": rise, f"thrice_{word}_{name}": 3 * rise, f"half_{word}_{name}": rise / 2}
+            out |= {
+                f"{word}_{name}": rise,
+                f"thrice_{word}_{name}": 3 * rise,
+                f"half_{word}_{name}": rise / 2,
+            }
     return out
 
 

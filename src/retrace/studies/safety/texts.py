@@ -23,7 +23,8 @@ POLICY_ROWS = 72  # requests of each kind that the policy has in either half
 class Pools:
     """Everything a cell may draw on, by kind.
 
-    `sources` names the origin of each harmful prompt; `neutral` are sentences that nobody asked; `reserved`: rows by kind that only tests may use.
+    `sources` names the origin of each harmful prompt; `neutral` are sentences that nobody asked;
+    `reserved`: rows by kind that only tests may use.
     """
 
     harmful: tuple[Prompt, ...]

@@ -126,8 +126,8 @@ def _standardised(block: Scores) -> Scores:
 class Scored:
     """What groups and orders are made of: scores (N,) that can be compared, and the modules to rank within.
 
-    `halves` (2,N): scores on two halves of the rows mixed at random, for orders that know no safety; `answers`
-    (2,N): safety and utility scores over the tokens of answers alone; each None where it was not made.
+    `halves` (2,N): scores on two halves of the rows mixed at random, for orders that know no safety;
+    `answers` (2,N): safety and utility scores over the tokens of answers alone; None where not made.
     `summed` (2,N): safety and utility scores of scope "standardised". `sizes` (N,): what a unit counts for in
     shares; None: all alike.
     """
@@ -155,9 +155,9 @@ class Scored:
 
         Orders: "esu", "euu", "ru" of the groups; "random", drawn by seed, smaller sets within larger ones;
         "matched_<order>", drawn by seed, as many neurons and heads as that share of the order;
-        "safety": by safety score alone; "difference": Wei et al. (2024) taken to units, as many as of ESU, see
-        `sized_difference`; "shuffled": ESU of scores on rows mixed irrespective of kind; "answers": ESU of
-        scores over the tokens of answers; "summed": RU of scope "standardised".
+        "safety": by safety score alone; "difference": Wei et al. (2024) taken to units, as many as of ESU,
+        see `sized_difference`; "shuffled": ESU of scores on rows mixed irrespective of kind; "answers": ESU
+        of scores over the tokens of answers; "summed": RU of scope "standardised".
         """
         if not round(share * self.units.count):
             raise StageError(f"a share of {share:g} is less than one of {self.units.count} units: raise it")
@@ -169,7 +169,11 @@ class Scored:
         if order == "difference":
             count = len(self.first("esu", share, seed))
             return sized_difference(self.safety, self.utility, count)
-        pairs = {"shuffled": (self.halves, "esu"), "answers": (self.answers, "esu"), "summed": (self.summed, "ru")}
+        pairs = {
+            "shuffled": (self.halves, "esu"),
+            "answers": (self.answers, "esu"),
+            "summed": (self.summed, "ru"),
+        }
         pair, group = pairs.get(order, (np.stack([self.safety, self.utility]), order))
         if pair is None:
             raise StageError(f"this network has no scores for the order {order!r}: rank those of aligned")

@@ -36,7 +36,7 @@ def unit_masks(net: Any, units: Layout, sets: Sequence[Rows]) -> UnitMasks:
 
 
 def choosing(variants: Mapping[str, Variant], shares: Shares) -> list[int]:
-    """Places of the variants that answer questions: ESU and EUU as large as the group, units by lot as many as ESU."""
+    """Places of the variants that answer questions: ESU, EUU, and as many units by lot as of ESU."""
     sizes = {"esu": shares.esu, "euu": shares.euu, "matched_esu": shares.esu, "random": shares.esu}
     return [
         place for place, variant in enumerate(variants.values()) if variant.share == sizes.get(variant.order)
