@@ -143,7 +143,9 @@ def test_claims_on_counted_costs_rest_on_the_published_sizes():
 def test_networks_take_turns_in_rounds_of_timing(rows):
     row = rows[0]
     timing = row.evidence["train"].timing
-    assert {name: len(paces) for name, paces in timing["paces"].items()} == dict.fromkeys(row.params.models, 3)
+    assert {name: len(paces) for name, paces in timing["paces"].items()} == dict.fromkeys(
+        row.params.models, 3
+    )
     timing["paces"]["lstm"][:] = [2.0, 50.0, 4.0]  # one round was disturbed
     frame = table(rows).frame.set_index(["cell", "condition"])
     assert frame.loc[("copy", "lstm"), "ms_step"] == pytest.approx(4)
