@@ -30,14 +30,13 @@ def stand_in(layers: int, small: bool) -> None:
     """From now on the loader gives random weights, and the public texts are synthetic."""
 
     def read(*given: Any) -> tuple[Any, Any]:
-        dtype = next((g for g in given if isinstance(g, torch.dtype)), torch.float32)
         shape = SMALL if small else WHOLE
         config = MistralConfig(
             vocab_size=32_000, num_hidden_layers=layers, max_position_embeddings=32_768, **shape
         )
         before = torch.get_default_dtype()
         torch.manual_seed(0)
-        torch.set_default_dtype(dtype)
+        torch.set_default_dtype(torch.bfloat16)  # as the hub has them
         try:
             with torch.device(os.environ["RETRACE_DEVICE"]):
                 net = MistralForCausalLM(config)

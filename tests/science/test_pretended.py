@@ -54,6 +54,24 @@ def test_every_stage_keeps_its_tensors_on_one_device(study, on_cuda):
         assert kinds <= {np.ndarray}
 
 
+@pytest.mark.parametrize("study", ["membership", "certification"])
+def test_training_waits_by_epoch_and_not_by_step(study, on_cuda):
+    waits, calls, whole = [], [], cut(study)
+    for batch in (50, 25):
+        smaller = (
+            {"batch": batch} if study == "membership" else {"training": whole["training"] | {"batch": batch}}
+        )
+        first = dict([next(iter(whole["methods"].items()))])
+        chosen, inputs = {**whole, **smaller, "methods": first}, {"dataset": cells.digits()}
+        inputs["prepare"] = cells.run(study, "prepare", chosen, inputs)
+        with pretended() as tally:
+            cells.run(study, "train", chosen, inputs)
+        waits.append(sum(tally.waits.values()))
+        calls.append(tally.calls)
+    assert waits[0] == waits[1] > 0
+    assert calls[1] > 1.3 * calls[0]  # twice as many steps
+
+
 def test_what_cuda_refuses_is_refused():
     here = torch.ones(3)
     with pretended():
