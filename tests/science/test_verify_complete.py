@@ -111,3 +111,11 @@ def test_the_queue_serves_the_worst_first_and_keeps_accounts():
     assert [o.status for o in queue.outcomes()] == ["unknown", "verified", "verified"]
     assert [o.domains for o in queue.outcomes()] == [2, 2, 0]
     assert queue.outcomes()[0].seconds == 1.0
+
+
+def test_an_image_whose_open_domains_cost_more_than_it_has_left_is_given_up():
+    queue = Queue(2, Limits(batch=8, domains=6))
+    for image in (1, 1, 1, 1, 0, 0, 0):  # each domain costs two: six for image 0, eight for image 1
+        queue.settle(_domain(image, -1.0), None)
+    assert [d.image for d in queue.pop()] == [0, 0, 0]
+    assert queue.status == [None, "unknown"]

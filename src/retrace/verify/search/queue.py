@@ -96,8 +96,10 @@ class Queue:
         return batch
 
     def _spent(self, image: int) -> bool:
+        """Whether the image's proof is out of reach: each of its open domains costs two more at least."""
         late = self.limits.seconds is not None and self.seconds[image] >= self.limits.seconds
-        return late or bool(self.stuck[image]) or self.domains[image] + 2 > self.limits.domains
+        least = self.domains[image] + 2 * len(self.open[image])
+        return late or bool(self.stuck[image]) or least > self.limits.domains
 
     def outcomes(self) -> list[Outcome]:
         """The verdict on every image, once nothing is left to split."""
