@@ -8,7 +8,7 @@ from retrace.defenses.membership.run import defend
 from retrace.defenses.membership.settings import AdvReg, Dmp, DpSgd, EarlyStopping, Selena
 from retrace.privacy.accounting import epsilon, noise_for
 from retrace.stage import StageError
-from retrace.training.fit import cross_entropies, cross_entropy, fit
+from retrace.training.fit import Hold, cross_entropies, cross_entropy, fit
 from retrace.training.per_sample import clipped_sums
 
 
@@ -170,3 +170,23 @@ def test_adversarial_regularisation_changes_training():
     assert any(not torch.equal(p, made.trained.params[name]) for name, p in models.params.items())
     logits, _ = models.predict(made.x)
     assert ((logits.argmax(-1) == made.y).float().mean(1) > 0.5).all()
+
+
+def test_what_is_held_whole_gets_no_gradient_and_changes_nothing_else():
+    made = bench(epochs=2)
+    name = next(iter(made.start.params))
+    whole = {n: torch.full_like(p, n == name, dtype=torch.bool) for n, p in made.start.params.items()}
+    values = {n: p.detach().clone() for n, p in made.start.params.items()}
+    done, other = made.start.copy(), made.start.copy()
+    fit(done, made.data, cross_entropy, made.schedule, made.seed, hold=Hold(whole, values))
+    # one entry let loose: the tensor is then stepped and put back, as any that is held in part
+    loose = {n: mask.clone() for n, mask in whole.items()}
+    loose[name][0, 0, 0] = False
+    fit(other, made.data, cross_entropy, made.schedule, made.seed, hold=Hold(loose, values))
+    assert done.params[name].grad is None
+    assert other.params[name].grad is not None
+    assert all(p.requires_grad for p in done.params.values())
+    assert torch.equal(done.params[name], values[name])
+    for n, p in done.params.items():
+        assert torch.equal(p[1:], other.params[n][1:])  # model 0 alone has the loose entry
+        assert n == name or not torch.equal(p, values[n])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -86,6 +87,10 @@ class Hold:
         for name, p in params.items():
             p.copy_(torch.where(self.mask[name], self.values[name], p))
 
+    def partly(self) -> Hold:
+        """The same without the tensors that are held whole: those need no gradient and no step."""
+        return Hold({name: mask for name, mask in self.mask.items() if not mask.all()}, self.values)
+
 
 def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of each example in nats, (...) for logits (...,C)."""
@@ -129,11 +134,13 @@ def fit(
     """
     keep_freed_memory()
     device = models.device
-    optimiser = Optimiser(schedule.optimiser(), models.params.values())
     if hold is not None:
         hold.apply(models.params)
+        hold = hold.partly()
+    moving = models.params if hold is None else {name: models.params[name] for name in hold.mask}
+    optimiser = Optimiser(schedule.optimiser(), moving.values())
     count = data.rows.shape[1]
-    with seeded(derive(seed, "dropout", models.numbers[0]), device):
+    with _only(models, moving), seeded(derive(seed, "dropout", models.numbers[0]), device):
         for epoch in range(min(schedule.epochs, stop_after or schedule.epochs)):
             optimiser.lr = schedule.rate(epoch)
             shuffled = data.rows.gather(1, orders(models.numbers, count, epoch, seed).to(device))
@@ -145,10 +152,23 @@ def fit(
                 losses.sum().backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 if hold is not None:
-                    hold.apply(models.params)
+                    hold.apply(moving)
             _check_finite(losses.detach(), models, epoch)
             if each_epoch is not None:
                 each_epoch(epoch + 1)
+
+
+@contextmanager
+def _only(models: Shadows, moving: Mapping[str, Tensor]) -> Iterator[None]:
+    """Gradients for the parameters named in `moving` alone, inside the block."""
+    still = [p for name, p in models.params.items() if name not in moving]
+    for p in still:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in still:
+            p.requires_grad_(True)
 
 
 def _check_finite(losses: Tensor, models: Shadows, epoch: int) -> None:
