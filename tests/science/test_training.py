@@ -151,6 +151,20 @@ def test_a_count_ends_where_the_share_is_out_of_reach() -> None:
     assert sum(seen) < 130
 
 
+def test_a_second_count_begins_with_the_images_that_were_wrong() -> None:
+    net = build("cnn", 1, 8, 10, 0)
+    x, y = images(130, 5)
+    with torch.no_grad():
+        y[::2] = net.eval()(x).argmax(1)[::2]
+    evaluator = Evaluator(net, x, y, batch=10)
+    wrong = round(130 * (1 - evaluator.accuracy()))
+    seen = []
+    evaluator.twin.register_forward_pre_hook(lambda _net, given: seen.append(len(given[0])))
+    assert evaluator.accuracy(1 - (wrong - 0.5) / 130) == 1 - wrong / 130
+    assert sum(seen) == -(-wrong // 10) * 10 < 100
+    assert evaluator.accuracy(120 / 130) < 120 / 130  # still in reach after a batch of ten wrong ones
+
+
 @pytest.mark.parametrize(("name", "norms"), [("cnn", 3), ("resnet-s", 9), ("vit-s", 0), ("googlenet", 55)])
 def test_all_batch_norms_fold(name: str, norms: int) -> None:
     assert len(foldable(build(name, 1, 8, 10, 0))) == norms

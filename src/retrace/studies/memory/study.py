@@ -50,6 +50,12 @@ STUDY = Study(
         ),
         Figure(
             "armin",
+            "past_truncation",
+            "Bits and share of errors against the length of truncation, copying where every answer lies "
+            "further back than a shorter gradient reaches; the longest is the whole gradient.",
+        ),
+        Figure(
+            "armin",
             "step_costs",
             "Costs of a training step on the copy task: operations (counted), CPU time, activation memory.",
         ),

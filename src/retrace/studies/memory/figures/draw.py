@@ -27,10 +27,20 @@ def draw(paper: str, tabled: Tabled[Pictures], verdicts: PaperVerdict) -> dict[s
         ),
         "step_costs": cost_dots(first, "condition", STEP_COSTS, labels=LABELS),
     }
-    cut = table[(table["type"] == "characters") & (table["family"] != "")]
-    if not cut.empty:
+    cut = table[table["family"] != ""]
+    text, bits = (cut[(cut["type"] == "characters") == whole] for whole in (True, False))
+    if not text.empty:
         figures["truncation"] = index_against_costs(
-            cut, "truncation", ["bits", "us_rate"], curve="family", order="truncation", labels=LABELS
+            text, "truncation", ["bits", "us_rate"], curve="family", order="truncation", labels=LABELS
+        )
+    if not bits.empty:
+        figures["past_truncation"] = index_against_costs(
+            bits,
+            "truncation",
+            ["bits", "errors"],
+            curve="family",
+            order="truncation",
+            labels=LABELS | {"bits": "bits a predicted bit, held out"},
         )
     shown = most_reads(tabled.pictures)
     if len(shown) > 1:
