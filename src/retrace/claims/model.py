@@ -8,6 +8,7 @@ and holds the outcome (for `versus`: the difference of two outcomes, group by gr
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator
 from typing import Literal
 
@@ -41,6 +42,9 @@ class Statement(Strict):
         min_length=1, description="place in the paper; for our own questions, why they are asked"
     )
     origin: Literal["paper", "ours"] = "paper"
+    primary: bool = Field(
+        False, exclude_if=operator.not_, description="a sentence of the abstract: it goes before the paper's other claims"
+    )
     kind: Literal["value", "order", "trend", "bound", "equivalence"]
     scope: Literal["exact setting", "reduced scale", "surrogate data"] = "reduced scale"
 
