@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from retrace.nets.memory.base import MemoryNet
+from retrace.nets.memory.launch import undisturbed
 from retrace.nets.memory.registry import BUILDERS, build
 
 INPUTS, OUTPUTS = 10, 8
@@ -49,7 +50,12 @@ def sides(name: str, x: Tensor, sizes: tuple[int, int, int], compiled: bool) -> 
     for fused in (False, True):
         label = "scan" if fused else "plain"
         calls[label] = Whole(net, fused)
-        calls[f"{label}, graph"] = torch.cuda.make_graphed_callables(Whole(net, fused), (x.clone(),))
+        try:
+            with undisturbed():
+                recorded = torch.cuda.make_graphed_callables(Whole(net, fused), (x.clone(),))
+            calls[f"{label}, graph"] = recorded
+        except RuntimeError as error:
+            print(f"{name}, {label}: cannot be recorded: {str(error).splitlines()[0]}")
     if compiled:
         calls["plain, compiled"] = torch.compile(Whole(net, False), mode="reduce-overhead")
     times: dict[str, list[float]] = {label: [] for label in calls}

@@ -76,6 +76,49 @@ def layer_activations(
     return {name: values for name, values in joined.items() if values.shape[1] > classes}
 
 
+def preindex_end_to_end(
+    net: nn.Module, clean: torch.Tensor, noisy: torch.Tensor, classes: int, batch: int = 20
+) -> dict[str, float]:
+    """PreIndex p from images: full maps copied to the host batch by batch, then one histogram at a time."""
+    found: list[dict[str, float]] = []
+    for start in range(0, len(clean), batch):
+        sides = [
+            layer_activations(net, images[start : start + batch], classes, batch) for images in (clean, noisy)
+        ]
+        found.append(
+            preindex_p(*({name: values.mean((2, 3)) for name, values in side.items()} for side in sides))
+        )
+    return {key: float(np.mean([part[key] for part in found])) for key in found[0]}
+
+
+def log_me(features: np.ndarray, labels: np.ndarray) -> float:
+    """LogME as the paper's algorithm 3 has it: the decomposition of the features, then class by class.
+
+    The paper's fixed point, until alpha / beta changes by less than 1 % (its code's rule), for N >= D.
+    """
+    left, singular, _ = np.linalg.svd(features.astype(np.float64), full_matrices=False)
+    rows, columns = features.shape
+    power, evidence = np.square(singular), []
+    for label in range(int(labels.max()) + 1):
+        target = (labels == label).astype(np.float64)
+        explained = np.square(left.T @ target)
+        outside = target @ target - explained.sum()
+        alpha = beta = 1.0
+        for _ in range(11):
+            shrunk = alpha + beta * power
+            effective = (beta * power / shrunk).sum()
+            weight = (beta**2 * power * explained / shrunk**2).sum()
+            residual = (explained * (alpha / shrunk) ** 2).sum() + outside
+            before, alpha, beta = alpha / beta, effective / weight, (rows - effective) / residual
+            if abs(alpha / beta - before) < 0.01 * before:
+                break
+        total = (
+            columns * np.log(alpha) + rows * np.log(beta / (2 * np.pi)) - np.log(alpha + beta * power).sum()
+        )
+        evidence.append((total - beta * residual - alpha * weight) / (2 * rows))
+    return float(np.mean(evidence))
+
+
 def arm_textbook(net: nn.Module, clean: torch.Tensor, noisy: torch.Tensor, classes: int) -> float:
     """ARM on channel means: scipy's Wasserstein distance one filter at a time."""
     left, right = (layer_activations(net, images, classes) for images in (clean, noisy))

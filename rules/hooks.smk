@@ -4,7 +4,7 @@ from retrace.warm.host import Host
 
 def refuse_unfit_machine():
     try:
-        FLOW.check_machine()
+        FLOW.check_machine(here=workflow.local_exec)
     except RetraceError as error:
         sys.exit(f"retrace: {error}")
 

@@ -103,7 +103,9 @@ def test_a_target_that_cannot_be_met_is_censored(finished):
     pattern = "evidence/reuse/digits-vgg/s0/defend-*.json"
     (before,) = finished.files(pattern)
     finished.edit(
-        SHEET, "target: 0.91, eval_every: 2, max_epochs: 10}", "target: 1.0, eval_every: 2, max_epochs: 0.2}"
+        SHEET,
+        "below_clean: 0.05, eval_every: 2, max_epochs: 10}",
+        "target: 1.0, eval_every: 2, max_epochs: 0.2}",
     )
     done = finished.snakemake("reuse_defend", config=SMOKE)
     assert done.returncode == 0, done.stdout + done.stderr

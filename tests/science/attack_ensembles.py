@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from retrace.attacks.membership.ensemble import Ensemble, Population
+from retrace.attacks.membership.ensemble import Ensemble, NoisyLabels, Population
 
 
 def halves(models: int, examples: int, rng: np.random.Generator) -> np.ndarray:
@@ -36,6 +36,11 @@ def make_ensemble(
     features = np.stack([ease, rng.normal(size=examples)], axis=1)
     z_features = np.stack([z_ease, rng.normal(size=500)], axis=1)
     norms = np.exp(rng.normal(0, 0.5, member.shape) - 0.5 * gain * member)
+    # the same advantage at two altered copies, and at noise that turns the answer now and then
+    copies = rng.normal(0, 0.5, (models, examples, 2, 4))
+    copies[:, np.arange(examples), :, labels] += (ease + gain * member).T[:, :, None]
+    margin = (ease + gain * member)[..., None] / np.array([4.0, 8.0])
+    right = rng.binomial(20, 1 / (1 + np.exp(-margin)))
     given: dict[str, Any] = {
         "logits": logits,
         "labels": labels,
@@ -44,5 +49,7 @@ def make_ensemble(
         "population": Population(z_logits, z_labels, z_features),
         "gradient_norms": {"weights": norms},
         "features": features,
+        "augmented": copies,
+        "noisy_labels": NoisyLabels(right, 20, (0.5, 1.0)),
     }
     return Ensemble(**{**given, **more})

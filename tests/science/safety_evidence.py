@@ -6,13 +6,15 @@ from retrace.metrics.unit_groups import Shares
 from retrace.stage import Evidence, EvidenceRow
 from retrace.studies.safety.params import Params, Probe, Variant
 
-N = {"harmful": 32, "benign": 10, "lookalike": 8, "choice": 20}
-ANSWERED = {"harmful": 32, "benign": 6, "lookalike": 8}
-LAYERS, NEURONS, HEADS, START = 4, 50, 3, 2
+N = {"harmful": 32, "benign": 10, "lookalike": 8, "choice": 20, "neutral": 9}
+SCORED, FEW = 8, 4  # benign questions with likelihoods; those that pruned and tuned networks answer
+ANSWERED = {"harmful": 32, "benign": 10, "lookalike": 8}
+LAYERS, NEURONS, HEADS, WIDTH, START = 4, 50, 3, 2, 2
 PROMPTS, TOKENS = 5, [2, 4]
 PARAMS = Params.model_construct(  # what the table reads of a cell
     start=START,
-    scope="standardised",
+    scope="flap",
+    sizes="units",
     shares=Shares(esu=0.02, euu=0.07, ru=0.15),
     probe=Probe(prompts=PROMPTS, tokens=TOKENS),
     variants={
@@ -26,6 +28,8 @@ PARAMS = Params.model_construct(  # what the table reads of a cell
             "safety": (0.02,),
             "difference": (0.02,),
             "shuffled": (0.02,),
+            "answers": (0.02,),
+            "summed": (0.15,),
         }.items()
         for share in shares
     },
@@ -48,6 +52,8 @@ EFFECTS = {
     "safety_20": (-1.0, 6.0, 0.0, 0.9),
     "difference_20": (0.5, 2.6, 0.4, 0.1),
     "shuffled_20": (1.9, 2.43, 1.0, 0.0),
+    "answers_20": (0.0, 2.55, 0.1, 0.1),
+    "summed_150": (1.8, 5.0, 0.1, 0.2),
     "tuned_free": (0.0, 2.2, 0.3, 0.0),
     "tuned_safety": (1.0, 2.2, 0.6, 0.0),
     "tuned_random": (0.05, 2.2, 0.3, 0.0),
@@ -71,12 +77,16 @@ def _network(name, rng):
         "refused": flags,
         "broken": broke["harmful"],
         "met": ~flags & ~broke["harmful"],
-        "nll": nll + wobble[: N["benign"]],
+        "nll": nll + wobble[:SCORED],
         "benign_refused": np.zeros(ANSWERED["benign"]),
         "benign_broken": broke["benign"],
     }
     whole = name.split("_")[0] in ("released", "aligned", "budget")
-    if whole:
+    if not name.startswith("tuned"):
+        found["neutral_nll"] = nll + 1 + wobble[: N["neutral"]]
+    if name not in ("released", "aligned"):
+        found |= {key: found[key][:FEW] for key in ("benign_refused", "benign_broken")}
+    else:
         few = given["lookalike"] < refused / 6
         found |= {"lookalike_refused": few, "lookalike_broken": broke["lookalike"] & ~few}
     if whole or name in ("esu_20", "euu_70"):
@@ -87,8 +97,8 @@ def _network(name, rng):
 
 def _scores(rng):
     """Raw scores of one network: utility follows safety, layers differ in scale."""
-    count = LAYERS * (NEURONS + HEADS)
-    scale = np.concatenate([np.repeat(10.0 ** np.arange(LAYERS), n) for n in (NEURONS, HEADS)])
+    count = LAYERS * (NEURONS + HEADS * WIDTH)
+    scale = np.concatenate([np.repeat(10.0 ** np.arange(LAYERS), n) for n in (NEURONS, HEADS * WIDTH)])
     safety = rng.gamma(2, 1, count)
     utility = 0.8 * safety + 0.5 * rng.gamma(2, 1, count)
     mixed = (safety + utility) / 2
@@ -98,7 +108,7 @@ def _scores(rng):
 
 def _tuned(scores, rng):
     """Scores of the tuned network: in the trained layers safety scores come nearer to utility scores."""
-    upper = np.concatenate([np.repeat(np.arange(LAYERS) >= START, n) for n in (NEURONS, HEADS)])
+    upper = np.concatenate([np.repeat(np.arange(LAYERS) >= START, n) for n in (NEURONS, HEADS * WIDTH)])
     safety = np.where(upper, (scores["safety"] + 2 * scores["utility"]) / 3, scores["safety"])
     return {"safety": safety, "utility": scores["utility"]}
 
@@ -133,7 +143,7 @@ def row(seed=0, cell="smollm2-public", sources=("advbench", "harmbench")):
         return Evidence(results, read_arrays=lambda: arrays)
 
     losses = {name: [2.0, 1.0] for name in _of("tuned_", "budget_")}
-    layout = {"layers": LAYERS, "neurons": NEURONS, "heads": HEADS}
+    layout = {"layers": LAYERS, "neurons": NEURONS, "heads": HEADS, "width": WIDTH}
     evidences = {
         "prepare": evidence({"sources": [sources[n % len(sources)] for n in range(N["harmful"])]}),
         "train": evidence({"losses": [3.0, 1.0]}, nets["released"], nets["aligned"], scored),

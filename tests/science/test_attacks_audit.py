@@ -7,9 +7,11 @@ from scipy.special import log_softmax
 
 from retrace.attacks.arrays import AttackError
 from retrace.attacks.membership.audit import run_attacks, summarise
-from retrace.attacks.membership.ensemble import Ensemble, Population
+from retrace.attacks.membership.ensemble import Ensemble, NoisyLabels, Population
+from retrace.attacks.membership.likelihoods import log_likelihood
 from retrace.attacks.membership.lira import lira
-from retrace.attacks.membership.names import ATTACKS
+from retrace.attacks.membership.names import ATTACKS, NETWORKS
+from retrace.attacks.membership.rmia import rmia_offline, rmia_online
 from retrace.attacks.membership.suite import attacks_for, decides_at_zero
 from retrace.attacks.roc import auc, tpr_at_fpr
 
@@ -39,8 +41,8 @@ def every(leaking):
 
 
 def test_every_attack_sees_a_memorising_model(leaking, every):
-    assert set(every) == {*attacks_for(leaking), "nn"}
-    assert len(every) == 23
+    assert set(every) == {*attacks_for(leaking), *NETWORKS}
+    assert len(every) == 35
     for name, result in every.items():
         assert result.auc.low > 0.5, name
         assert result.balanced_accuracy.mean > 0.5, name
@@ -50,6 +52,24 @@ def test_every_attack_sees_a_memorising_model(leaking, every):
 def test_attacks_that_know_an_examples_difficulty_beat_the_loss(every):
     for name in ("attack_r", "lira_online", "lira_offline", "rmia_online", "rmia_offline", "quantile"):
         assert every[name].auc.mean > every["loss"].auc.mean + 0.1, name
+
+
+def test_an_order_that_is_let_out_leaks_though_its_values_are_noise(leaking):
+    """HAMP's rewriting: a random draw of values, put in the order of the true ones."""
+    rng = np.random.default_rng(4)
+    values = np.sort(rng.normal(0, 3, leaking.logits.shape), axis=-1)
+    order = leaking.logits.argsort(axis=-1).argsort(axis=-1)
+    hidden = make_ensemble(logits=np.take_along_axis(values, order, axis=-1))
+    found = run_attacks(hidden, ("lira_online", "lira_rank_online"), fprs=(0.01,))
+    assert found["lira_rank_online"].auc.mean > found["lira_online"].auc.mean + 0.02
+    np.testing.assert_array_equal(hidden.signals["rank"], leaking.signals["rank"])
+
+
+def test_more_queries_tell_more(every):
+    for name in ("lira_online", "rmia_online", "lira_rank_online"):
+        assert every[f"{name}_augmented"].auc.mean > every[name].auc.mean, name
+    assert every["label_only_lira"].auc.mean > every["label_only"].auc.mean
+    assert every["label_only"].auc.mean > every["correctness"].auc.mean
 
 
 def test_figures_are_those_of_each_target_and_of_the_pool(leaking, every):
@@ -113,7 +133,9 @@ def test_thresholds_never_come_from_the_target():
     assert (result.balanced_accuracy.each[1:2] == 1.0).all()
     assert summarise(scores, models, fprs=(0.05,), threshold=0.5).balanced_accuracy.each[1] == 1.0
     assert decides_at_zero("loss_per_class")
+    assert decides_at_zero("label_only")
     assert not decides_at_zero("lira_online")
+    assert not decides_at_zero("label_only_lira")
 
 
 def test_logits_may_be_half_precision_or_log_probabilities(leaking):
@@ -124,8 +146,13 @@ def test_logits_may_be_half_precision_or_log_probabilities(leaking):
 
 
 def test_only_attacks_with_their_arrays_run():
-    bare = make_ensemble(population=None, gradient_norms={}, features=None)
+    bare = make_ensemble(population=None, gradient_norms={}, features=None, augmented=None, noisy_labels=None)
     assert not {"attack_p", "rmia_online", "quantile", "gradient_weights"} & set(attacks_for(bare))
+    assert not {"label_only", "label_only_lira", "lira_online_augmented"} & set(attacks_for(bare))
+    with pytest.raises(AttackError, match=r"label_only needs labels of noisy copies \(noisy_labels\)"):
+        run_attacks(bare, ("label_only",), fprs=(0.01,))
+    with pytest.raises(AttackError, match=r"needs logits of altered copies .* and a population"):
+        run_attacks(bare, ("rmia_online_augmented",), fprs=(0.01,))
     with pytest.raises(AttackError, match="attack_p needs a population"):
         run_attacks(bare, ("loss", "attack_p"), fprs=(0.01,))
     with pytest.raises(AttackError, match=r"'lira' is not known \(did you mean"):
@@ -134,13 +161,29 @@ def test_only_attacks_with_their_arrays_run():
 
 def test_a_pool_too_small_for_the_fpr_is_refused_before_attacking(leaking):
     with pytest.raises(AttackError, match=r"FPR 0\.001 needs 10000 non-members, there are 2400"):
-        run_attacks(leaking)
+        run_attacks(leaking, fprs=(0.01, 0.001))
+
+
+def test_the_pool_decides_which_fprs_are_reported_unless_asked(leaking):
+    assert list(run_attacks(leaking, ("loss",))["loss"].tpr) == [0.01]
+    small = make_ensemble(examples=100)  # 400 pooled non-members resolve neither
+    result = run_attacks(small, ("loss",))["loss"]
+    assert result.tpr == {}
+    assert result.auc.mean > 0.5
+    assert list(summarise(result.scores, small).tpr) == []
+
+
+def test_a_wrong_name_is_named_before_anything_else(leaking):
+    with pytest.raises(AttackError, match="'lira' is not known"):
+        run_attacks(leaking, ("lira",), fprs=(1e-6,))
+    with pytest.raises(AttackError, match=r"level: .* as 0\.95; got 95"):
+        run_attacks(leaking, ("loss",), level=95)
 
 
 def test_every_attack_has_the_name_that_a_sheet_may_give(leaking):
     """But for the quantile attack, which needs features that no study gives."""
     norms = dict.fromkeys(("input", "weights"), leaking.gradient_norms["weights"])
-    found = {*attacks_for(make_ensemble(gradient_norms=norms)), "nn"}
+    found = {*attacks_for(make_ensemble(gradient_norms=norms)), *NETWORKS}
     assert sorted(ATTACKS) == sorted(found - {"quantile"})
 
 
@@ -174,6 +217,12 @@ def test_overlapping_sets_are_refused():
         ({"population": Population(np.zeros((7, 9, 4)), np.zeros(9, dtype=int))}, "must be 8 x any x 4"),
         ({"population": Population(np.zeros((8, 9, 4)), np.zeros(8, dtype=int))}, "population labels"),
         ({"features": None}, "the pool has none"),
+        ({"augmented": np.zeros((8, 600, 4))}, "augmented: the shape must be 8 x 600 x queries x 4"),
+        ({"augmented": np.zeros((8, 600, 0, 4))}, "augmented: the shape must be"),
+        (
+            {"noisy_labels": NoisyLabels(np.zeros((8, 600, 3), dtype=int), 9, (1.0,))},
+            "noisy_labels: 8 x 600 counts at each of 1 sigmas",
+        ),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(change, says):
@@ -181,7 +230,49 @@ def test_shapes_that_do_not_fit_are_refused(change, says):
         make_ensemble(**change)
 
 
-def test_two_models_are_too_few():
-    member = halves(2, 20, np.random.default_rng(0))
-    with pytest.raises(AttackError, match="4 models or more"):
-        Ensemble(np.zeros((2, 20, 3)), np.zeros(20, dtype=int), member, ["none"] * 2)
+@pytest.mark.parametrize("models", [2, 4])
+def test_two_pairs_are_too_few(models):
+    """They leave one reference a side, about whose mean there is no spread."""
+    member = halves(models, 20, np.random.default_rng(0))
+    with pytest.raises(AttackError, match=f"6 models or more .*; got {models}; train more pairs"):
+        Ensemble(np.zeros((models, 20, 3)), np.zeros(20, dtype=int), member, ["none"] * models)
+
+
+def test_every_attack_runs_on_the_fewest_models_allowed():
+    few = make_ensemble(models=6, examples=60)
+    assert all(np.isfinite(result.scores).all() for result in run_attacks(few).values())
+
+
+def test_lists_do_and_broken_logits_name_their_model():
+    logits, labels, member = np.zeros((6, 8, 3)), [0] * 8, halves(6, 8, np.random.default_rng(0))
+    given = Ensemble(logits.tolist(), labels, member.tolist(), ["none"] * 6)
+    assert given.signals["loss"].shape == (6, 8)
+    logits[4, 2, 1] = np.nan
+    with pytest.raises(AttackError, match="logits of model 4: 1 values are not finite"):
+        Ensemble(logits, labels, member, ["none"] * 6)
+    with pytest.raises(AttackError, match="population logits of model 4"):
+        Ensemble(np.zeros((6, 8, 3)), labels, member, ["none"] * 6, Population(logits, labels))
+    with pytest.raises(AttackError, match="augmented of model 4"):
+        Ensemble(np.zeros((6, 8, 3)), labels, member, ["none"] * 6, augmented=logits[:, :, None])
+    with pytest.raises(AttackError, match="none of them 0; got \\(6, 0, 3\\)"):
+        Ensemble(np.zeros((6, 0, 3)), [], np.zeros((6, 0)), ["none"] * 6)
+    with pytest.raises(AttackError, match="logits: no array of numbers"):
+        Ensemble([[1.0], [1.0, 2.0]], labels, member, ["none"] * 6)
+
+
+def test_rmia_takes_its_temperature_and_signal(leaking):
+    found = run_attacks(leaking, ("rmia_online", "rmia_online_t1", "rmia_offline_taylor"), fprs=(0.01,))
+    others = leaking.references(0)
+    for name, online, how in (
+        ("rmia_online", True, {}),
+        ("rmia_online_t1", True, {"temperature": 1.0}),
+        ("rmia_offline_taylor", False, {"signal": "taylor"}),
+    ):
+        x = log_likelihood(leaking.logits, leaking.labels, **how)
+        z = log_likelihood(leaking.population.logits, leaking.population.labels, **how)
+        inside = leaking.inside[others]
+        if online:
+            expected = rmia_online(x[0], x[others], inside, z[0], z[others])
+        else:
+            expected = rmia_offline(x[0], x[others], z[0], z[others], member=inside)
+        np.testing.assert_array_equal(found[name].scores[0], expected)

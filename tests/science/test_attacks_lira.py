@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from scipy.stats import norm
 
 from retrace.attacks.arrays import AttackError
@@ -93,6 +94,10 @@ def test_agreeing_models_stay_finite():
     [
         (0, {}, "one has 0"),
         (1, {"variance": "per-example"}, "one has 1"),
+        (1, {}, r"2 reference models with and without each example \(on average\); one has 1"),
+        (3, {}, "one has 1"),
+        (np.array([2, 2, 3]), {}, "one has 1"),
+        (3, {"online": False}, "2 reference models without each .* or use difficulty_calibration"),
         (4, {"online": False}, "offline, fixed .* without each"),
         (2, {"variance": "own"}, "choose auto"),
     ],
@@ -108,5 +113,13 @@ def test_shapes_that_do_not_fit_are_refused():
         lira(np.zeros(3), np.zeros((4, 2)), np.zeros((4, 2), dtype=bool))
     with pytest.raises(AttackError, match="references: the shape must be any x 3 x 2"):
         lira(np.zeros((3, 2)), np.zeros((4, 3)), np.zeros((4, 3), dtype=bool))
+    with pytest.raises(AttackError, match=r"references: there is nothing in it \(0 x 3\)"):
+        lira(np.zeros(3), np.zeros((0, 3)), np.zeros((0, 3), dtype=bool))
+    with pytest.raises(AttackError, match=r"target: there is nothing in it \(0\)"):
+        lira(np.zeros(0), np.zeros((4, 0)), np.zeros((4, 0), dtype=bool))
+    with pytest.raises(AttackError, match="target: no array of numbers"):
+        lira([[1.0, 2.0], [3.0]], np.zeros((4, 2)), np.zeros((4, 2), dtype=bool))
+    with pytest.raises(AttackError, match=r"target: no array of numbers: .*requires grad"):
+        lira(torch.zeros(3, requires_grad=True), np.zeros((4, 3)), np.zeros((4, 3), dtype=bool))
     with pytest.raises(AttackError, match="1 values are not finite"):
         lira(np.array([np.nan, 0, 0]), np.zeros((4, 3)), np.zeros((4, 3), dtype=bool))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from attack_ensembles import make_ensemble
 from scipy.special import log_softmax
 from scipy.stats import norm
 
@@ -9,6 +10,7 @@ from retrace.attacks.membership.nn import nn_attack
 from retrace.attacks.membership.population import attack_p
 from retrace.attacks.membership.quantile import quantile_attack
 from retrace.attacks.membership.reference import attack_r, difficulty_calibration
+from retrace.attacks.membership.suite import nn_scores
 from retrace.attacks.membership.threshold import threshold_attack, threshold_attack_per_class
 from retrace.attacks.roc import auc, balanced_accuracy, best_threshold
 from retrace.metrics.norm_disparity import norm_auc, representation_norms, standardised_difference
@@ -119,6 +121,33 @@ def test_nn_attack_takes_a_bounded_seeded_draw():
         nn_attack(logits[0, :50], logits, member, labels)
     with pytest.raises(AttackError, match="both members and non-members"):
         nn_attack(logits[0], logits, np.ones_like(member), labels)
+    with pytest.raises(AttackError, match="shadows: finite logits"):
+        nn_attack(logits[0], np.where(logits == logits[1, 2, 0], np.nan, logits), member, labels)
+    with pytest.raises(AttackError, match="epochs and hidden sizes from 1; got 0"):
+        nn_attack(logits[0], logits, member, labels, epochs=0)
+    with pytest.raises(AttackError, match="hidden sizes from 1"):
+        nn_attack(logits[0], logits, member, labels, hidden=())
+    with pytest.raises(AttackError, match="choose adam or sgd"):
+        nn_attack(logits[0], logits, member, labels, solver="lbfgs")
+
+
+def test_the_published_network_is_larger_and_trains_longer_by_sgd():
+    models = make_ensemble(models=8, examples=200)
+    scores = nn_scores(models, 3, name="nn_published")
+    lead = np.minimum(np.arange(8), models.partners)
+    held = np.unique(lead, return_inverse=True)[1] % 2 == 0
+    direct = nn_attack(
+        models.logits[held],
+        models.logits[~held],
+        models.inside[~held],
+        models.labels,
+        hidden=(128, 64, 64),
+        epochs=100,
+        solver="sgd",
+        seed=3,
+    )
+    np.testing.assert_array_equal(scores[held], direct)
+    assert (scores != nn_scores(models, 3)).any()
 
 
 def test_norm_disparity_is_cohens_d_and_an_auc():

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from retrace.attacks.roc import (
     roc,
     tpr_at_fpr,
 )
+from retrace.stats.intervals import clopper_pearson
 
 N = 20_000
 QUANTILES = stats.norm.ppf((np.arange(N) + 0.5) / N)  # a normal sample without sampling error
@@ -97,12 +100,53 @@ def test_thresholds_per_class_are_those_of_each_class_alone():
     assert found[3] == found[4] == best_threshold(scores, member)
 
 
-def test_ties_are_one_threshold():
-    # the tied block cannot be entered halfway: at FPR 0.1 nothing but the two clear members counts
+def test_ties_are_one_threshold_and_are_called_in_part():
+    # at FPR 0.1 the two clear members count, and a tenth of the 98 that tie with all non-members
     scores = np.array([2.0, 2.0] + [1.0] * 198)
     member = np.arange(200) < 100
-    assert tpr_at_fpr(scores, member, 0.1).value == 0.02
+    assert roc(scores, member).true_positives.tolist() == [0, 2, 100]
+    rate = tpr_at_fpr(scores, member, 0.1)
+    assert rate.value == pytest.approx(0.02 + 0.1 * 0.98)
+    assert rate.threshold == 2.0
+    assert (rate.low, rate.high) == (clopper_pearson(11, 100)[0], clopper_pearson(12, 100)[1])
     assert auc(np.zeros(200), member) == 0.5
+
+
+@given(st.integers(11, 400), st.floats(0.03, 0.99))
+def test_constant_scores_reach_the_fpr_itself(members, fpr):
+    size = members + 400
+    assert tpr_at_fpr(np.full(size, 0.7), np.arange(size) < members, fpr).value == pytest.approx(fpr)
+
+
+@given(scored(), st.floats(0, 1))
+def test_the_rate_between_thresholds_is_that_of_a_random_decision(data, fpr):
+    scores, member = data
+    curve = roc(scores, member)
+    assert curve.tpr_at(fpr) == pytest.approx(upper_edge(curve, fpr), abs=1e-6)
+    bent = roc(np.arctan(scores) * 1e6 + 3, member)
+    assert bent.tpr_at(fpr) == curve.tpr_at(fpr)
+    np.testing.assert_array_equal(curve.tpr_at(curve.fpr[-1:]), [1.0])
+
+
+def upper_edge(curve, fpr):
+    """The largest TPR of a mix of two neighbouring thresholds that has this FPR."""
+    found = []
+    for left, right in itertools.pairwise(range(len(curve.fpr))):
+        low, high = curve.fpr[left], curve.fpr[right]
+        if low <= fpr + 1e-12 and fpr <= high + 1e-12:
+            share = 1.0 if high == low else (fpr - low) / (high - low)
+            found.append(curve.tpr[left] + share * (curve.tpr[right] - curve.tpr[left]))
+    return max(found)
+
+
+def test_without_ties_it_is_the_largest_tpr_at_most_at_that_fpr():
+    rng = np.random.default_rng(3)
+    scores, member = rng.normal(size=1050), np.arange(1050) < 50
+    curve = roc(scores, member)
+    for fpr in (0.01, 0.0104, 0.02, 0.5):
+        expected = curve.tpr[curve.fpr <= fpr * (1 + 1e-12)].max()
+        assert tpr_at_fpr(scores, member, fpr).value == expected
+        assert curve.tpr_at([fpr, 1.0]).tolist() == [expected, 1.0]
 
 
 def test_identical_scores_inside_and_outside_give_one_half():
@@ -163,6 +207,26 @@ def test_bad_scores_are_refused(scores, member, says):
         auc(scores, member)
     with pytest.raises(AttackError, match="lies in"):
         check_resolution(10, 0.0)
+
+
+def test_scores_that_are_no_numbers_and_no_threshold_are_refused():
+    with pytest.raises(AttackError, match="scores: numbers are wanted; got <U1"):
+        auc(["a", "b"], [True, False])
+    with pytest.raises(AttackError, match="threshold: a number; got NaN"):
+        balanced_accuracy([1.0, 2.0], [True, False], float("nan"))
+
+
+def test_percentages_given_for_shares_are_refused():
+    scores, member = gaussians(1.0)
+    with pytest.raises(AttackError, match=r"lies in \(0, 1\), 1 % is 0.01; got 1"):
+        tpr_at_fpr(scores, member, 1)
+    with pytest.raises(AttackError, match=r"as 0\.95; got 95"):
+        tpr_at_fpr(scores, member, 0.01, level=95)
+    with pytest.raises(AttackError, match=r"in \[0, 1\]; 1 % is 0.01"):
+        roc(scores, member).tpr_at([0.5, 5])
+    for shares in ((0.1, 0.1, 7), (3, 0.1, 0.5), (0.1, -1, 0.5)):
+        with pytest.raises(AttackError, match="a share from 0 to 1"):
+            positive_predictive_value(*shares)
 
 
 def test_ppv_follows_bayes():

@@ -10,6 +10,7 @@ from retrace.attacks.membership.signals import (
     confidence,
     entropy,
     hinge,
+    label_rank,
     logit_scaled_confidence,
     loss,
     member_high,
@@ -37,6 +38,7 @@ def test_signals_are_their_textbook_formulas(some):
         "entropy": -(p * np.log(p)).sum(-1),
         "modified_entropy": -(1 - p_y) * np.log(p_y) - rest,
         "correctness": (p.argmax(-1) == y) * 1.0,
+        "rank": (z > z[:, np.arange(50), y][..., None]).sum(-1),
         "hinge": z[:, np.arange(50), y] - z[:, others].reshape(3, 50, 4).max(-1),
     }
     assert set(expected) == set(SIGNALS)
@@ -76,6 +78,12 @@ def test_a_shift_of_all_logits_changes_nothing(shift, seed):
     z, y = rng.normal(0, 3, (4, 6)), rng.integers(0, 6, 4)
     for signal, _ in SIGNALS.values():
         np.testing.assert_allclose(signal(z + shift, y), signal(z, y), rtol=1e-6, atol=1e-9)
+
+
+def test_equal_logits_count_half_in_the_rank():
+    assert label_rank([[1.0, 1.0, 0.0, 2.0]], [0]).tolist() == [1.5]
+    assert label_rank([[3.0, 1.0, 0.0, 2.0]], [0]).tolist() == [0.0]
+    assert label_rank(np.zeros((2, 5)), [0, 4]).tolist() == [2.0, 2.0]
 
 
 def test_two_classes_confidence_is_the_logistic_function():

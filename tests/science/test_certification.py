@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from retrace.claims.load import load_claims
 from retrace.data.external_names import EXTERNAL
+from retrace.nets.conv_block_names import SHAPES
+from retrace.nets.conv_blocks import conv_blocks
 from retrace.stage import StageError
 from retrace.stats.mcnemar import mcnemar
 from retrace.studies.certification import prepare
@@ -30,7 +32,11 @@ def cell(kind, **changes):
     methods = {}
     for name, method in own["methods"].items():
         training = {k: v for k, v in method.get("training", {}).items() if k not in ("epochs", "ramp_length")}
-        methods[name] = {**method, "training": training, "complete": name in ("dense", "imp")}
+        methods[name] = {
+            **method,
+            "training": training,
+            "complete": name in ("dense", "imp", "random", "shuffled"),
+        }
     quick = {"train_images": 200, "test_images": 40, "validation_images": 30, "verification": EFFORT}
     return {**SMOKE, **own, **quick, "training": own["training"] | short, "methods": methods, **changes}
 
@@ -87,10 +93,13 @@ def test_layers_stand_in_the_order_of_their_numbers():
 def test_states_keep_what_they_should_and_masks_are_shared(rows):
     trained = rows[0].evidence["train"]
     states = {name: found["states"] for name, found in trained.results["methods"].items()}
-    for name in ("imp", "snip", "taylor", "hydra", "random", "reinit", "unretrained"):
+    for name in ("imp", "snip", "taylor", "hydra", "random", "shuffled", "reinit", "unretrained"):
         assert states[name][-1]["kept"] == pytest.approx(0.1, abs=2e-3), name
     weights = trained.read_scratch()
-    masks = {n: weights[f"{n}/3.weight"] != 0 for n in ("imp/2", "reinit/1", "unretrained/1", "random/1")}
+    pruned = ("imp/2", "reinit/1", "unretrained/1", "random/1", "shuffled/1")
+    masks = {n: weights[f"{n}/3.weight"] != 0 for n in pruned}
+    assert masks["imp/2"].sum() == masks["shuffled/1"].sum() != masks["random/1"].sum()
+    assert not (masks["imp/2"] == masks["shuffled/1"]).all()
     assert (masks["imp/2"] == masks["reinit/1"]).all()
     assert (masks["imp/2"] == masks["unretrained/1"]).all()
     assert not (masks["imp/2"] == masks["random/1"]).all()
@@ -99,6 +108,66 @@ def test_states_keep_what_they_should_and_masks_are_shared(rows):
     assert (weights["unretrained/1/3.weight"][kept] == dense[kept]).all()
     assert states["narrow_refilled"][0]["weights"] <= states["imp"][-1]["weights"]
     assert sum(states["slim"][1]["filters"]) == round(0.4 * 48)
+
+
+def test_the_share_of_all_weights_stands_beside_that_of_the_convolutions(rows):
+    states = rows[0].evidence["train"].results["methods"]["imp"]["states"]
+    every = rows[0].evidence["train"].read_scratch()
+    whole = sum(
+        every[f"dense/0/{name}"].size
+        for name in dict(conv_blocks(SHAPES["conv2"], 1, 8, 10, 0).named_parameters())
+    )
+    assert SHAPES["conv2"].weights(1, 8, 10) == whole
+    assert states[0]["kept_whole"] == pytest.approx(1.0, abs=1e-3)
+    left = sum(
+        (every[name] != 0).sum()
+        for name in every
+        if name.startswith("imp/2/") and name.endswith(("weight", "bias"))
+    )
+    assert states[-1]["kept_whole"] == pytest.approx(left / whole)
+    assert states[-1]["kept_whole"] > 3 * states[-1]["kept"]
+    table_ = table(rows).frame
+    sparse = table_[
+        (table_["type"] == "state") & (table_["method"] == "imp") & (table_["cell"] == "digits-adversarial")
+    ]
+    assert sparse["kept_whole"].min() == pytest.approx(left / whole)
+
+
+def test_images_that_both_stand_are_compared_in_what_is_proved(rows):
+    frame = table(rows[:1]).frame
+    some = frame[frame["type"] == "slice"]
+    both = (some["stands_last_imp"] == 1) & (some["stands_last_shuffled"] == 1)
+    assert (some["both_imp_shuffled"] == both).all()
+    assert (some["proved_imp_shuffled"] == (both & (some["verified_last_imp"] == 1))).all()
+    assert (some["proved_shuffled_imp"] == (both & (some["verified_last_shuffled"] == 1))).all()
+    arrays = rows[0].evidence["measure"].read_arrays()
+    assert "imp/2/status" in arrays  # the sparsest state, chosen or not
+
+
+def test_a_state_that_would_lose_a_layer_is_left_out_with_a_note():
+    methods = {
+        "dense": {"complete": True},
+        "imp": {"pruner": "imp", "kept": [0.3, 0.0002], "start": "dense", "complete": True},
+        "reinit": {"pruner": "imp", "masks": "imp", "kept": [0.0002], "start": "dense", "rewind": "redrawn"},
+        "slim": {"pruner": "slim", "kept": [0.4, 0.01], "start": "dense", "complete": True},
+        "random": {"pruner": "random", "kept": [0.0001], "start": "dense", "complete": True},
+    }
+    row = stages(cell("adversarial", methods=methods))
+    found = row.evidence["train"].results["methods"]
+    assert [s["share"] for s in found["imp"]["states"]] == [1.0, 0.3]
+    assert "would lose all its channels" in found["imp"]["left_out"][0]["why"]
+    assert found["imp"]["left_out"][0]["share"] == 0.0002
+    assert found["reinit"]["left_out"] == [{"share": 0.0002, "why": "imp has no masks at 0.0002"}]
+    assert [entry["share"] for entry in found["slim"]["left_out"]] == [0.01]
+    assert found["dense"]["left_out"] == []
+    measured = row.evidence["measure"].results["methods"]
+    assert (measured["imp"]["chosen"], measured["reinit"]["chosen"]) == (1, None)
+    frame = table([row]).frame
+    images = frame[frame["type"] == "image"]
+    assert images["crown_imp"].notna().all()
+    # the sparsest states are no longer equally sparse, so they are not spoken of
+    assert images[["crown_last_imp", "crown_reinit", "crown_last_random"]].isna().all(axis=None)
+    draw("certifiedpruning", table([row]), {})
 
 
 def test_the_state_is_chosen_on_the_validation_slice(rows):
@@ -163,10 +232,11 @@ def test_mcnemar_is_the_binomial_test_of_the_pairs_that_differ():
         ({"methods": {"imp": {"pruner": "imp", "kept": [0.1, 0.5]}}}, "list shares from large to small"),
         ({"methods": {"imp": {"pruner": "imp"}}}, "give shares to a pruner"),
         ({"methods": {"imp": {"pruner": "imp", "kept": [0.1], "start": "dens"}}}, "unknown earlier method"),
+        ({"methods": {"imp": {"pruner": "shuffled", "kept": [0.1]}}}, "shuffled: masks must name the method"),
         ({"methods": {"dense": {"training": {"epsilon": -1}}}}, "epsilon"),
         ({"methods": {"dense": {"training": {"mode": "fgsm"}}}}, "mode"),
         ({"training": {"epsilon": -0.1}}, "epsilon"),
-        ({"network": "conv3"}, "unknown network 'conv3'"),
+        ({"network": "conv7"}, "unknown network 'conv7'"),
         ({"dataset": "minst"}, "unknown data set 'minst' \\(did you mean 'mnist'"),
         ({"verification": {"crown_images": 5, "complete_images": 9}}, "more than crown_images"),
     ],

@@ -11,7 +11,14 @@ from torch import nn
 from retrace.compress.pruning.channels import cut, slim, struct_lth
 from retrace.compress.pruning.hydra import hydra, initial_scores
 from retrace.compress.pruning.importance import drawn, magnitude, sensitivity, taylor
-from retrace.compress.pruning.masks import full_masks, keep_best, kept_share, prunable
+from retrace.compress.pruning.masks import (
+    LayerLostError,
+    full_masks,
+    keep_as_many,
+    keep_best,
+    kept_share,
+    prunable,
+)
 from retrace.compress.pruning.names import check_pruner, check_share
 from retrace.compress.pruning.narrow import narrow, refilled
 from retrace.compress.pruning.physical import compressed
@@ -44,11 +51,23 @@ def images(count=40):
 def test_masks_keep_the_share_asked_for_and_only_shrink(first, second):
     net = network()
     once = keep_best(magnitude(net), full_masks(net), max(first, second))
-    twice = keep_best(drawn(net, 3), once, min(first, second))
+    twice = keep_best(drawn(once, 3), once, min(first, second))
     total = sum(m.numel() for m in once.values())
     assert kept_share(once) == pytest.approx(max(first, second), abs=0.5 / total + 1e-9)
     assert kept_share(twice) == pytest.approx(min(first, second), abs=0.5 / total + 1e-9)
     assert all(bool((once[name] >= twice[name]).all()) for name in once)
+
+
+def test_masks_by_lot_keep_as_many_weights_of_each_layer_and_lie_within_denser_ones():
+    net = network()
+    wide = keep_best(magnitude(net), full_masks(net), 0.4)
+    narrow_ = keep_best(magnitude(net), wide, 0.1)
+    scores = drawn(wide, 5)
+    made = [keep_as_many(scores, masks) for masks in (wide, narrow_)]
+    for own, like in zip(made, (wide, narrow_), strict=True):
+        assert {n: int(m.sum()) for n, m in own.items()} == {n: int(m.sum()) for n, m in like.items()}
+        assert not all(torch.equal(own[n], like[n]) for n in own)
+    assert all(bool((made[0][n] >= made[1][n]).all()) for n in wide)
 
 
 def test_magnitude_keeps_the_largest_weights_of_all_layers():
@@ -78,6 +97,9 @@ def test_sensitivity_is_the_slope_of_a_mask_and_taylor_orders_alike():
     assert weight.shape == scores.shape
     assert float(scores[place]) == pytest.approx(abs(values[0] - values[1]) / (2 * step), rel=0.02, abs=1e-5)
     assert torch.allclose(taylor(net, loss)[name], scores.square())
+    # so SNIP at the trained weights, as the published code has it, keeps what Taylor keeps
+    kept = [keep_best(score(net, loss), full_masks(net), 0.2) for score in (sensitivity, taylor)]
+    assert all(torch.equal(kept[0][n], kept[1][n]) for n in kept[0])
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.04])
@@ -121,11 +143,11 @@ def test_a_layer_without_channels_is_one_clear_line():
     net = network()
     with torch.no_grad():
         net[3].weight.zero_()
-    with pytest.raises(StageError, match="layer 3 has lost all its channels"):
+    with pytest.raises(LayerLostError, match="layer 3 has lost all its channels"):
         compressed(net, 1, 8)
-    with pytest.raises(StageError, match=r"layer \d would lose all its channels; keep a larger share"):
+    with pytest.raises(LayerLostError, match=r"layer \d would lose all its channels; keep a larger share"):
         slim(network(), 0.01)
-    with pytest.raises(StageError, match="would lose all its channels"):
+    with pytest.raises(LayerLostError, match="would lose all its channels"):
         keep_best(magnitude(interval_aware(network(), 0)), full_masks(net), 0.0002)
 
 
@@ -151,6 +173,20 @@ def test_slim_keeps_the_largest_scales():
     kept = torch.cat([norm.weight.detach().abs()[rows] for norm, rows in chosen])
     scales = torch.cat([net[1].weight, net[4].weight]).detach().abs()
     assert torch.equal(kept.sort().values, scales.topk(24).values.sort().values)
+
+
+def test_struct_lth_ranks_by_the_mean_over_all_entries():
+    net = network()
+    weights = [net[0].weight, net[3].weight]
+    with torch.no_grad():
+        for w in weights:  # entries of one size, so that magnitude pruning takes small ones only
+            w.copy_(torch.where(w.abs() < w.abs().flatten().quantile(0.5), 1e-6 * w, w))
+    every = torch.cat([w.detach().abs().flatten() for w in weights])
+    border = every.sort().values[round(0.2 * len(every))]
+    means = [torch.where(w.abs() >= border, w.abs(), 0.0).flatten(1).sum(1) / w[0].numel() for w in weights]
+    wanted = torch.cat(means).topk(round(0.75 * 48)).indices
+    rows = struct_lth(net, 0.75)
+    assert set(torch.cat([rows[0], rows[1] + 16]).tolist()) == set(wanted.tolist())
 
 
 def test_hydra_finds_the_weights_that_the_loss_needs():

@@ -58,7 +58,7 @@ def test_epsilon_agrees_with_dp_accounting_to_one_percent(noise, rate, steps):
     other = rdp.RdpAccountant(orders)
     event = dp_accounting.PoissonSampledDpEvent(rate, dp_accounting.GaussianDpEvent(noise))
     other.compose(event, steps)
-    assert epsilon(noise, rate, steps, 1e-3) == pytest.approx(other.get_epsilon(1e-3), rel=0.01)
+    assert epsilon(noise, rate, steps, 1e-3, "rdp") == pytest.approx(other.get_epsilon(1e-3), rel=0.01)
 
 
 def test_noise_is_found_from_epsilon():

@@ -11,7 +11,7 @@ from retrace.defenses.membership.rewinding.cwrf import cwrf
 from retrace.defenses.membership.rewinding.pptp import choose, pptp
 from retrace.defenses.membership.rewinding.scores import flat, kinds, pearson, top_mask, weight_scores
 from retrace.defenses.membership.run import defend
-from retrace.defenses.membership.settings import Cwrf, Pptp, RelaxLoss, Undefended
+from retrace.defenses.membership.settings import Cwrf, DpSgd, Pptp, RelaxLoss, Undefended
 from retrace.seeds import derive
 from retrace.stage import StageError
 from retrace.training.fit import orders
@@ -64,8 +64,9 @@ def masked(variant, **more):
     return models.params, mask
 
 
-def test_rewound_weights_stay_at_their_initial_bits():
-    params, mask = masked("A3")
+@pytest.mark.parametrize("loss", [RelaxLoss(defence="relaxloss"), DpSgd(defence="dpsgd", epsilon=8)])
+def test_rewound_weights_stay_at_their_initial_bits(loss):
+    params, mask = masked("A3", loss=loss)
     for name, p in params.items():
         assert torch.equal(p[mask[name]], MADE.start.params[name][mask[name]])
     moved = [(p != MADE.trained.params[n])[~mask[n]].float().mean() for n, p in params.items()]

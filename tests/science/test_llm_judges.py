@@ -125,5 +125,5 @@ def test_policy_halves_share_no_dish_and_lookalikes_are_answered():
     with pytest.raises(ValueError, match="not 1000"):
         policy.policy(1000, seed=0)
     alike = own.lookalikes()
-    assert len({prompt.text for prompt in alike}) == len(alike) == 48
+    assert len({prompt.text for prompt in alike}) == len(alike) == 80
     assert not any(is_refusal(prompt.answers[0]) for prompt in alike)

@@ -81,8 +81,26 @@ def test_frozen_entries_have_no_optimiser_state(monkeypatch):
     net = fresh()
     chosen = tune.unit_entries(net, *some_units(2, 0.2), 1)
     sliced.tune_slices(net, ROWS, SETTINGS, chosen, 0)
-    states = [state["exp_avg"].numel() for state in seen[0].state.values()]
+    states = [state["exp_avg"].numel() for one in seen for state in one.state.values()]
     assert sum(states) == sum(int(mask.sum()) for mask in chosen.values())
+
+
+def test_whole_weights_are_their_own_masters_and_gradients_do_not_pile_up(monkeypatch):
+    """Beside the weights there are the moments, and one weight's gradient at a time."""
+    net, masters, alive = fresh(torch.float32), {}, []
+    real = torch.optim.AdamW
+
+    class Spy(real):
+        def step(self):
+            masters.update((p.data_ptr(), p) for group in self.param_groups for p in group["params"])
+            alive.append(sum(leaf.grad is not None for leaf in masters.values()))
+            return super().step()
+
+    monkeypatch.setattr(torch.optim, "AdamW", Spy)
+    sliced.tune_slices(net, ROWS, SETTINGS, tune.linears(net, 2), 0, start=2)
+    own = {p.data_ptr() for name, p in net.named_parameters() if name in tune.linears(net, 2)}
+    assert set(masters) == own
+    assert set(alive) == {1}
 
 
 def test_products_in_bfloat16_stay_near_those_of_single_precision():

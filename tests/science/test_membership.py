@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from retrace.attacks.arrays import AttackError
+from retrace.attacks.membership.signals import loss
+from retrace.attacks.roc import auc
 from retrace.claims.load import load_claims
 from retrace.data.images import Images
 from retrace.data.purchase_like import purchase_like
@@ -67,6 +69,33 @@ def test_parts_are_disjoint_and_halves_complementary(rows):
     clean = load_digits().target
     assert (sets["test.y"] == clean[sets["test.id"]]).all()
     assert (sets["pool.y"] != clean[sets["pool.id"]]).mean() == pytest.approx(0.15, abs=1e-9)
+    assert ((sets["pool.y"] != clean[sets["pool.id"]]) == sets["pool.flipped"]).all()
+
+
+def test_figures_on_unflipped_examples_leave_the_flipped_ones_out(rows):
+    sets = rows[0].evidence["prepare"].read_scratch()
+    outputs = rows[0].evidence["measure"].read_scratch()["none.pool"]
+    true = sets["pool.y"] == load_digits().target[sets["pool.id"]]
+    right = -loss(outputs, np.broadcast_to(sets["pool.y"], outputs.shape[:2]))
+    inside = sets["member"].astype(bool)
+    found = rows[0].evidence["attack"].results["methods"]["none"]
+    total, unflipped = found["attacks"]["loss"]["auc"]["each"], found["unflipped"]["loss"]["auc"]
+    for of, figures in ((true | ~true, total), (true, unflipped)):
+        expected = [auc(score[of], member[of]) for score, member in zip(right, inside, strict=True)]
+        assert figures == pytest.approx(expected, abs=1e-12)
+    assert unflipped != total
+
+
+def test_hamp_inside_another_method_lets_out_the_order_alone_too():
+    hamp = {"defence": "hamp", "learning_rate": None}
+    methods = {
+        name: {"defence": "cwrf", "learning_rate": 0.5, "loss": {**hamp, "rewrite": rewrite}}
+        for name, rewrite in (("full", True), ("bare", False))
+    }
+    outputs = stages({**CELL, "methods": methods}).evidence["measure"].read_scratch()
+    full, bare = outputs["full.pool"], outputs["bare.pool"]
+    assert (full.argsort(-1, kind="stable") == bare.argsort(-1, kind="stable")).all()
+    assert not np.allclose(np.sort(full), np.sort(bare), atol=1e-3)
 
 
 def test_the_same_seed_gives_the_same_results(rows):
@@ -87,14 +116,13 @@ def test_leak_over_early_stopping_is_read_off_the_front_of_stops(rows):
     assert np.ptp(level) < 1e-12
     assert min(y for _, y in points) <= level[0] <= best[1]
     assert targets["excess_none"].mean() >= -1e-12
-    ends = min(points)[0], max(points)[0]
-    beyond = {
-        m
-        for m in CELL["methods"]
-        if not ends[0] - 0.005 <= targets[f"accuracy_{m}"].mean() <= ends[1] + 0.005
-    }
-    assert beyond == {m for m in CELL["methods"] if targets[f"excess_{m}"].isna().all()}
-    assert beyond  # rewinding without tuning is less accurate than any stop
+    accuracies = {m: targets[f"accuracy_{m}"].mean() for m in CELL["methods"]}
+    below = {m for m in CELL["methods"] if accuracies[m] < min(points)[0] - 0.005}
+    assert below == {m for m in CELL["methods"] if targets[f"excess_{m}"].isna().all()}
+    beyond = [m for m in CELL["methods"] if accuracies[m] > best[0]]
+    assert beyond  # those that train for longer than the four epochs are more accurate than any stop
+    for m in beyond:
+        assert (targets[f"strongest_{m}"] - targets[f"excess_{m}"]).mean() == pytest.approx(best[1])
     assert any(abs(targets[f"excess_{s}"].mean()) < 1e-12 for s in stops)
 
 
@@ -112,6 +140,8 @@ def test_sets_that_overlap_are_refused(rows):
     ("change", "says"),
     [
         ({"fprs": [0.0001]}, "needs 100000 non-members"),
+        ({"change": "flip:0.5"}, "needs 1000 non-members, there are 600"),
+        ({"attacks": ["gradient_input"]}, "the strongest attack is one on answers"),
         ({"models": 9}, "even numbers"),
         ({"attacks": ["liira"]}, "did you mean"),
         ({"network": "mlp-rely-3"}, "unknown network"),
@@ -124,7 +154,14 @@ def test_sets_that_overlap_are_refused(rows):
         ({"methods": {"none": {"defence": "relaxloss"}}}, "methods.none: the name stands for no defence"),
         ({"methods": {"stop_3": {"defence": "none"}}}, "methods.stop_3"),
         ({"methods": {"a": {"defence": "early-stopping", "epochs": 90}}}, "stops after 90 epochs of 4"),
-        ({"methods": {"a": {"defence": "cwrf", "loss": {"defence": "hamp"}}}}, "say rewrite: false"),
+        (
+            {
+                "methods": {
+                    "a": {"defence": "cwrf", "loss": {"defence": "dpsgd", "epsilon": 4, "epochs": 2}},
+                }
+            },
+            "own epochs",
+        ),
         (
             {"methods": {"a": {"defence": "pptp", "loss": {"defence": "none", "learning_rate": 1}}}},
             "own learning_rate",

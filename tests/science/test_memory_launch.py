@@ -1,12 +1,22 @@
 """The rule by which a scan is recorded or launched plainly, with stand-ins for recording and clock."""
 
+import gc
 import itertools
 
 import pytest
 import torch
 
 from retrace.nets.memory.base import detach
-from retrace.nets.memory.launch import KEPT, Launcher, Tensors, launched
+from retrace.nets.memory.launch import (
+    KEPT,
+    SHORTEST,
+    Launcher,
+    Tensors,
+    launched,
+    padded,
+    record,
+    undisturbed,
+)
 from retrace.nets.memory.registry import BUILDERS, build
 from retrace.training.sequences import FitSettings, Piece, fit
 
@@ -117,17 +127,65 @@ def test_what_changes_the_scan_is_recorded_apart():
     _, state, _ = net(x)
     net(x, detach(state))  # steps of the state, and what needs a gradient
     net(x[:2])
-    net.set_kappa(2.0)
+    net.eval()
     net(x)
     assert len(record.made) == len(launcher.ways) == 4
     with torch.no_grad():
         net(x[:3])
     assert net(x[:3], reads=True)[2].shape == (3, BATCH, net.slots)
     assert len(record.made) == 4
-    for kappa in range(3, KEPT + 4):
-        net.set_kappa(float(kappa))
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_the_temperature_is_recorded_only_where_reads_are_hard(name):
+    net, record = network(name), Recorder()
+    net.scan = Launcher(net, record, ever_faster())
+    x = pieces(1)[0].x
+    for kappa in (1.0, 2.0, 3.0):
+        net.set_kappa(kappa)
         net(x)
-    assert len(launcher.ways) == KEPT
+    assert len(record.made) == (3 if name in ("armin-hard", "armin-pixels", "tardis", "awta") else 1)
+
+
+def test_a_recording_that_had_to_make_room_is_never_measured_again():
+    net, record = network(), Recorder()
+    launcher = net.scan = Launcher(net, record, ever_faster())
+    x = torch.rand(2, KEPT + 3, INPUTS)
+    for batch in [*range(1, KEPT + 4)] * 2:
+        net(x[:, :batch])
+    assert len(record.made) == len(launcher.ways) == KEPT + 3
+    assert sum(way is not None for way in launcher.ways.values()) == KEPT
+    evicted, held = record.made[0].runs, record.made[-1].runs
+    net(x[:, :1])
+    net(x)
+    assert (record.made[0].runs, record.made[-1].runs) == (evicted, held + 1)
+
+
+def test_many_lengths_are_padded_to_a_few():
+    found = {padded(steps) for steps in range(4, 101)}
+    assert found == {8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112}
+    assert all(steps <= padded(steps) <= max(steps * 1.25, SHORTEST * (steps // SHORTEST + 1))
+               for steps in range(1, 1000))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_padding_changes_neither_loss_nor_gradient(name):
+    net, plain, record = network(name), network(name), Recorder()
+    net.scan = Launcher(net, record, ever_faster(), varied=True)
+    for steps in (9, 11, 14):
+        x, losses = torch.rand(steps, BATCH, INPUTS), []
+        for one in (net, plain):
+            torch.manual_seed(3)
+            one.zero_grad()
+            y, _, _ = one(x)
+            assert y.shape == (steps, BATCH, OUTPUTS)
+            y.square().mean().backward()
+            losses.append(y.detach())
+        assert torch.allclose(*losses, atol=1e-6)
+        for a, b in zip(net.parameters(), plain.parameters(), strict=True):
+            assert a.grad is b.grad is None or torch.allclose(a.grad, b.grad, atol=1e-5)
+    assert len(record.made) == 1
+    assert record.made[0].runs > 3
 
 
 @pytest.mark.parametrize("name", ["armin-soft", "tardis", "awta", "random-address"])
@@ -153,3 +211,46 @@ def test_nothing_changes_without_a_gpu():
     net = network()
     with launched(net):
         assert "scan" not in vars(net)
+
+
+def test_no_recording_is_freed_while_another_is_made(monkeypatch):
+    class Old:
+        def __init__(self):
+            self.itself = self  # only the collector frees it
+
+        def __del__(self):
+            freed.append(0)
+
+    def make(whole, samples, **_):
+        assert freed  # before
+        collecting.append(gc.isenabled())
+        return whole
+
+    freed, collecting = [], []
+    Old()
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", make)
+    record(Tensors(network(), (), False), ())
+    assert collecting == [False]
+    assert gc.isenabled()
+
+
+def test_after_a_failed_recording_the_random_stream_draws_again(monkeypatch):
+    class Stream:
+        state = "counts as recorded"
+
+        def clone_state(self):
+            return "fresh"
+
+        def graphsafe_set_state(self, state):
+            self.state = state
+
+    stream = Stream()
+    monkeypatch.setattr(torch.cuda, "default_generators", [stream])
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    with undisturbed():
+        pass
+    assert stream.state == "counts as recorded"
+    with pytest.raises(RuntimeError, match="capturing"), undisturbed():
+        raise RuntimeError("operation not permitted when stream is capturing")
+    assert stream.state == "fresh"
+    assert gc.isenabled()

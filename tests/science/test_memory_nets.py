@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from retrace.nets.memory.address import TardisAddress, gumbel, hard, place, store
-from retrace.nets.memory.base import detach, parameter_count
+from retrace.nets.memory.base import MemoryNet, Stepped, detach, parameter_count
 from retrace.nets.memory.content import similarity
 from retrace.nets.memory.cost import saved_bytes
 from retrace.nets.memory.dnc import allocation, link
 from retrace.nets.memory.registry import BUILDERS, build
 from retrace.nets.memory.sam import sparse
+from retrace.nets.memory.tardis import Addressed
 from retrace.stage import StageError
 
 TASKS = {"copy": (10, 8), "repeat": (10, 9), "recall": (8, 6), "sort": (9, 8)}
@@ -117,6 +118,29 @@ def test_armin_step_by_its_equations():
     for net.fused in (True, False):
         found = net(torch.from_numpy(x)[:, None])[0][:, 0]
         assert np.allclose(found.detach().numpy(), expected, atol=1e-12)
+
+
+def test_the_pixel_task_writes_from_the_next_state_alone_and_starts_from_a_normal_draw():
+    """The official pmnist_task/marnn.py: write W h', start N(0, 1), head by Xavier with bias 0."""
+    net = build("armin-pixels", 2, 5, 400, 4, 300, seed=0)
+    with torch.no_grad():
+        other = build("armin-hard", 2, 5, 400, 4, 300, seed=0)
+        assert parameter_count(other) - parameter_count(net) == 300 * 2  # no weight from x to what is written
+    assert net.read == "hard"
+    h = net.cell.h.detach()
+    assert h.min() < -1.5  # a uniform draw from 0 to 1 has none
+    assert abs(float(h.std()) - 1) < 0.1
+    assert net.head.weight.detach().std().item() == pytest.approx((2 / (700 + 5)) ** 0.5, rel=0.1)
+    x, r = torch.rand(3, 2), torch.rand(3, 300)
+    following, _, what = net.cell(x, h.expand(3, -1), r)
+    assert torch.allclose(what, following @ net.cell.write.weight.T + net.cell.write.bias)
+
+
+def test_a_network_without_its_parts_cannot_be_made():
+    for whole, missing in ((MemoryNet, "start"), (Stepped, "step"), (Addressed, "integrate")):
+        partial = type("Partial", (whole,), {})
+        with pytest.raises(TypeError, match=f"abstract methods? .*{missing}"):
+            partial(2, 1, 3, 4, 2)
 
 
 def test_lstm_by_its_equations():

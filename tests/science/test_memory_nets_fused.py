@@ -11,7 +11,7 @@ from retrace.nets.memory.cost import saved_bytes
 from retrace.nets.memory.fused import backward
 from retrace.nets.memory.registry import build
 
-NAMES = ("armin-soft", "armin-hard", "random-address")
+NAMES = ("armin-soft", "armin-hard", "armin-pixels", "random-address")
 
 
 def outcome(net, parts, noises, weights, truncated):

@@ -20,7 +20,8 @@ from retrace.studies.memory.table import table
 from retrace.training.sequences import losses
 
 SHEET = cells.sheet("memory")
-SMALL = {"copy": {"steps": 4, "tests": 2, "window": 2}, "digits": {"batch": 600, "window": 2}, "text": {}}
+FEW = {"steps": 4, "tests": 2, "window": 2}
+SMALL = {"copy": FEW, "cut": FEW, "digits": {"batch": 600, "window": 2}, "text": {}}
 METER = {"method": "constant", "cpu_seconds": 1e4, "kwh": 1.0, "factor_kg_per_kwh": 0.5}
 
 
@@ -44,7 +45,7 @@ def stages(name, seed=0, **change):
 @pytest.fixture(scope="module")
 def rows():
     text = {"kind": "characters", "budget": 2000, "test": 1000}
-    return [stages("copy"), stages("digits"), stages("text", task=text)]
+    return [stages("copy"), stages("digits"), stages("text", task=text), stages("cut")]
 
 
 def test_table_has_the_columns_of_every_claim(rows):
@@ -53,8 +54,14 @@ def test_table_has_the_columns_of_every_claim(rows):
     assert not frame.duplicated(["seed", "cell", "condition"]).any()
     for claim in load_claims(cells.ROOT / "claims/armin.yaml").claims:
         assert claim.evidence.columns() <= set(frame.columns), claim.id
-    assert frame["excess"].notna().sum() == 4
+        for gate in claim.gate:
+            assert claim.evidence.one_side().varied(gate).columns() <= set(frame.columns), claim.id
+    assert set(frame.loc[frame["excess"].notna(), "cell"]) == {"text", "cut"}
+    assert frame["excess"].notna().sum() == 5 + 5
     assert (frame.loc[frame["condition"] == "lstm_t50", "excess"] == 0).all()
+    whole = frame[(frame["cell"] == "cut") & frame["condition"].str.endswith("_whole")]
+    assert (whole["excess"] == 0).all()
+    assert set(whole["truncation"]) == {8}  # a copy of 3 vectors has 8 steps
     assert tabled.estimated == ("kwh", "log2_kwh")
 
 
@@ -62,7 +69,8 @@ def test_claims_speak_of_networks_and_cells_that_the_laptop_has():
     laptop = SHEET["scales"]["laptop"]["cells"]
     for claim in load_claims(cells.ROOT / "claims/armin.yaml").claims:
         versus, control = claim.evidence.versus, claim.control
-        for where in (claim.evidence.where, versus.where, control.where):
+        gates = [gate.where for gate in claim.gate]
+        for where in (claim.evidence.where, versus.where, control.where, *gates):
             assert set(claim.evidence.cells) <= set(laptop), claim.id
             if where is None or "condition" not in where:
                 continue
@@ -101,6 +109,65 @@ def test_costs_are_those_of_plain_steps(rows, name):
     found = evidence["measure"].results["models"][name]
     assert found["operations"] == cost.operations
     assert found["activation_bytes"] == cost.activation_bytes
+
+
+def test_costs_of_the_published_sizes_are_counted_beside_those_trained(rows):
+    """By their own sizes, whatever was trained: the rivals' memories have 128 slots, not 24."""
+    row = rows[0]
+    found = row.evidence["measure"].results["published"]
+    assert set(found) == set(row.params.counted.models) < set(row.params.models)
+    net = restore(row.params.counted.models["ntm"], row.evidence["prepare"], 0).train()
+    net.fused = False
+    x, y = torch.zeros(4, 1, 6), torch.zeros(4, 1, 4)
+    cost = step_cost(lambda: losses(net(x)[0], y, "bits")[0], [*net.parameters(), x, y])
+    assert found["ntm"]["operations"] == cost.operations
+    frame = table(rows).frame.set_index(["cell", "condition"])
+    counted = frame["log2_operations_published"].dropna()
+    assert set(counted.index) == {("copy", name) for name in found}
+    assert counted["copy", "ntm"] == np.log2(cost.operations / 4)
+    assert frame.loc[("copy", "ntm"), "log2_operations"] != counted["copy", "ntm"]
+
+
+def test_claims_on_counted_costs_rest_on_the_published_sizes():
+    claims = {claim.id: claim for claim in load_claims(cells.ROOT / "claims/armin.yaml").claims}
+    counted = SHEET["scales"]["laptop"]["cells"]["copy"]["counted"]["models"]
+    assert counted == SHEET["scales"]["paper"]["cells"]["copy"]["models"]
+    for name, column in (("cheaper-step-counted", "operations"), ("smaller-activations", "activation")):
+        claim = claims[name]
+        assert claim.evidence.of == [f"log2_{column}_published"]
+        assert claim.expect.high == -0.5
+        assert claim.baselines[-1].of == f"log2_{column}"
+        assert set(claim.evidence.versus.where["condition"]) < set(counted)
+
+
+def test_networks_take_turns_in_rounds_of_timing(rows):
+    row = rows[0]
+    timing = row.evidence["train"].timing
+    assert {name: len(paces) for name, paces in timing["paces"].items()} == dict.fromkeys(
+        row.params.models, 3
+    )
+    timing["paces"]["lstm"][:] = [2.0, 50.0, 4.0]  # one round was disturbed
+    frame = table(rows).frame.set_index(["cell", "condition"])
+    assert frame.loc[("copy", "lstm"), "ms_step"] == pytest.approx(4)
+    assert frame.loc[("copy", "lstm"), "cpu_seconds"] == pytest.approx(4 * 0.004)
+    clock = rows[1].evidence["train"].timing["models"]["lstm"]["cpu_seconds"][-1]
+    assert frame.loc[("digits", "lstm"), "cpu_seconds"] == clock  # no rounds there
+
+
+def test_rounds_of_timing_change_no_result():
+    models = {"armin_hard": cell("copy")["models"]["armin_hard"]}
+    with_, without = (stages("copy", models=models, rounds=n).evidence["train"] for n in (3, 0))
+    assert with_.results == without.results
+    assert all(np.array_equal(a, without.read_scratch()[k]) for k, a in with_.read_scratch().items())
+    assert without.timing["paces"] == {"armin_hard": []}
+
+
+def test_the_gradient_of_the_cut_cell_never_reaches_what_is_asked_for():
+    for scale in ("smoke", "laptop", "gpu"):
+        chosen = SHEET["scales"][scale]["cells"]["cut"]
+        behind = chosen["task"]["low"] + 1  # steps from a vector to its answer
+        reach = max(m.get("truncation", 0) for m in chosen["models"].values()) - 1
+        assert 0 < reach < behind
 
 
 def test_reads_are_shares_of_slots(rows):
@@ -169,6 +236,7 @@ def test_the_sheet_knows_every_network():
 
 
 NET = {"network": "armin-soft", "hidden": 8, "slots": 12, "width": 4}
+PIXELS = {"task": {"kind": "pixels", "epochs": 1}, "dataset": "digits"}
 TEXT = {"kind": "characters", "budget": 1000}
 
 
@@ -181,7 +249,8 @@ TEXT = {"kind": "characters", "budget": 1000}
             {"models": {"a": {**NET, "slots": 6}}},
             "up to 10 steps do not fit into 6 slots; .* overwrite: true",
         ),
-        ({"models": {"a": {**NET, "truncation": 5}}}, "takes no truncation"),
+        ({**PIXELS, "models": {"a": {**NET, "truncation": 5}}}, "the task pixels takes no truncation"),
+        ({"drop": 1.0}, "less than 1"),
         ({"batch": 0}, "greater than or equal to 1"),
         ({"truncation": 0}, "greater than or equal to 1"),
         ({"dataset": "digits"}, "drawn at random, say null"),

@@ -1,6 +1,7 @@
 """The whole: taps on networks, the clean side, and every index of a condition or a task."""
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from torchvision.models.resnet import BasicBlock
 
 from retrace.metrics.activations import channel_means, family, forward, kept_layers, last_conv, pooled_output
 from retrace.metrics.reuse.arm import ArmSpec, arm
+from retrace.metrics.reuse.arm_maps import Maps, map_histograms, map_ranges
 from retrace.metrics.reuse.clean_side import clean_side
+from retrace.metrics.reuse.clustering import class_sums
 from retrace.metrics.reuse.indices import all_indices, all_task_indices
 from retrace.metrics.reuse.resque import class_activation_sums, resque_dist
 
@@ -176,7 +179,7 @@ def test_resque_equals_the_looped_original(case):
     pair = [official.Images(side, labels) for side in (stored, noisy)]
     expected = official.resque_dist(net, *pair, "5", CLASSES)
     shifted = torch.from_numpy(noisy).permute(0, 3, 1, 2).float() / 127.5 - 1
-    sums = [class_activation_sums(net, side, labels, "5", CLASSES, batch=5) for side in (images, shifted)]
+    sums = [class_activation_sums(net, side, labels, "5", CLASSES, batch=5)[0] for side in (images, shifted)]
     assert resque_dist(*sums) == pytest.approx(expected, abs=1e-6)
     assert all_indices(net, clean, shifted)["resque"] == pytest.approx(expected, abs=1e-6)
 
@@ -210,3 +213,66 @@ def test_task_indices(case):
     assert all_task_indices(net, images, shuffled, clean)["resque_task"] > found["resque_task"]
     more = all_task_indices(net, images[:20], np.arange(20) % 5, clean)
     assert "source_error" not in more
+
+
+@contextmanager
+def counted_images(net):
+    """How many images go through a network, pass by pass."""
+    seen = []
+    handle = net.register_forward_pre_hook(lambda _net, given: seen.append(len(given[0])))
+    yield seen
+    handle.remove()
+
+
+def test_every_image_goes_through_once(case):
+    net, images, shifted, labels, clean = case
+    example = 2  # of `last_conv`
+    with counted_images(net) as seen:
+        clean_side(net, images, labels, CLASSES)
+    assert sum(seen) == example + N
+    with counted_images(net) as seen:
+        clean_side(net, images, labels, CLASSES, reference=(shifted[:12], labels[:12]))
+    assert sum(seen) == example + N + 12
+    with counted_images(net) as seen:
+        all_indices(net, clean, shifted, gradient=False)
+    assert sum(seen) == N
+
+
+def test_reference_sums_are_those_of_the_images_themselves(case):
+    net, images, _, labels, clean = case
+    given = clean_side(net, images, labels, CLASSES, reference=(images, labels), batch=7)
+    np.testing.assert_allclose(given.reference_sums, clean.reference_sums, atol=1e-5)
+    np.testing.assert_allclose(given.reference_pooled_sums, clean.reference_pooled_sums, atol=1e-5)
+    features = forward(net, images, "5").features
+    np.testing.assert_allclose(
+        given.reference_pooled_sums, class_sums(features, labels, CLASSES), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_reference_images_leave_no_embedding(case, monkeypatch):
+    """81,920 values an image at the published sizes: 11.5 GB for 35,000 reference images."""
+    net, images, _, labels, _ = case
+    joined, whole = [], np.concatenate
+    monkeypatch.setattr(
+        np, "concatenate", lambda parts, **kw: joined.append(whole(parts, **kw)) or joined[-1]
+    )
+    more = torch.cat([images] * 5)
+    clean_side(net, images, labels, CLASSES, reference=(more, np.tile(labels, 5)))
+    assert max(len(found) for found in joined) == N
+
+
+def test_maps_beyond_the_limit_are_made_again(case):
+    net, images, *_ = case
+    chosen = np.array([0, 3, 5, 9, 20])
+    both = []
+    for limit in (2**30, 100):
+        maps = Maps(net, images, "5", chosen, batch=7, limit=limit)
+        forward(net, images, "5", maps.take, batch=7)
+        assert bool(maps.kept) == (limit > 100)
+        ranges = map_ranges(maps)
+        both.append((ranges, map_histograms(maps, [ranges])[0]))
+    for name in ("0", "2", "5"):
+        for one, other in zip(both[0][0][name], both[1][0][name], strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+        assert both[0][1][name].sum() == both[1][1][name].sum()
+        assert np.abs(both[0][1][name] - both[1][1][name]).sum() <= 0.01 * both[0][1][name].sum()

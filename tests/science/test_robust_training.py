@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from robust_nets import data, network
 from torch import nn
 
 from retrace.compress.pruning.importance import magnitude
@@ -16,8 +17,8 @@ from retrace.nets.conv_block_names import SHAPES
 from retrace.nets.conv_blocks import conv_blocks, interval_aware
 from retrace.stage import StageError
 from retrace.training.robust.augment import augmented
-from retrace.training.robust.crown import crown_margins
-from retrace.training.robust.intervals import Bounds, margins, propagate
+from retrace.training.robust.crown import crown_lower, fused_loss
+from retrace.training.robust.intervals import Bounds, margin_rows, margins, propagate
 from retrace.training.robust.layers import Layers
 from retrace.training.robust.loop import train_robust
 from retrace.training.robust.losses import Example, fgsm, input_gradient, robust_loss
@@ -28,22 +29,6 @@ from retrace.verify.bounds import crown as engine_crown
 from retrace.verify.bounds import interval as engine_interval
 from retrace.verify.domain import ball
 from retrace.verify.fold import fold
-
-
-def data(count=60, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.rand(count, 1, 8, 8, generator=generator)
-    y = torch.randint(0, 10, (count,), generator=generator)
-    return x, y
-
-
-def network(seed=0):
-    net = conv_blocks(SHAPES["conv2"], 1, 8, 10, seed)
-    x, _ = data()
-    with torch.no_grad():
-        for _ in range(20):
-            net.train()(x)
-    return net.eval()
 
 
 def others(values, y):
@@ -63,7 +48,7 @@ def test_bounds_equal_the_verifiers_and_its_formulas(epsilon):
         ):
             assert torch.allclose(own.lower.flatten(1), low.flatten(1), atol=1e-5)
             assert torch.allclose(own.upper.flatten(1), high.flatten(1), atol=1e-5)
-        tight = crown_margins(layers, interval, x, y, epsilon)
+        tight = crown_lower(layers, interval, margin_rows(layers, y), x, epsilon)
         expected = engine_crown.margins(reference, region, y, intermediate="interval")
         loose = engine_interval.margins(reference, region, y)
         assert torch.allclose(others(margins(layers, interval, y), y), loose, atol=1e-4)
@@ -80,12 +65,39 @@ def test_no_point_of_the_ball_leaves_the_bounds(seed, epsilon):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         interval = propagate(layers, x, epsilon)
-        bounds = [margins(layers, interval, y), crown_margins(layers, interval, x, y, epsilon)]
+        tight = crown_lower(layers, interval, margin_rows(layers, y), x, epsilon)
+        bounds = [margins(layers, interval, y), tight]
+        losses = [float(fused_loss(layers, interval, x, y, epsilon, share)) for share in (0.0, 0.5, 1.0)]
         for _ in range(10):
             noise = (torch.rand(x.shape, generator=generator) * 2 - 1).sign() * epsilon
             logits = net((x + noise).clamp(0, 1))
             reached = logits.gather(1, y[:, None]) - logits
             assert all(bool((reached >= b - 1e-4).all()) for b in bounds)
+            assert min(losses) >= float(F.cross_entropy(logits, y)) - 1e-4
+
+
+def test_the_fused_loss_is_the_intervals_at_share_0_and_exact_for_a_linear_network():
+    net, (x, y) = network(), data(20)
+    layers = Layers(net)
+    with torch.no_grad():
+        interval = propagate(layers, x, 0.03)
+        worst = F.cross_entropy(-margins(layers, interval, y), y)
+        assert torch.isclose(fused_loss(layers, interval, x, y, 0.03, 0.0), worst, rtol=1e-5)
+        assert fused_loss(layers, interval, x, y, 0.03, 1.0) < worst - 0.1
+        torch.manual_seed(0)
+        flat = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+        y, layers = y % 3, Layers(flat)
+        found = fused_loss(layers, propagate(layers, x, 0.03), x, y, 0.03, 1.0)
+        expected = []
+        for image, label in zip(x, y, strict=True):
+            # a sum of exponentials below their chords, at most where each weight's sign sends its pixel
+            low, high = ((image + sign * 0.03).clamp(0, 1).flatten() for sign in (-1, 1))
+            w, b = flat[1].weight - flat[1].weight[label], flat[1].bias - flat[1].bias[label]
+            ends = [w.clamp(min=0) @ p + w.clamp(max=0) @ q + b for p, q in ((low, high), (high, low))]
+            slope = torch.where(ends[1] > ends[0], (ends[1].exp() - ends[0].exp()) / (ends[1] - ends[0]), 0)
+            row, constant = slope @ w, (ends[0].exp() - slope * ends[0] + slope * b).sum()
+            expected.append((torch.where(row > 0, high, low) @ row + constant).log())
+        assert torch.isclose(found, torch.stack(expected).mean(), rtol=1e-4)
 
 
 def test_the_batchs_moments_give_the_networks_own_training_pass():
@@ -108,15 +120,15 @@ def test_stability_losses_are_their_formulas():
     products = torch.tensor([-0.4, -0.6])
     rs = -torch.tanh(1 + products).mean()
     nrs = -torch.tanh(1 + products / torch.tensor([0.25, 4.0])).mean()
-    assert torch.isclose(stability_loss(Layers(net), bounds, False), rs)
-    value = stability_loss(Layers(net), bounds, True)
+    assert torch.isclose(stability_loss(Layers(net), bounds, False, "channels"), rs)
+    value = stability_loss(Layers(net), bounds, True, "channels")
     assert torch.isclose(value, nrs)
     value.backward()
     assert net[1].weight.grad is None
     assert low.grad is not None
 
 
-@given(st.integers(0, 50), st.integers(1, 200))
+@given(st.integers(0, 50), st.integers(3, 200))
 @settings(max_examples=30, deadline=None)
 def test_the_ramp_rises_smoothly_from_zero_to_the_radius(start, length):
     ramp = Ramp(0.1, start, length)
@@ -125,8 +137,9 @@ def test_the_ramp_rises_smoothly_from_zero_to_the_radius(start, length):
     assert values[20] == 0.0
     assert values[-1] == pytest.approx(0.1)
     assert min(steps) >= -1e-15
+    assert ramp.at(start + length) == 0.1
     assert ramp.at(start + length - 1e-9) == pytest.approx(0.1, rel=1e-6)
-    middle = start + 0.4 * length
+    middle = start + int(0.4 * length)
     before, after = (ramp.at(middle) - ramp.at(middle - 1e-4)), (ramp.at(middle + 1e-4) - ramp.at(middle))
     assert before == pytest.approx(after, rel=1e-2)
 
@@ -168,7 +181,7 @@ def test_grad_align_vanishes_where_the_network_is_linear():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2))
     x, y = data(10)
-    y = y % 2
+    x, y = 0.4 + 0.2 * x, y % 2  # no noise leaves [0, 1], where the gradient is cut
 
     def penalty():
         losses = []

@@ -18,10 +18,12 @@ from retrace.studies.safety import encode, outcome, params, prepare, setup, text
 QUANTITIES = {
     "margin": 6,
     "nll": 6,
+    "neutral_nll": 4,
     "right": 6,
     "lead": 6,
     **dict.fromkeys(("refused", "met", "broken"), 6),
-    **dict.fromkeys(("benign_refused", "benign_broken", "lookalike_refused", "lookalike_broken"), 4),
+    **dict.fromkeys(("benign_refused", "benign_broken"), 5),
+    **dict.fromkeys(("lookalike_refused", "lookalike_broken"), 4),
 }
 
 
@@ -75,8 +77,8 @@ def test_alignment_learns_and_leaves_the_layers_below_alone(row):
         assert {q: arrays[f"{name}/{q}"].shape for q in QUANTITIES} == {
             q: (n,) for q, n in QUANTITIES.items()
         }
-        assert arrays[f"{name}/safety"].shape == arrays[f"{name}/utility"].shape == (4 * (64 + 4),)
-        assert arrays[f"{name}/shuffled"].shape == (2, 4 * (64 + 4))
+        assert arrays[f"{name}/safety"].shape == arrays[f"{name}/utility"].shape == (4 * (64 + 32),)
+        assert arrays[f"{name}/shuffled"].shape == (2, 4 * (64 + 32))
         assert (arrays[f"{name}/refused"] + arrays[f"{name}/met"] + arrays[f"{name}/broken"] == 1).all()
     below = slice(64)  # neurons of layer 0, which is not trained
     assert (arrays["released/safety"][below] == arrays["aligned/safety"][below]).all()
@@ -86,7 +88,7 @@ def test_alignment_learns_and_leaves_the_layers_below_alone(row):
 def test_alignment_makes_refusing_openings_likelier_and_answers_too():
     chosen = cells.cell(
         rows={"harmful": 48, "benign": 48, "lookalike": 1, "calibration": 2, "attack": 2},
-        tests={"harmful": 24, "benign": 24},
+        tests={"harmful": 24, "benign": 24, "scored": 24},
         alignment={"epochs": 16, "rate": 5e-3},
         start=0,
     )
@@ -124,7 +126,10 @@ def test_variants_are_what_pruned_networks_are(row, tests):
         )
         assert set(expected) - set(values) == lacking
         for name, array in values.items():
-            np.testing.assert_allclose(array, expected[name], atol=2e-5, err_msg=f"{variant} {name}")
+            assert len(array) == (4 if name.startswith("benign_") else len(expected[name]))
+            np.testing.assert_allclose(
+                array, expected[name][: len(array)], atol=2e-5, err_msg=f"{variant} {name}"
+            )
     assert np.abs(found[1]["margin"] - found[0]["margin"]).min() > 1e-3
 
 
@@ -146,16 +151,43 @@ def test_training_in_lower_precision_keeps_float32_weights_and_learns_alike(row)
     ends = {}
     for precision in ("float32", "bfloat16"):
         given = cells.params_of(cells.cell(precision=precision))
-        model = setup.released(given)
+        model = setup.released(given, 1)
         rows = encode.every(model, texts.part("policy", row.evidence["prepare"], "alignment"))
         states = tuning.kept(setup.working(model, precision), rows, 1)
         settings = Settings(epochs=2, batch=16, rate=2e-3)
         losses = tuning.fit(model, rows, states, settings, linears(model.net, 1), given, seed=3)
-        assert {p.dtype for p in model.net.parameters()} == {torch.float32}
+        for name, weight in model.net.named_parameters():
+            upper = name.startswith(("model.layers.1", "model.layers.2", "model.layers.3", "model.norm"))
+            assert weight.dtype == (torch.float32 if upper else getattr(torch, precision)), name
         ends[precision] = losses
     np.testing.assert_allclose(ends["bfloat16"], ends["float32"], rtol=0.02)
     assert ends["bfloat16"] != ends["float32"]
     assert ends["bfloat16"][-1] < 0.95 * ends["bfloat16"][0]
+
+
+def test_weights_that_have_the_precision_are_held_once(row):
+    given = cells.params_of(cells.cell(precision="bfloat16"))
+    model = setup.released(given, 2)
+    quick = setup.working(model, "bfloat16")
+    for (name, one), two in zip(model.net.named_parameters(), quick.net.parameters(), strict=True):
+        assert two.dtype == torch.bfloat16
+        assert (one.data_ptr() == two.data_ptr()) == (one.dtype == torch.bfloat16), name
+    assert {p.dtype for p in model.net.parameters()} == {torch.bfloat16, torch.float32}
+    exact = setup.released(cells.params_of(cells.cell()))
+    for one, two in zip(exact.net.parameters(), model.net.parameters(), strict=True):
+        assert torch.equal(one.to(two.dtype), two)  # as when all were float32 first
+
+
+def test_fine_tuning_that_does_not_fit_is_one_line_with_the_remedy(row, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(tuning, "tune_slices", full)
+    with pytest.raises(StageError) as caught:
+        cells.run("train", cells.cell(), row.evidence)
+    line = str(caught.value)
+    assert line.startswith("fine-tuning tiny from layer 1 on does not fit the memory of cpu: raise `start`")
+    assert "\n" not in line
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(row):
@@ -201,6 +233,8 @@ def test_answers_are_no_longer_than_the_judge_allows():
         ({"freezes": {"lower": {"kind": "lower"}}}, "layers: lower needs some"),
         ({"tests": {"tokens": 17}}, "less than or equal to 16"),
         ({"tests": {"answered": 7}}, "more than the benign questions \\(6\\)"),
+        ({"tests": {"scored": 7}}, "scored 7: more than there are \\(6\\); lower it"),
+        ({"tests": {"few": 6}}, "few 6: more than there are \\(5\\); lower it"),
         ({"probe": {"tokens": [2, 1]}}, "from few to many"),
         ({"probe": {"prompts": 7}}, "more than tests.harmful"),
         ({"alignment": {"rate": 0}}, "greater than 0"),

@@ -1,10 +1,11 @@
 """The safety study's table, claims and figures on synthetic evidence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safety_evidence import ANSWERED, EFFECTS, LAYERS, PARAMS, START, N, row
+from safety_evidence import ANSWERED, EFFECTS, FEW, LAYERS, PARAMS, SCORED, START, N, row
 
 from retrace.claims.judge import judge
 from retrace.claims.load import load_claims
@@ -49,6 +50,9 @@ def test_only_answered_prompts_have_keyword_columns(frame):
     assert harmful[["refused_aligned", "margin_aligned"]].notna().all(axis=None)
     benign = frame[frame["type"] == "benign"]
     assert (benign["benign_refused_aligned"].notna() == benign["answered"]).all()
+    assert (benign["benign_refused_esu"].notna().groupby(benign["seed"]).sum() == FEW).all()
+    assert (benign["nll_aligned"].notna() == benign["scored"]).all()
+    assert benign[benign["seed"] == 0]["scored"].sum() == SCORED
     assert set(harmful["source"]) == {"advbench", "harmbench"}
 
 
@@ -58,11 +62,16 @@ def test_differences_are_taken_item_by_item(frame):
     assert np.allclose(harmful["gain"], harmful["margin_aligned"] - harmful["margin_released"])
     assert np.allclose(harmful["gained_esu"] + harmful["lost_esu"], harmful["gain"])
     assert np.allclose(harmful["kept_safety"], harmful["margin_tuned_safety"] - harmful["margin_tuned_free"])
-    benign = frame[frame["type"] == "benign"]
+    benign = frame[(frame["type"] == "benign") & frame["scored"]]
     assert np.allclose(
         benign["thrice_rise_random_euu"], 3 * (benign["nll_random_70"] - benign["nll_aligned"])
     )
     assert np.allclose(benign["half_rise_random_ru"], benign["rise_matched_ru_150"] / 2)
+    neutral = frame[frame["type"] == "neutral"]
+    rise = neutral["neutral_nll_esu_20"] - neutral["neutral_nll_aligned"]
+    assert np.allclose(neutral["neutral_rise_esu"], rise)
+    assert np.allclose(neutral["thrice_neutral_rise_esu"], 3 * rise)
+    assert "neutral_rise_tuned_free" not in frame
 
 
 def test_roles_are_the_variants_nearest_to_the_groups_with_as_many_random_units():
@@ -76,6 +85,8 @@ def test_roles_are_the_variants_nearest_to_the_groups_with_as_many_random_units(
         "safety": "safety_20",
         "difference": "difference_20",
         "shuffled": "shuffled_20",
+        "answers": "answers_20",
+        "summed": "summed_150",
     }
     found = roles(PARAMS.model_copy(update={"shares": Shares(esu=0.004, euu=0.13, ru=0.1)}))
     assert found["esu"] == "esu_3"
@@ -113,13 +124,14 @@ def test_flows_add_up_and_only_trained_layers_change(frame):
 @pytest.mark.parametrize("within", [False, True])
 def test_a_network_regrouped_by_its_own_bounds_keeps_its_groups(within):
     rng = np.random.default_rng(1)
-    units = Layout(3, 40, 20)
+    units = Layout(3, 40, 20, 1)
     s, u = rng.normal(size=(2, units.count))
-    network = Scored(units, s, u, np.stack([s, u]), units.module if within else None)
+    module = units.module if within else None
+    network = Scored(units, s, u, np.stack([s, u]), None, np.stack([s, u]), module, None)
     shares = Shares(0.1, 0.1, 0.2)
     groups = network.groups(shares)
     assert (regroup(network, bounds(network, shares)) == groups).all()
-    raised = Scored(units, s + 10, u, network.halves, network.within)
+    raised = replace(network, safety=s + 10)
     assert (regroup(raised, bounds(network, shares)) == GROUPS.index("esu")).all()
 
 

@@ -9,12 +9,12 @@ import safety_cells as cells
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safety_units import BOTH, NET, NEURONS, ROWS, SHARES, freeze, ranking, some_scores
 
 import retrace
 from retrace.llm import tiny
 from retrace.llm.kernels import statistics
 from retrace.llm.kernels.units import UnitScores, unit_scores
-from retrace.llm.rows import Row
 from retrace.metrics.unit_groups import (
     Shares,
     classify,
@@ -25,32 +25,20 @@ from retrace.metrics.unit_groups import (
 )
 from retrace.stage import StageError
 from retrace.studies.safety import freezing, measure, setup, units
-from retrace.studies.safety.params import Freeze, Variant
-from retrace.studies.safety.units import Layout
-from retrace.studies.safety.variants import at_the_grouping, chosen_units, unit_masks
-
-NET = tiny.network(3)
-BOTH, NEURONS = Layout(4, 64, 4), Layout(4, 64, 0)
-SHARES = Shares(0.05, 0.1, 0.15)
-ROWS = [Row((1, 2, 3, 4, 5, 6), 3), Row((9, 8, 3), 1), Row(tuple(range(40, 51)), 4)]
-
-
-def some_scores(layout=BOTH, seed=0, scope="standardised"):
-    values = np.random.default_rng(seed).lognormal(size=(4, layout.count))
-    arrays = {"net/safety": values[0], "net/utility": values[1], "net/shuffled": values[2:]}
-    return units.scored(arrays, "net", layout, scope)
-
+from retrace.studies.safety.params import Variant
+from retrace.studies.safety.variants import choosing, chosen_units, unit_masks
 
 # numbering
 
 
 def test_a_units_number_its_layer_and_its_mask_agree():
     scores = UnitScores(
-        torch.arange(256, dtype=torch.float64).view(4, 64), -torch.arange(16, dtype=torch.float64).view(4, 4)
+        torch.arange(256, dtype=torch.float64).view(4, 64),
+        -torch.arange(128, dtype=torch.float64).view(4, 4, 8),
     )
     for kinds, layout in (("neurons+heads", BOTH), ("neurons", NEURONS)):
         assert units.layout(NET, kinds) == layout
-        values = units.flat(scores, kinds)
+        values = units.scoped(units.flat(scores, kinds), layout, "raw")
         assert len(values) == layout.count == len(layout.layer) == len(layout.module)
         for number in (0, 63, 64, 200, layout.count - 1):
             mlp, heads = units.masks(layout, np.array([number]), 4)
@@ -62,22 +50,22 @@ def test_a_units_number_its_layer_and_its_mask_agree():
 
 def test_raw_scores_are_the_kernels_own():
     found = unit_scores(NET, ROWS)
-    values = units.flat(found, "neurons+heads")
+    values = units.scoped(units.flat(found, "neurons+heads"), BOTH, "raw")
     np.testing.assert_allclose(values, torch.cat([found.mlp.ravel(), found.heads.ravel()]))
-    with pytest.raises(StageError, match="10 unit scores for a network of 272 units"):
+    with pytest.raises(StageError, match="10 unit scores for a network that has 384: rerun `train`"):
         units.scoped(np.zeros(10), BOTH, "raw")
 
 
 @pytest.mark.parametrize("scope", ["standardised", "per_module"])
 def test_standardised_scores_put_layers_and_kinds_on_one_scale(scope):
     found = unit_scores(NET, ROWS)
-    values = units.flat(found, "neurons+heads", scope)
+    values = units.scoped(units.flat(found, "neurons+heads"), BOTH, scope)
     for number, raw in enumerate((*found.mlp.numpy(), *found.heads.numpy())):
         module = values[BOTH.module == number]
         np.testing.assert_allclose(module.mean(), 0, atol=1e-12)
         np.testing.assert_allclose(module.std(ddof=1), 1)
         np.testing.assert_allclose(module, (raw - raw.mean()) / raw.std(ddof=1))
-    alike = np.ones(BOTH.count)
+    alike = np.ones(BOTH.scores)
     assert abs(units.scoped(alike, BOTH, scope)).max() == 0
 
 
@@ -109,9 +97,11 @@ def test_a_module_of_larger_scale_wins_raw_ranks_alone():
         net = tiny.network(3)
         with torch.no_grad():
             net.model.layers[3].mlp.down_proj.weight *= scale  # the last layer: no other sees its output
-        return set(np.argsort(-units.flat(unit_scores(net, ROWS), "neurons+heads", scope))[:20].tolist())
+        values = units.scoped(units.flat(unit_scores(net, ROWS), "neurons+heads"), BOTH, scope)
+        return set(np.argsort(-values)[:20].tolist())
 
-    assert first(100, "standardised") == first(1, "standardised")
+    for scope in ("flap", "standardised"):
+        assert first(100, scope) == first(1, scope)
     assert first(100, "raw") != first(1, "raw")
     assert all(192 <= number < 256 for number in first(100, "raw"))
 
@@ -158,6 +148,12 @@ def test_orders_are_what_they_are_called():
     shuffled = found.first("shuffled", 0.05, 0)
     assert shuffled.tolist() == ranked(*found.halves, "esu", 0.05).tolist()
     assert set(shuffled) != set(found.first("esu", 0.05, 0))
+    alone = found.first("answers", 0.05, 0)
+    assert alone.tolist() == ranked(*found.answers, "esu", 0.05).tolist()
+    assert set(alone) != set(found.first("esu", 0.05, 0))
+    ours = some_scores(scope="standardised")
+    assert found.first("summed", 0.15, 0).tolist() == ours.first("ru", 0.15, 0).tolist()
+    assert set(found.first("summed", 0.15, 0)) != set(found.first("ru", 0.15, 0))
     redundant, by_lot = (found.first(order, 0.15, 3) for order in ("ru", "matched_ru"))
     assert (by_lot >= 256).sum() == (redundant >= 256).sum()
     assert set(by_lot) != set(redundant)
@@ -175,6 +171,8 @@ def test_orders_are_what_they_are_called():
         "safety",
         "difference",
         "shuffled",
+        "answers",
+        "summed",
     ):
         rows = found.first(order, 0.05, 3)
         assert len(set(rows.tolist())) == 14
@@ -183,12 +181,13 @@ def test_orders_are_what_they_are_called():
 def test_variants_that_cannot_be_had_are_named():
     with pytest.raises(StageError, match=r"variants\.esu_1: a share of 0\.001 is less than one of 272 units"):
         chosen_units(some_scores(), {"esu_1": Variant(order="esu", share=0.001)}, 0)
-    alike = {"net/safety": np.arange(272.0), "net/utility": np.arange(272.0)}
-    found = units.scored(alike, "net", BOTH, "raw")
+    alike = {"net/safety": np.arange(384.0), "net/utility": np.arange(384.0)}
+    found = units.scored(alike, "net", BOTH, ranking("raw"))
     with pytest.raises(StageError, match=r"variants\.difference_100: top safety units less top utility"):
         chosen_units(found, {"difference_100": Variant(order="difference", share=0.1)}, 0)
-    with pytest.raises(StageError, match="no scores on mixed rows"):
-        found.first("shuffled", 0.1, 0)
+    for order in ("shuffled", "answers"):
+        with pytest.raises(StageError, match=f"no scores for the order '{order}': rank those of aligned"):
+            found.first(order, 0.1, 0)
 
 
 def test_masks_lack_the_units_of_their_variant():
@@ -199,16 +198,12 @@ def test_masks_lack_the_units_of_their_variant():
     assert (~made.heads[1]).nonzero().tolist() == [[0, 0], [3, 3]]
     variants = {
         name: Variant(order=name.rsplit("_", 1)[0], share=int(name.rsplit("_", 1)[1]) / 1000)
-        for name in ("esu_50", "esu_100", "random_100", "random_300", "ru_150", "safety_50", "matched_ru_150")
+        for name in ("esu_50", "esu_100", "random_100", "random_300", "ru_150", "safety_50", "matched_esu_50")
     }
-    assert at_the_grouping(variants, SHARES) == [0, 2, 4, 6]
+    assert choosing(variants, SHARES) == [0, 6]
 
 
 # freezes and budget
-
-
-def freeze(kind, **settings):
-    return Freeze(kind=kind, **settings)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -288,7 +283,8 @@ def test_every_network_is_evaluated_and_every_run_starts_from_the_same_weights(r
     ):
         for name in names:
             assert arrays[verb][f"{name}/margin"].shape == arrays["train"]["aligned/margin"].shape
-            assert (f"{name}/right" in arrays[verb]) == (verb == "defend")
+            for quantity in ("right", "neutral_nll"):
+                assert (f"{name}/{quantity}" in arrays[verb]) == (verb == "defend")
     losses = row.evidence["attack"].results["losses"]
     assert len({tuple(values[:1]) for values in losses.values()}) == 1
     assert len({tuple(values) for values in losses.values()}) == len(losses)
@@ -300,7 +296,7 @@ def test_every_network_is_evaluated_and_every_run_starts_from_the_same_weights(r
 
 def test_a_budget_trains_the_redundant_units_of_the_released_model(row):
     results = row.evidence["defend"].results
-    found = units.scored(row.evidence["train"].read_arrays(), "released", BOTH, "standardised")
+    found = units.scored(row.evidence["train"].read_arrays(), "released", BOTH, row.params)
     redundant = found.first("ru", 0.2, 0)
     inside = int((BOTH.layer[redundant] >= 1).sum())
     assert results["trained"]["budget_ru"]["units"] == len(redundant) == 54
@@ -319,14 +315,11 @@ def test_measured_variants_and_probe_have_one_value_an_item(row):
     assert answering == {
         "esu_20",
         "euu_70",
-        "ru_150",
         "random_20",
         "matched_esu_20",
-        "matched_euu_70",
-        "matched_ru_150",
     }
     assert done.results["units"]["ru_150"] == 41
-    assert done.results["layout"] == {"layers": 4, "neurons": 64, "heads": 4}
+    assert done.results["layout"] == {"layers": 4, "neurons": 64, "heads": 4, "width": 8}
     for model in ("released", "aligned"):
         for opening in measure.OPENINGS:
             found = arrays[f"probe/{model}/{opening}"]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from retrace.metrics.sequence_costs import step_cost
+from retrace.nets.memory.base import detach
 from retrace.nets.memory.registry import build
 from retrace.stage import StageError
 from retrace.training import sequences
@@ -62,6 +63,42 @@ def test_a_piece_that_goes_on_starts_from_the_detached_state():
     assert history.loss[1] == pytest.approx(4 * carried.item(), rel=1e-5)
     assert history.loss[2] == pytest.approx(4 * fresh.item(), rel=1e-5)
     assert carried.item() != pytest.approx(fresh.item(), rel=1e-4)
+
+
+def gradients(model, piece, monkeypatch, **settings):
+    """What a training step would add to the parameters."""
+    seen = []
+    monkeypatch.setattr(
+        sequences.Optimiser, "step", lambda self: seen.append([p.grad.clone() for p in self.params])
+    )
+    fit(model, [piece], "bits", FitSettings(clip_at=1e9, window=1, **settings), 0)
+    return seen[0]
+
+
+@pytest.mark.parametrize("name", ["lstm", "armin-soft", "ntm"])
+def test_a_cut_gradient_is_that_of_parts_with_the_state_detached(name, monkeypatch):
+    one = piece(7)
+    found = gradients(net(name), one, monkeypatch, cut=3)
+    model, state, outputs = net(name), None, []
+    model.train()
+    for begin in (0, 3, 6):
+        y, state, _ = model(one.x[begin : begin + 3], state and detach(state))
+        outputs.append(y)
+    losses(torch.cat(outputs), one.y, "bits")[0].backward()
+    wanted = [p.grad for p in model.parameters() if p.requires_grad]
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(found, wanted, strict=True))
+    whole = gradients(net(name), one, monkeypatch)
+    assert not all(torch.allclose(a, b, atol=1e-6) for a, b in zip(found, whole, strict=True))
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])
+def test_the_learning_rate_drops_to_a_tenth(optimiser, monkeypatch):
+    rates = []
+    for kind in (sequences.Optimiser, sequences.Rmsprop):
+        monkeypatch.setattr(kind, "step", lambda self: rates.append(self.lr))
+    settings = FitSettings(optimiser=optimiser, learning_rate=0.5, drop_at=2)
+    fit(net(), repeat(piece(), 4), "bits", settings, 0)
+    assert rates == [0.5, 0.5, 0.05, 0.05]
 
 
 @pytest.mark.parametrize(("clip", "limit"), [("norm", 1e-3), ("value", 1e-4)])

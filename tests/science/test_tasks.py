@@ -19,12 +19,12 @@ def some(count=5, side=28, channels=1, seed=2):
 
 
 OTHER = some(4, 8, 1, seed=7)
-THIRTEEN = tasks.names(28)
+SIXTEEN = tasks.names(28)
 
 
-def test_there_are_thirteen_at_28_pixels():
-    assert len(set(THIRTEEN)) == 13
-    assert {"blocks14", "blocks7", "blocks4", "same", "other"} < set(THIRTEEN)
+def test_there_are_sixteen_at_28_pixels():
+    assert len(set(SIXTEEN)) == 16
+    assert {"blocks14", "blocks7", "blocks4", "same", "other"} < set(SIXTEEN)
     assert [name for name in tasks.names(32) if "blocks" in name] == ["blocks16", "blocks8", "blocks4"]
     assert [name for name in tasks.names(8) if "blocks" in name] == ["blocks4", "blocks2"]
 
@@ -44,7 +44,17 @@ def test_every_name_works_and_keeps_the_form(side):
 
 
 @pytest.mark.parametrize(
-    ("name", "times"), [("invert", 2), ("rot180", 2), ("fliplr", 2), ("rot90", 4), ("same", 1)]
+    ("name", "times"),
+    [
+        ("invert", 2),
+        ("rot180", 2),
+        ("fliplr", 2),
+        ("rot90", 4),
+        ("rot270", 4),
+        ("flipud", 2),
+        ("transpose", 2),
+        ("same", 1),
+    ],
 )
 def test_symmetries_come_back(name, times):
     images = some()
@@ -58,7 +68,14 @@ def test_directions():
     x = np.zeros((1, 4, 4, 1), np.uint8)
     x[0, 0, 1] = 255  # top row, second column
     images = Images(x, np.zeros(1, np.int64), 1)
-    places = {"rot180": (3, 2), "fliplr": (0, 2), "rot90": (2, 0)}  # a quarter turn to the left
+    places = {
+        "rot180": (3, 2),
+        "fliplr": (0, 2),
+        "rot90": (2, 0),
+        "rot270": (1, 3),
+        "flipud": (3, 1),
+        "transpose": (1, 0),
+    }  # a quarter turn to the left
     for name, place in places.items():
         assert tuple(np.argwhere(tasks.apply(images, name, rng()).x[0, ..., 0])[0]) == place
 

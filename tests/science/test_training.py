@@ -138,6 +138,19 @@ def test_evaluation_equals_the_plain_one_also_after_further_training(name: str) 
         assert net.training
 
 
+def test_a_count_ends_where_the_share_is_out_of_reach() -> None:
+    net = build("cnn", 1, 8, 10, 0)
+    x, y = images(130, 5)
+    evaluator = Evaluator(net, x, y, batch=10)
+    share = evaluator.accuracy()
+    assert evaluator.accuracy(share) == share
+    seen = []
+    evaluator.twin.register_forward_pre_hook(lambda _net, given: seen.append(len(given[0])))
+    most = evaluator.accuracy(0.9)
+    assert share <= most < 0.9
+    assert sum(seen) < 130
+
+
 @pytest.mark.parametrize(("name", "norms"), [("cnn", 3), ("resnet-s", 9), ("vit-s", 0), ("googlenet", 55)])
 def test_all_batch_norms_fold(name: str, norms: int) -> None:
     assert len(foldable(build(name, 1, 8, 10, 0))) == norms
@@ -158,6 +171,33 @@ def test_retraining_repeats_exactly_and_meets_the_target() -> None:
     assert all(accuracy < 0.5 for _, accuracy in costs["curve"][:-1])
     assert costs["steps"] % 2 == 0
     assert costs["epochs"] == costs["steps"] / 4 == costs["curve"][-1][0]
+
+
+def test_checks_cut_short_change_no_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first check, which a rival looks at, and the last are whole, and so is every one with cut-offs."""
+    whole = Evaluator.accuracy
+    net, asked = build("cnn", 1, 8, 10, 0), []
+    x, y = images(700, 4)
+    data = Shifted(*images(100, 1), x, y)
+
+    def full(self: Evaluator, needed: float = 0.0) -> float:
+        asked.append(needed)
+        return whole(self)
+
+    for rule in (StopRule(0.5, 3), NEVER, StopRule(0.5, 3, ((0.1, 1),))):
+        asked.clear()
+        settings = RetrainSettings(rule, eval_every=1)
+        short = retrain(copy.deepcopy(net), data, settings, 3).costs
+        with monkeypatch.context() as patched:
+            patched.setattr(Evaluator, "accuracy", full)
+            long = retrain(copy.deepcopy(net), data, settings, 3).costs
+        curves = [np.array(costs.pop("curve")) for costs in (short, long)]
+        assert short == long
+        assert (curves[0] >= curves[1]).all()
+        assert (curves[0] < rule.target)[:-1, 1].all()
+        assert (curves[0] == curves[1])[[0, -1]].all()
+        assert asked[0] == 0
+        assert any(asked) != bool(rule.cutoffs)
 
 
 @pytest.mark.parametrize("every", [0, 3, 1000])

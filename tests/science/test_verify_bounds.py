@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from verify_nets import KINDS, direct_crown, draw, points, segments
 
 from retrace.verify import falsify
-from retrace.verify.bounds import alpha, crown, interval
+from retrace.verify.bounds import alpha, crown, interval, wanted
 from retrace.verify.bounds.dual import Splits, clip, evaluate, flat
 from retrace.verify.bounds.relaxation import relax, unstable
 from retrace.verify.search import exact
@@ -102,6 +102,34 @@ def test_patches_equal_whole_maps(radius, monkeypatch):
     for ours, whole in zip(local, crown.preactivations(net, region), strict=True):
         assert torch.allclose(ours[0], whole[0], atol=1e-9)
         assert torch.allclose(ours[1], whole[1], atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_lists_of_wanted_neurons_give_the_bounds_of_all(kind, monkeypatch):
+    fewer = 0
+    for seed in range(4):
+        _, net, region, labels = draw(kind, seed, images=5, radius=0.1)
+        found, rows = [], []
+        for share, block in ((0.0, 10**6), (1.0, 10**6), (1.0, 1)):
+            monkeypatch.setattr(wanted, "SHARED", share)
+            monkeypatch.setattr(wanted, "BLOCK", block)
+            rows.append(0)
+
+            def counted(net, node, known, region, rows=rows):
+                bound = crown.bound_rows(net, node, known, region)
+
+                def count(given):
+                    rows[-1] += given.shape[1] * len(region)
+                    return bound(given)
+
+                return count
+
+            found.append(crown.margins(net, region, labels, known=crown.preactivations(net, region, counted)))
+        assert torch.allclose(found[0], found[1], atol=1e-9)
+        assert torch.allclose(found[0], found[2], atol=1e-9)
+        assert rows[0] >= rows[1] >= rows[2]  # every neuron, the longest list of all boxes, each its own
+        fewer += rows[0] > rows[2]
+    assert fewer > 0
 
 
 def _split_problem(seed, kind="residual"):

@@ -11,8 +11,17 @@ from retrace.verify.domain import Box, ball, box
 from retrace.verify.fold import fold
 from retrace.verify.network import Residual
 from retrace.verify.outcome import Limits
-from retrace.verify.search import exact
+from retrace.verify.search import complete, exact
 from retrace.verify.specification import rivals
+
+
+class Own(nn.Module):
+    """A user's module, whose own forward() no bound can know; its repr takes three lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(2, 2)
+
 
 IMAGE = torch.full((1, 2), 0.5)
 
@@ -58,11 +67,32 @@ def test_a_bad_box_is_refused():
         (nn.Sequential(nn.Conv2d(1, 2, 3)), (1, 4, 4), "Flatten"),
         (nn.Sequential(Residual(nn.Linear(2, 3))), (2,), "cannot be added"),
         (nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, track_running_stats=False)), (2,), "give fold"),
+        (nn.Sequential(nn.Linear(4, 2)), (5,), r"net\.0: Dense does not fit its input of shape \(5,\)"),
+        (nn.Sequential(nn.Conv2d(1, 2, 3)), (3, 4, 4), r"net\.0: Convolution does not fit"),
+        (nn.Sequential(nn.Conv2d(1, 2, 5)), (1, 4, 4), r"net\.0: Convolution does not fit"),
+        (nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(1)), (2,), r"net\.1: BatchNorm1d does not fit"),
+        (nn.Sequential(Own()), (2,), r"net\.0: no bounds for Own on shape \(2,\)"),
     ],
 )
 def test_an_unsupported_network_is_refused(module, shape, says):
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=says) as refused:
         fold(module, shape)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("layers", "image", "label", "says"),
+    [
+        ([nn.Linear(2, 3)], IMAGE, 0, "no ReLU"),
+        ([nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)], IMAGE, 0, "1 output"),
+        ([nn.Linear(2, 3), nn.ReLU()], torch.cat([IMAGE, IMAGE], 1), 0, r"images \(n, 2\)"),
+        ([nn.Linear(2, 3), nn.ReLU()], IMAGE, [0], r"labels \(n,\)"),
+        ([nn.Linear(2, 3), nn.ReLU()], IMAGE, 3, "3 classes"),
+    ],
+)
+def test_what_cannot_be_verified_is_refused(layers, image, label, says):
+    with pytest.raises(ValueError, match=says):
+        complete.verify(fold(nn.Sequential(*layers), (2,)), image, torch.tensor([label]), 0.1)
 
 
 def test_bad_options_are_refused():

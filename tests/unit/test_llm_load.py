@@ -232,7 +232,7 @@ def test_a_folder_of_transformers_is_a_model(tmp_path):
 
 CONTENT = {
     "questions": b'{"question": "q ", "answer": ["a", "b"]}\n{"question": "r", "answer": ["c"]}\n',
-    "prompts": b'{"prompt": "p"}\n\n{"prompt": "q"}\n',
+    "prompts": b'{"prompt": "p"}\n\n{"text": "q"}\n',
     "lines": b"one\n\ntwo\n",
     "seeds": b"seeds:\n- value: one\n- value: 'two '\n",
     "choices": b'{"question": "q ", "options": "A. x\\nB. y", "answer": "B. y"}\n'

@@ -120,6 +120,10 @@ def test_curves_draw_every_seed_and_mark_censored_ones():
     assert not any("censored" in t for t in texts(fig))
     table.loc[0, "censored"] = True
     assert any("censored" in t for t in texts(index_against_costs(table, "arm", ["epochs"])))
+    table.loc[1:2, "at_first_check"] = True
+    said = texts(index_against_costs(table, "arm", ["epochs"]))
+    assert f"at least (censored): 1 of {len(table)}" in said
+    assert f"at most (ended at first check): 2 of {len(table)}" in said
 
 
 def test_curves_survive_missing_values_and_single_seeds():

@@ -12,7 +12,8 @@ LEAKS = [0.5, 0.6, 0.7, np.nan]
 def targets():
     accuracies = {"none": 0.9, "own": 0.7, "weak": 0.7, "near": 0.8, "rewound_1": 0.9}
     columns = {f"accuracy_{name}": value for name, value in accuracies.items()}
-    columns |= {f"strongest_{name}": LEAKS for name in accuracies}
+    columns |= {f"unflipped_strongest_{name}": LEAKS for name in accuracies}
+    columns |= {f"strongest_{name}": 0.9 for name in accuracies}  # with flipped labels: not shown
     return pd.DataFrame({"cell": "c", "type": "target", **columns})
 
 

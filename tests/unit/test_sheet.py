@@ -92,6 +92,9 @@ def test_every_sheet_of_the_repository_is_valid(name, scale):
         ({"epochs": "many"}, "scales.smoke.cells.one: epochs: Input should be a valid integer"),
         ({"conditions": ["gaus:0.1"]}, "(did you mean 'gauss'?)"),
         ({"conditions": ["sp:0.1", "sp:0.1"]}, "conditions: one is listed twice"),
+        ({"below_clean": 0.05}, "give target or below_clean, and null for the other"),
+        ({"target": None}, "give target or below_clean, and null for the other"),
+        ({"target": 1.5}, "target: Input should be less than or equal to 1"),
     ],
 )
 def test_a_wrong_value_of_a_cell_is_one_line(load, base, expected):

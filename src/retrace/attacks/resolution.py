@@ -12,8 +12,8 @@ LEAST_FALSE_POSITIVES = 10
 
 def check_resolution(non_members: int, fpr: float, least: int = LEAST_FALSE_POSITIVES) -> None:
     """Raise AttackError when `non_members` cannot resolve that FPR with `least` false positives."""
-    if not 0 < fpr <= 1:
-        raise AttackError(f"a false-positive rate lies in (0, 1]; got {fpr:g}")
+    if not 0 < fpr < 1:
+        raise AttackError(f"a false-positive rate lies in (0, 1), 1 % is 0.01; got {fpr:g}")
     if non_members * fpr * (1 + 1e-12) < least:
         needed = math.ceil(least / fpr * (1 - 1e-12))
         raise AttackError(

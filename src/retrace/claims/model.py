@@ -33,6 +33,15 @@ class Testable(Strict):
     not_here: str = Field(min_length=1)
 
 
+class Gate(Labelled):
+    """What must hold before a claim can be tested: one side of its evidence, varied, with its own `expect`.
+
+    For example that the networks compared beat a trivial rival; the value over all seeds decides.
+    """
+
+    expect: Expect
+
+
 class Statement(Strict):
     """One sentence of a paper, or one of our questions to it; a claim makes it, a verdict is about it."""
 
@@ -57,6 +66,9 @@ class Claim(Statement):
     published: Published | None = None
     control: Labelled | None = Field(None, description="must not satisfy `expect`")
     baselines: list[Labelled] = Field(default_factory=list)
+    gate: list[Gate] = Field(
+        default_factory=list, description="must hold, else the claim is not testable here"
+    )
     also: list[StatisticName] = Field(default_factory=list, description="reported beside, not judged")
     testable: Testable | None = None
 
@@ -75,9 +87,9 @@ class Claim(Statement):
             )
         if self.kind in ("value", "equivalence") and not math.isfinite(self.expect.high - self.expect.low):
             raise ValueError(f"expect: a claim of kind {self.kind} needs both ends, such as within")
-        for name, change in self._variations():
+        for name, side, change in self._variations(self.evidence):
             try:
-                self.evidence.varied(change).other_side()
+                side.varied(change).other_side()
             except ValueError as error:
                 raise ValueError(f"{name}: {first_reason(error)}") from None
         if self.control and self.evidence.varied(self.control).is_vacuous():
@@ -88,13 +100,15 @@ class Claim(Statement):
         """The claim's evidence under the statistics of `also`."""
         return [Variation(label=name, of=None, statistic=name) for name in self.also]
 
-    def _variations(self) -> Iterator[tuple[str, Variation]]:
+    def _variations(self, evidence: Evidence) -> Iterator[tuple[str, Evidence, Variation]]:
         if self.control:
-            yield "control", self.control
+            yield "control", evidence, self.control
         for index, baseline in enumerate(self.baselines):
-            yield f"baselines.{index}", baseline
+            yield f"baselines.{index}", evidence, baseline
+        for index, gate in enumerate(self.gate):
+            yield f"gate.{index}", evidence.one_side(), gate
         for index, companion in enumerate(self.companions()):
-            yield f"also.{index}", companion
+            yield f"also.{index}", evidence, companion
 
 
 class PaperClaims(Strict):

@@ -86,14 +86,18 @@ class Evidence(Strict):
             given["versus"] = change.versus
         return Evidence.model_validate(dict(self) | given)
 
+    def one_side(self) -> Evidence:
+        """This evidence with nothing subtracted."""
+        return self.model_copy(update={"versus": None})
+
     def other_side(self) -> Evidence | None:
         """The evidence that `versus` describes, if any."""
-        return self.model_copy(update={"versus": None}).varied(self.versus) if self.versus else None
+        return self.one_side().varied(self.versus) if self.versus else None
 
     def is_vacuous(self) -> bool:
         """Whether something is compared with itself: the outcome is the same whatever the evidence."""
         twice = len(self.of) == 2 and self.of[0] == self.of[1]
-        return twice or self.other_side() == self.model_copy(update={"versus": None})
+        return twice or self.other_side() == self.one_side()
 
     def columns(self) -> set[str]:
         """Names of the table's columns that this evidence computes with."""

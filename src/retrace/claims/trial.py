@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from retrace.claims.expect import Expect
+from retrace.claims.expect import Expect, number
 from retrace.claims.measure import Measurement, difference, measure, p_meets
-from retrace.claims.model import Claim
-from retrace.claims.query import Labelled, Variation
+from retrace.claims.model import Claim, Gate
+from retrace.claims.query import Evidence, Labelled, Variation
 from retrace.claims.record import Beside, Control, Interval
 from retrace.claims.sample import NoEvidence
 from retrace.claims.strata import Random
@@ -22,7 +23,10 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Trial:
-    """A claim with what was found for it; without `found`, `missing` says why there is nothing."""
+    """A claim with what was found for it; without `found`, `missing` says why there is nothing.
+
+    `closed` says which gate does not hold; empty where all do.
+    """
 
     claim: Claim
     found: Measurement | None = None
@@ -30,6 +34,7 @@ class Trial:
     control: Control | None = None
     baselines: list[Beside] = field(default_factory=list)
     also: list[Beside] = field(default_factory=list)
+    closed: str = ""
 
 
 def run_trial(claim: Claim, table: pd.DataFrame, rows: Random) -> Trial:
@@ -64,7 +69,20 @@ def run_trial(claim: Claim, table: pd.DataFrame, rows: Random) -> Trial:
         control=held(claim.control) if claim.control else None,
         baselines=[beside(baseline) for baseline in claim.baselines],
         also=[beside(companion) for companion in claim.companions()],
+        closed=_closed(claim.gate, evidence.one_side(), table, rows),
     )
+
+
+def _closed(gates: Sequence[Gate], side: Evidence, table: pd.DataFrame, rows: Random) -> str:
+    """The first gate that does not hold, with its value over all seeds; empty where all hold."""
+    for gate in gates:
+        try:
+            value = measure(side.varied(gate), table, rows, LEVEL).value
+        except NoEvidence as missing:
+            return f"{gate.label}: {missing}"
+        if not gate.expect.meets(value):
+            return f"{gate.label}: {number(value)}, not {gate.expect.words()}"
+    return ""
 
 
 def _held_against(expect: Expect, own: Measurement, found: Measurement, label: str) -> Control:

@@ -36,6 +36,8 @@ def unfit(trial: Trial, estimated_columns: Collection[str]) -> Verdict | None:
     if found is None:
         code: Code = "not-measurable" if claim.testable else "not-run"
         return Verdict(code, trial.missing)
+    if trial.closed:
+        return Verdict("not-measurable", trial.closed)
     if found.share_undefined > MAX_UNDEFINED or not math.isfinite(found.value):
         lost = found.layout.undefined
         first = f", first {lost[0]}" if lost else ""

@@ -36,13 +36,17 @@ def _permute(x: Pixels, rng: np.random.Generator) -> Pixels:
     return x.reshape(count, height * width, channels)[:, order].reshape(x.shape)
 
 
+SQUARE = ("rot90", "rot270", "transpose")  # tasks that turn rows into columns
 PLAIN: dict[str, Change] = {
     "same": lambda x, _: x.copy(),
     "invert": lambda x, _: 255 - x,
     "contrast": _contrast,
     "rot180": lambda x, _: np.ascontiguousarray(x[:, ::-1, ::-1]),
     "rot90": lambda x, _: np.ascontiguousarray(np.rot90(x, axes=(1, 2))),
+    "rot270": lambda x, _: np.ascontiguousarray(np.rot90(x, 3, axes=(1, 2))),
     "fliplr": lambda x, _: np.ascontiguousarray(x[:, :, ::-1]),
+    "flipud": lambda x, _: np.ascontiguousarray(x[:, ::-1]),
+    "transpose": lambda x, _: np.ascontiguousarray(x.swapaxes(1, 2)),
     "perm": _permute,
     "blur": _blur,
     "sp": lambda x, rng: corruptions.apply(x, SALT_AND_PEPPER, rng),
@@ -50,14 +54,14 @@ PLAIN: dict[str, Change] = {
 
 
 def names(side: int) -> tuple[str, ...]:
-    """The tasks for images of `side` pixels: thirteen at 28, with blocks of 14, 7 and 4 pixels.
+    """The tasks for images of `side` pixels: sixteen at 28, with blocks of 14, 7 and 4 pixels.
 
     Other sizes take blocks of a half, a quarter and an eighth of the side where those are whole and above 1.
     """
     sizes = (14, 7, 4) if side == 28 else tuple(side // k for k in (2, 4, 8) if side % k == 0 and side > k)
     blocks = tuple(f"blocks{size}" for size in sizes)
     plain = tuple(PLAIN)
-    return (*plain[:6], *blocks, *plain[6:], "other")
+    return (*plain[:9], *blocks, *plain[9:], "other")
 
 
 def shuffle_blocks(x: Pixels, size: int, rng: np.random.Generator) -> Pixels:
@@ -116,7 +120,7 @@ def apply(images: Images, task: str, rng: np.random.Generator, other: Images | N
     Permutations are drawn once a task. Equal Generators give equal permutations for any number of images,
     so a task may also be applied to training and test images apart. `other` is the data set that the task
     `other` takes instead, resized to the form of `images`.
-    Errors: ValueError on an unknown task, blocks that do not fit, rot90 of oblong images, or `other` missing.
+    Errors: ValueError on an unknown task, blocks that do not fit, quarter turns of oblong images, no `other`.
     """
     name = task.removeprefix("task:")
     _, height, width, channels = images.x.shape
@@ -124,8 +128,8 @@ def apply(images: Images, task: str, rng: np.random.Generator, other: Images | N
         if other is None:
             raise ValueError("task 'other' needs a second data set; name it in the study's sheet")
         return Images(resize(other.x, height, width, channels), other.y, other.classes)
-    if name == "rot90" and height != width:
-        raise ValueError(f"task 'rot90' needs square images, not {height}x{width}")
+    if name in SQUARE and height != width:
+        raise ValueError(f"task {name!r} needs square images, not {height}x{width}")
     size = name.removeprefix("blocks")
     if size != name and size.isdecimal():
         return Images(shuffle_blocks(images.x, int(size), rng), images.y, images.classes)

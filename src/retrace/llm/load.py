@@ -49,10 +49,18 @@ class LanguageModel:
         return device
 
 
-def load(name: str, device: str = "cpu", dtype: str = "float32", cache: Path | None = None) -> LanguageModel:
+def load(
+    name: str,
+    device: str = "cpu",
+    dtype: str = "float32",
+    cache: Path | None = None,
+    trained: int | None = None,
+) -> LanguageModel:
     """The model of that name; GGUF sources are converted once into `cache` (`wheels.cache_folder()`).
 
     `name` is one of `names.MODELS`, a hub repository, or a folder in the format of transformers.
+    Weights are read as they are stored and then have `dtype`; those of the layers from `trained` on, and the
+    last norm, are float32 whatever it is: small updates vanish in bfloat16.
     Errors: StageError, one line, for an unknown name or dtype, a model that is absent, gated or not of the
     Llama family, and weights that do not fit the device.
     """
@@ -60,24 +68,38 @@ def load(name: str, device: str = "cpu", dtype: str = "float32", cache: Path | N
         raise StageError(f"dtype {dtype!r} is unknown; use one of {', '.join(DTYPES)}")
     found = source(name)
     try:
-        net, tokenizer = _read(name, found, DTYPES[dtype], cache)
+        net, tokenizer = _read(name, found, cache)
         net = net.to(device).eval().requires_grad_(False)
+        check(name, net)
+        _convert(net, DTYPES[dtype], trained)
     except torch.OutOfMemoryError:
         raise StageError(
             f"language model {name}: its weights do not fit the memory of {device}; "
-            "use bfloat16 or a smaller model"
+            "use bfloat16, train fewer layers or take a smaller model"
         ) from None
-    check(name, net)
     return LanguageModel(name, net, tokenizer, found.note)
 
 
-def _read(name: str, found: Source, dtype: torch.dtype, cache: Path | None) -> tuple[Any, Any]:
+def _convert(net: Any, dtype: torch.dtype, trained: int | None) -> None:
+    """Weights alone, one after another: the frequencies of rotary embeddings, a buffer, must stay exact."""
+    for name, weight in net.named_parameters():
+        master = trained is not None and layer_of(name) >= trained and not name.startswith("lm_head.")
+        weight.data = weight.data.to(torch.float32 if master else dtype)
+
+
+def layer_of(name: str) -> int:
+    """Number of a parameter's layer; the embedding is in the first, last norm and head above all."""
+    parts = name.split(".")
+    return int(parts[2]) if parts[1] == "layers" else (0 if parts[1] == "embed_tokens" else 10**6)
+
+
+def _read(name: str, found: Source, cache: Path | None) -> tuple[Any, Any]:
     if found.gguf is None and found.hub is None:
-        return tiny.network().to(dtype), tiny.tokenizer()
+        return tiny.network(), tiny.tokenizer()
     place = str(converted(found.gguf, cache)) if found.gguf else str(found.hub)
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
-        return AutoModelForCausalLM.from_pretrained(place, dtype=dtype, use_safetensors=True), tokenizer
+        return AutoModelForCausalLM.from_pretrained(place, dtype="auto", use_safetensors=True), tokenizer
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise StageError(f"language model {name}: {_why(error, place)}") from None
 

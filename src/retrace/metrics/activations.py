@@ -170,13 +170,29 @@ def pooled_output(output: Tensor, vit_axis: VitAxis = "channel") -> Tensor:
     return channel_means(output.double())
 
 
-def forward(
-    net: nn.Module, images: Tensor, layer: str, on_layer: OnLayer | None = None, batch: int = 128
-) -> Pass:
-    """Run images (N,C,H,W) through a network once, in eval mode, and keep logits, features, embedding.
+@dataclass(frozen=True)
+class Batch:
+    """What a network gives for the images `rows`: logits (n,K), features (n,D), the named layer's output."""
+
+    rows: slice
+    logits: Tensor
+    features: Tensor
+    output: Tensor
+
+
+def stream(
+    net: nn.Module,
+    images: Tensor,
+    layer: str,
+    on_batch: Callable[[Batch], None],
+    on_layer: OnLayer | None = None,
+    batch: int = 128,
+) -> None:
+    """Run images (N,C,H,W) through a network once, in eval mode, and hand out each batch; nothing is kept.
 
     `on_layer(name, output, rows)` sees the raw output of every module that has a width, batch by batch;
-    it must reduce what it keeps, for later layers may overwrite it. Raises ValueError if `layer` is unknown.
+    it must reduce what it keeps, for later layers may overwrite it. Features are the input of the last
+    linear layer, or the named layer's channel means without one. Raises ValueError if `layer` is unknown.
     """
     if layer not in dict(net.named_modules()):
         raise ValueError(
@@ -189,26 +205,37 @@ def forward(
         if isinstance(module, nn.Linear):
             seen["features"] = given
         if name == layer:
-            seen["embedding"] = output.clone()
+            seen["output"] = output.clone()
         if on_layer is not None and width(module) is not None:
             on_layer(name, output, rows)
 
-    kept: dict[str, list[Values]] = {"logits": [], "features": [], "embedding": []}
-    shape: tuple[int, ...] = ()
     with tapped(net, on_call) as device:
         for start in range(0, len(images), batch):
             chunk = images[start : start + batch]
             rows = slice(start, start + len(chunk))
             seen.clear()
-            seen["logits"] = net(chunk.to(device))
-            if "embedding" not in seen:
+            logits = net(chunk.to(device))
+            if "output" not in seen:
                 raise ValueError(f"layer {layer!r} did not run or does not return one tensor; name another")
-            shape = tuple(seen["embedding"].shape[1:])
-            seen.setdefault("features", channel_means(seen["embedding"]))
-            for key, chunks in kept.items():
-                chunks.append(seen[key].flatten(1).float().cpu().numpy().copy())
-    joined = {key: np.concatenate(chunks) for key, chunks in kept.items()}
-    return Pass(joined["logits"], joined["features"], joined["embedding"], shape)
+            output = seen["output"]
+            on_batch(Batch(rows, logits, seen.get("features", channel_means(output)).flatten(1), output))
+
+
+def forward(
+    net: nn.Module, images: Tensor, layer: str, on_layer: OnLayer | None = None, batch: int = 128
+) -> Pass:
+    """Run images (N,C,H,W) through a network once and keep logits, features, embedding; see `stream`."""
+    parts: list[tuple[Values, ...]] = []
+    shape: list[int] = []
+
+    def keep(found: Batch) -> None:
+        shape[:] = found.output.shape[1:]
+        wanted = (found.logits, found.features, found.output)
+        parts.append(tuple(each.flatten(1).float().cpu().numpy().copy() for each in wanted))
+
+    stream(net, images, layer, keep, on_layer, batch)
+    logits, features, embedding = (np.concatenate(chunks) for chunks in zip(*parts, strict=True))
+    return Pass(logits, features, embedding, tuple(shape))
 
 
 def _is_attention(module: nn.Module) -> bool:

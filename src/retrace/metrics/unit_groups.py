@@ -38,42 +38,59 @@ class Shares:
             )
 
 
-def classify(safety: Scores, utility: Scores, shares: Shares, within: Rows | None = None) -> Rows:
+def classify(
+    safety: Scores, utility: Scores, shares: Shares, within: Rows | None = None, sizes: Scores | None = None
+) -> Rows:
     """Group of every unit, as an index into `GROUPS` (N,), from scores (N,) that can be compared.
 
     `within` (N,) numbers the module of every unit: each module then gives the same share of its units.
+    `sizes` (N,): what shares are shares of, one a unit by default.
     ValueError when the scores differ in length or are not finite.
     """
     s, u = _checked(safety, utility)
     groups = np.full(len(s), GROUPS.index("cu"), dtype=np.int64)
     free = np.ones(len(s), dtype=bool)
     for name, order in (("esu", u - s), ("euu", s - u), ("ru", s + u)):
-        count = min(round(getattr(shares, name) * len(s)), int(free.sum()))
-        chosen = _first(_places(order, within), free, count)
+        chosen = _first(_places(order, within), free, getattr(shares, name), sizes)
         groups[chosen], free[chosen] = GROUPS.index(name), False
     return groups
 
 
 def top_complex(
-    groups: npt.NDArray[np.int64], safety: Scores, share: float, within: Rows | None = None
+    groups: npt.NDArray[np.int64],
+    safety: Scores,
+    share: float,
+    within: Rows | None = None,
+    sizes: Scores | None = None,
 ) -> Rows:
     """The complex units with the largest safety score, `share` of all units at most."""
-    complex_units = groups == GROUPS.index("cu")
-    count = min(round(share * len(groups)), int(complex_units.sum()))
-    return _first(_places(-np.asarray(safety, dtype=np.float64), within), complex_units, count)
+    order = _places(-np.asarray(safety, dtype=np.float64), within)
+    return _first(order, groups == GROUPS.index("cu"), share, sizes)
 
 
-def ranked(safety: Scores, utility: Scores, group: str, share: float, within: Rows | None = None) -> Rows:
+def ranked(
+    safety: Scores,
+    utility: Scores,
+    group: str,
+    share: float,
+    within: Rows | None = None,
+    sizes: Scores | None = None,
+) -> Rows:
     """The first `share` of all units in the order of one group: a point of its pruning curve.
 
-    Orders: "esu", "euu", "ru"; "safety" ranks by s alone (a trivial rival). `within` as in `classify`.
-    ValueError for another name.
+    Orders: "esu", "euu", "ru"; "safety" ranks by s alone (a trivial rival). `within` and `sizes` as in
+    `classify`. ValueError for another name.
     """
     s, u = _checked(safety, utility)
     orders = {"esu": u - s, "euu": s - u, "ru": s + u, "safety": -s}
     if group not in orders:
         raise ValueError(f"no order {group!r} (known: {', '.join(orders)})")
-    return _first(_places(orders[group], within), np.ones(len(s), dtype=bool), round(share * len(s)))
+    return leading(_places(orders[group], within), share, sizes)
+
+
+def leading(order: Scores, share: float, sizes: Scores | None = None) -> Rows:
+    """The units with the smallest `order` (N,), `share` of all; `sizes` as in `classify`."""
+    return _first(order, np.ones(len(order), dtype=bool), share, sizes)
 
 
 def set_difference(safety: Scores, utility: Scores, top_safety: float, top_utility: float) -> Rows:
@@ -82,10 +99,7 @@ def set_difference(safety: Scores, utility: Scores, top_safety: float, top_utili
     Wei et al. (Assessing the brittleness of safety alignment, ICML 2024), taken from weights to units.
     """
     s, u = _checked(safety, utility)
-    every = np.ones(len(s), dtype=bool)
-    chosen = _first(-s, every, round(top_safety * len(s)))
-    others = _first(-u, every, round(top_utility * len(s)))
-    return np.setdiff1d(chosen, others)
+    return np.setdiff1d(leading(-s, top_safety), leading(-u, top_utility))
 
 
 def sized_difference(safety: Scores, utility: Scores, count: int) -> Rows:
@@ -123,9 +137,14 @@ def _places(order: Scores, within: Rows | None) -> Scores:
     return places
 
 
-def _first(order: Scores, allowed: npt.NDArray[np.bool_], count: int) -> Rows:
+def _first(order: Scores, allowed: npt.NDArray[np.bool_], share: float, sizes: Scores | None) -> Rows:
+    """Of the allowed units the first in the order whose sizes add to what is nearest to the share of all."""
     rows = np.flatnonzero(allowed)
-    return rows[np.argsort(order[rows], kind="stable")[:count]].astype(np.int64)
+    rows = rows[np.argsort(order[rows], kind="stable")].astype(np.int64)
+    if sizes is None:
+        return rows[: round(share * len(order))]
+    filled = np.concatenate([[0.0], np.cumsum(sizes[rows])])
+    return rows[: int(np.argmin(np.abs(filled - share * sizes.sum())))]
 
 
 def _checked(safety: Scores, utility: Scores) -> tuple[Scores, Scores]:

@@ -10,14 +10,15 @@ from retrace.config import Config
 from retrace.errors import RetraceError
 
 
-def check_scale_runs(config: Config, params: Iterable[dict[str, Any]], root: Path) -> None:
+def check_scale_runs(config: Config, params: Iterable[dict[str, Any]], root: Path, here: bool = True) -> None:
     """Refuse a gpu or paper run on a machine without an accelerator or without the data sets.
 
+    Jobs that run elsewhere than `here` look for an accelerator where they start: a login node has none.
     Raises RetraceError with what is missing and the remedy; smoke and laptop need neither.
     """
     if config.scale in ("smoke", "laptop"):
         return
-    if config.device != "cpu" and not has_accelerator():
+    if here and config.device != "cpu" and not has_accelerator():
         raise RetraceError(
             f"scale {config.scale} needs an accelerator and none was found; run on a machine with one, plan "
             "only with -n, or insist with --config device=cpu (days)"
@@ -37,6 +38,13 @@ def check_scale_runs(config: Config, params: Iterable[dict[str, Any]], root: Pat
             f"scale {config.scale} needs {', '.join(absent)} in {config.datasets}; let torchvision fetch "
             "them with --config download=true (network), or put them there"
         )
+
+
+def device_of_jobs(config: Config, networks: bool) -> str:
+    """What a job is told to compute on: at scales that need an accelerator, never a CPU for want of one."""
+    if not networks:
+        return "cpu"
+    return "cuda" if config.device == "auto" and config.scale in ("gpu", "paper") else config.device
 
 
 def has_accelerator() -> bool:

@@ -19,7 +19,7 @@ from retrace.jobs import DrawJob, JudgeJob, ProductJob, PublishJob, ReportJob, w
 from retrace.planning import products
 from retrace.planning.known import Known
 from retrace.planning.plan import StudyPlan, Task, plan_all, screen
-from retrace.planning.preflight import check_scale_runs, has_accelerator
+from retrace.planning.preflight import check_scale_runs, device_of_jobs, has_accelerator
 from retrace.planning.products import Product, context
 from retrace.recipe import file_digest
 from retrace.records import store
@@ -72,9 +72,9 @@ class Workflow:
             _forget_unless_whole(publication, root)
         return flow
 
-    def check_machine(self) -> None:
-        """Refuse, before the first job, a scale that this machine cannot run; see `preflight`."""
-        check_scale_runs(self.config, [task.params for task in self._tasks.values()], self.root)
+    def check_machine(self, here: bool) -> None:
+        """Refuse, before the first job, a scale that cannot run (`here`, or elsewhere); see `preflight`."""
+        check_scale_runs(self.config, [task.params for task in self._tasks.values()], self.root, here)
 
     @property
     def on_cpus(self) -> bool:
@@ -177,7 +177,8 @@ class Workflow:
     def task_spec(self, key: str) -> str:
         """The text that a task's job is started with."""
         task = self.task(key)
-        return write_job(task.job(context(self.config, self.config.device if task.stage.torch else "cpu")))
+        device = device_of_jobs(self.config, task.stage.torch)
+        return write_job(task.job(context(self.config, device)))
 
     def product_spec(self, key: str) -> str:
         """The text that a product's job is started with."""

@@ -33,14 +33,14 @@ def index_against_costs(
     A row of `table` is one seed of one condition; means and 95 % t intervals are over the rows of a
     condition. Where `x` is the same for all seeds the interval is a band, otherwise a cross of two bars.
     Means are joined in the order of column `order`. Rows whose `censored` is true (if there is such a
-    column) are hollow: the cost is a lower bound. `facet` gives each of its values panels of its own,
+    column) are hollow: the cost is a lower bound; those whose `at_first_check` is true point down: it is an
+    upper bound. Both are counted in the legend. `facet` gives each of its values panels of its own,
     titled with it.
     """
     wanted = [x, *costs, curve, UNIT, order, *([facet] if facet else [])]
     require(table, wanted, "index_against_costs")
     names = [str(n) for n in table[curve].drop_duplicates()]
-    hollow = table["censored"].fillna(False) if "censored" in table.columns else False
-    table = table.assign(_hollow=np.asarray(hollow, dtype=bool))
+    table = table.assign(_hollow=_true(table, "censored"), _most=_true(table, "at_first_check"))
     facets = list(table[facet].drop_duplicates()) if facet else [None]
     with styled():
         fig, axes = panels(len(costs) * len(facets), columns=3 if len(costs) != 4 else 2)
@@ -67,11 +67,13 @@ def index_against_costs(
         one = Line2D([], [], color=MUTED, marker="o", ls="", ms=3, alpha=0.6)
         one.set_label(f"one seed; bars and bands: {LEVEL:.0%} interval of the mean")
         handles.append(one)
-        if table["_hollow"].any():
-            bound = Line2D(
-                [], [], color=MUTED, marker="o", ls="", ms=5, mfc="white", label="at least (censored)"
-            )
-            handles.append(bound)
+        bounds = (("_hollow", "o", "at least (censored)"), ("_most", "v", "at most (ended at first check)"))
+        for column, shape, words in bounds:
+            if count := int(table[column].sum()):
+                said = f"{words}: {count} of {len(table)}"
+                handles.append(
+                    Line2D([], [], color=MUTED, marker=shape, ls="", ms=5, mfc="white", label=said)
+                )
         columns = 4 if len(axes) > 1 else 2
         fig.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), columns))
     return fig
@@ -80,9 +82,11 @@ def index_against_costs(
 def _curve(ax: Axes, rows: pd.DataFrame, position: int, x: str, cost: str, order: str) -> pd.DataFrame:
     """Draw the seeds, the means and the intervals of one curve; return the means and intervals."""
     hue, shape = colour(position), marker(position)
-    whole, least = rows[~rows["_hollow"]], rows[rows["_hollow"]]
+    most = rows[rows["_most"]]
+    whole, least = rows[~rows["_hollow"] & ~rows["_most"]], rows[rows["_hollow"]]
     ax.scatter(whole[x], whole[cost], s=9, color=hue, alpha=0.35, lw=0, zorder=2)
     ax.scatter(least[x], least[cost], s=11, facecolor="none", edgecolor=hue, lw=0.7, zorder=2)
+    ax.scatter(most[x], most[cost], s=11, marker="v", facecolor="none", edgecolor=hue, lw=0.7, zorder=2)
     known = rows.dropna(subset=[x, cost])
     columns = list(dict.fromkeys([x, cost, "_hollow", order]))
     means = over_seeds(known, [UNIT], columns, LEVEL).sort_values(order, kind="stable")
@@ -99,3 +103,9 @@ def _curve(ax: Axes, rows: pd.DataFrame, position: int, x: str, cost: str, order
     ax.plot(mx[~bound], my[~bound], shape, color=hue, mec="white", mew=0.6, zorder=4)
     ax.plot(mx[bound], my[bound], shape, mfc="white", mec=hue, mew=1.2, zorder=4)
     return means
+
+
+def _true(table: pd.DataFrame, column: str) -> np.ndarray:
+    """Which rows are true in a column that may be missing, (n,) bool."""
+    found = table[column].fillna(False) if column in table.columns else np.zeros(len(table))
+    return np.asarray(found, dtype=bool)

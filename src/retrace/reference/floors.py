@@ -41,7 +41,9 @@ FLOORS = {
     ),
     "nets": Room("networks", "stage", torch=True),
     "training": Room("training loops", "nets seeds stage strict", torch=True),
-    "privacy": Room("accountants of differential privacy", "stage", torch=True),
+    "privacy": Room(
+        "differential privacy: accountants, and epsilon from an attack", "stage stats", torch=True
+    ),
     "attacks": Room("attacks on what a model gives away: arrays in, scores out", "stats"),
     "compress": Room("pruning", "nets stage training", torch=True),
     "defenses": Room(
@@ -81,6 +83,7 @@ FLOORS = {
         "stage study tabled",
         torch=True,
     ),
+    "rehearsal": Room("what tries the larger scales on a small machine", torch=True),
     "warm": Room("the server that forks a run's jobs at once"),
     "job": Room("the door from a rule's shell line to a verb", "verbs warm", torch=True),
     "upkeep": Room(

@@ -60,4 +60,7 @@ def _row(claim: Claim) -> str:
         statistic += f" less that of {claim.evidence.versus.label or claim.evidence.versus.of}"
     control = claim.control.label if claim.control else ""
     baselines = ", ".join(baseline.label for baseline in claim.baselines)
-    return "| " + " | ".join([*cells, f"{statistic} {claim.expect.words()}", control, baselines]) + " |"
+    holds = f"{statistic} {claim.expect.words()}"
+    if claim.gate:
+        holds += f"; testable if {' and '.join(f'{g.label}: {g.expect.words()}' for g in claim.gate)}"
+    return "| " + " | ".join([*cells, holds, control, baselines]) + " |"

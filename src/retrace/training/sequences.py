@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.rmsprop import rmsprop
 
-from retrace.nets.memory.base import MemoryNet, detach
+from retrace.nets.memory.base import MemoryNet, State, detach
 from retrace.nets.memory.launch import launched
 from retrace.stage import StageError
 from retrace.training.memory import keep_freed_memory
@@ -40,6 +40,8 @@ class FitSettings:
     `clip`: gradients by value or by their global norm, at `clip_at`. `kappa`: (first, growth, every,
     last): the inverse temperature of hard reads grows by `growth` each `every` steps up to `last`. `window`:
     steps averaged into one record; training stops when the share of errors of a window is at most `stop`.
+    `cut`: the gradient goes back no further than the last multiple of so many time steps of a piece.
+    `drop_at`: from that step on (counted from 0) the learning rate is a tenth.
     """
 
     optimiser: Literal["adam", "rmsprop"] = "adam"
@@ -49,6 +51,8 @@ class FitSettings:
     kappa: tuple[float, float, int, float] = (1.0, 1.0, 400, 50.0)
     window: int = 25
     stop: float = -1.0
+    cut: int | None = None
+    drop_at: int | None = None
 
     def kappa_at(self, step: int) -> float:
         """Inverse temperature of step `step`, counted from 0."""
@@ -75,7 +79,7 @@ class Rmsprop:
     """RMSprop with momentum 0.9 and smoothing 0.95, as ARMIN's published code trains; see `Optimiser`."""
 
     def __init__(self, learning_rate: float, params: list[torch.nn.Parameter]) -> None:
-        self.params, self.learning_rate = params, learning_rate
+        self.params, self.lr = params, learning_rate
         self.square = [torch.zeros_like(p) for p in params]
         self.momentum = [torch.zeros_like(p) for p in params]
         self.counts = [torch.zeros((), device=p.device) for p in params]
@@ -90,7 +94,7 @@ class Rmsprop:
             [],
             self.momentum,
             self.counts,
-            lr=self.learning_rate,
+            lr=self.lr,
             alpha=0.95,
             eps=1e-8,
             weight_decay=0.0,
@@ -111,21 +115,23 @@ def fit(net: MemoryNet, pieces: Iterable[Piece], loss: Loss, settings: FitSettin
     optimiser = (
         Optimiser(adam, params) if settings.optimiser == "adam" else Rmsprop(settings.learning_rate, params)
     )
-    history, watch, state = History(), Stopwatch(), None
+    history, watch = History(), Stopwatch()
+    state: State | None = None
     window: list[Tensor] = []
     net.train()
-    with seeded(seed, params[0].device), launched(net):
+    with seeded(seed, params[0].device), launched(net, varied=loss == "bits" and settings.cut is None):
         for count, piece in enumerate(pieces):
             with watch:
                 net.set_kappa(settings.kappa_at(count))
-                y, state = _forward(net, piece, state, count)
+                if count == settings.drop_at:
+                    optimiser.lr = settings.learning_rate / 10
+                y, state = _forward(net, piece, state, settings.cut, count)
                 bits, errors = losses(y, piece.y, loss)
                 for p in params:
                     p.grad = torch.zeros_like(p) if p.grad is None else p.grad.zero_()
                 bits.backward()  # type: ignore[no-untyped-call]
                 _clip(params, settings)
                 optimiser.step()
-                state = detach(state)
                 window.append(torch.stack([bits.detach() * _terms(piece.y, loss), errors]))
             if len(window) == settings.window:
                 _record(history, window, count + 1, watch)
@@ -163,13 +169,19 @@ def _terms(wanted: Tensor, loss: Loss) -> int:
 
 
 def _forward(
-    net: MemoryNet, piece: Piece, state: tuple[object, ...] | None, count: int
-) -> tuple[Tensor, tuple[object, ...]]:
+    net: MemoryNet, piece: Piece, state: State | None, cut: int | None, count: int
+) -> tuple[Tensor, State]:
+    """Outputs of a whole piece and the state after it, without its graph."""
+    state, outputs = None if piece.fresh else state, []
     try:
-        y, state, _ = net(piece.x, None if piece.fresh else state)
+        for part in torch.split(piece.x, cut or len(piece.x)):
+            y, state, _ = net(part, state)
+            outputs.append(y)
+            state = detach(state)
     except ValueError as error:
         raise StageError(f"training step {count + 1}: {error}") from None
-    return y, state
+    assert state is not None
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs), state
 
 
 def _clip(params: list[torch.nn.Parameter], settings: FitSettings) -> None:

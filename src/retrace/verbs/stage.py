@@ -21,6 +21,7 @@ from retrace.records import evidence
 from retrace.sheet import load_study
 from retrace.stage import Evidence, Output
 from retrace.study import Stage
+from retrace.verbs.arithmetic import settle
 
 
 def run(job: StageJob, root: Path) -> None:
@@ -41,6 +42,7 @@ def run(job: StageJob, root: Path) -> None:
         params = _params(job)
         chosen = device.pick(job.context.device)
         os.environ["RETRACE_DEVICE"] = chosen
+        settle(chosen)
         stage = importlib.import_module(module)
     with Meter(**vars(job.context.meter), device=chosen) as meter:
         output: Output = stage.run(params, inputs, job.seed)

@@ -29,9 +29,9 @@ class Box:
     def __len__(self) -> int:
         return len(self.lower)
 
-    def to(self, dtype: torch.dtype) -> Box:
-        """The same boxes in another precision."""
-        return Box(self.lower.to(dtype), self.upper.to(dtype))
+    def to(self, dtype: torch.dtype, device: torch.device | None = None) -> Box:
+        """The same boxes in another precision or on another device."""
+        return Box(self.lower.to(device, dtype), self.upper.to(device, dtype))
 
     def take(self, index: Tensor) -> Box:
         """The boxes numbered in `index` (k,)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from retrace.verify.blocks import entries
 from retrace.verify.domain import Box, ball
 from retrace.verify.network import Network
 from retrace.verify.specification import rivals
@@ -57,13 +58,15 @@ def pgd(
         clean = gaps(net(images), labels)
     found = clean.amin(1) <= 0
     closest = clean.argsort(1)
-    together = max(1, BLOCK // max(math.prod(net.shape(k)) for k in range(net.output + 1)))
+    largest = max(math.prod(net.shape(k)) for k in range(net.output + 1))
+    together = max(1, entries(images.device, BLOCK) // largest)
     for start in range(restarts):
         left = (~found).nonzero()[:, 0]
         if not len(left):
             break
         target = closest[left, (start - 1) % closest.shape[1]] if start else None
-        noise = torch.rand(len(left), *images.shape[1:], generator=generator, dtype=images.dtype)
+        size = (len(left), *images.shape[1:])
+        noise = torch.rand(size, generator=generator, dtype=images.dtype, device=images.device)
         inside = region.take(left)
         x = inside.lower + noise * (inside.upper - inside.lower)
         for some in torch.split(torch.arange(len(left), device=left.device), together):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -24,6 +25,10 @@ class Affine(Protocol):
 
     def spread(self, radius: Tensor) -> Tensor:
         """|W| r of the radius r (n, *inputs)."""
+        ...
+
+    def size(self, values: Tensor) -> Tensor:
+        """|W| v + |b| of the absolute values v (n, *inputs): the sum of an output's |terms|."""
         ...
 
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
@@ -49,6 +54,10 @@ class Dense:
     def spread(self, radius: Tensor) -> Tensor:
         """See `Affine`."""
         return functional.linear(radius, self.weight.abs())
+
+    def size(self, values: Tensor) -> Tensor:
+        """See `Affine`."""
+        return functional.linear(values, self.weight.abs(), self.bias.abs())
 
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
         """See `Affine`."""
@@ -76,13 +85,30 @@ class Convolution:
         """See `Affine`."""
         return functional.conv2d(radius, self.weight.abs(), None, self.stride, self.padding)
 
+    def size(self, values: Tensor) -> Tensor:
+        """See `Affine`."""
+        return functional.conv2d(values, self.weight.abs(), self.bias.abs(), self.stride, self.padding)
+
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
         """See `Affine`."""
         n, outputs, inputs = rows.shape[0], math.prod(rows.shape[1:]), math.prod(shape)
-        if outputs * inputs <= SMALL_MATRIX and n > 2 * outputs:
-            eye = torch.eye(outputs, dtype=rows.dtype, device=rows.device).reshape(-1, *rows.shape[1:])
-            return (rows.flatten(1) @ self._transposed(eye, shape).flatten(1)).reshape(n, *shape)
+        if outputs * inputs <= SMALL_MATRIX and not self.weight.requires_grad:
+            return (rows.flatten(1) @ self._matrix(tuple(rows.shape[1:]), shape)).reshape(n, *shape)
         return self._transposed(rows, shape)
+
+    def _matrix(self, outputs: Shape, inputs: Shape) -> Tensor:
+        """The whole map as one matrix (outputs, inputs), made once."""
+        made = self._matrices.get((outputs, inputs))
+        if made is None:
+            size = math.prod(outputs)
+            eye = torch.eye(size, dtype=self.weight.dtype, device=self.weight.device)
+            made = self._transposed(eye.reshape(size, *outputs), inputs).flatten(1)
+            self._matrices[outputs, inputs] = made
+        return made
+
+    @cached_property
+    def _matrices(self) -> dict[tuple[Shape, Shape], Tensor]:
+        return {}
 
     def _transposed(self, rows: Tensor, shape: Shape) -> Tensor:
         kernel = self.weight.shape[2:]
@@ -119,6 +145,10 @@ class Scale:
         """See `Affine`."""
         return radius * self._wide(self.weight.abs(), radius.ndim)
 
+    def size(self, values: Tensor) -> Tensor:
+        """See `Affine`."""
+        return self.spread(values) + self._wide(self.bias.abs(), values.ndim)
+
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
         """See `Affine`."""
         return rows * self._wide(self.weight, rows.ndim)
@@ -139,6 +169,10 @@ class Flatten:
     def spread(self, radius: Tensor) -> Tensor:
         """See `Affine`."""
         return radius.flatten(1)
+
+    def size(self, values: Tensor) -> Tensor:
+        """See `Affine`."""
+        return self.spread(values)
 
     def pull(self, rows: Tensor, shape: Shape) -> Tensor:
         """See `Affine`."""

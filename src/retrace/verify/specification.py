@@ -9,8 +9,10 @@ from torch import Tensor
 def rivals(labels: Tensor, classes: int) -> Tensor:
     """For each label (n,) the other classes in rising order: (n, classes - 1).
 
-    Errors: ValueError for a label outside 0 .. classes - 1.
+    Errors: ValueError for a label outside 0 .. classes - 1, or a network with a single output.
     """
+    if classes < 2:
+        raise ValueError(f"the network has {classes} output: a margin needs two classes or more")
     if bool((labels < 0).any()) or bool((labels >= classes).any()):
         raise ValueError(f"a label lies outside 0 to {classes - 1}: the network has {classes} classes")
     every = torch.arange(classes - 1, device=labels.device)

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from retrace.attacks.arrays import AttackError, Floats
+from retrace.attacks.arrays import AttackError, Floats, as_floats
 from retrace.attacks.membership.ensemble import Ensemble
+from retrace.attacks.membership.names import NETWORKS
 from retrace.attacks.membership.suite import attacks_for, decides_at_zero, nn_scores
-from retrace.attacks.resolution import check_resolution
-from retrace.attacks.roc import Rate, auc, balanced_accuracy, best_threshold, roc, tpr_of
+from retrace.attacks.resolution import LEAST_FALSE_POSITIVES, check_resolution
+from retrace.attacks.roc import Rate, auc, balanced_accuracy, best_threshold, check_level, roc, tpr_of
 from retrace.stats.intervals import t_interval
 
-FPRS = (0.01, 0.001)
+FPRS = (0.01, 0.001)  # the pool's size decides which of them are reported unless others are asked for
 
 
 @dataclass(frozen=True)
@@ -59,27 +60,30 @@ def run_attacks(
     models: Ensemble,
     attacks: tuple[str, ...] | None = None,
     *,
-    fprs: tuple[float, ...] = FPRS,
+    fprs: tuple[float, ...] | None = None,
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, AttackResult]:
     """Attack every model of the ensemble with the others and return the results by attack.
 
-    `attacks` None: all that the ensemble's arrays allow. AttackError, before any attack runs, when an
-    attack is unknown or lacks its arrays or the pooled non-members are too few for one of `fprs`.
+    `attacks` None: all that the ensemble's arrays allow. `fprs` None: those of 1 and 0.1 % that the pooled
+    non-members resolve. AttackError, before any attack runs, when an attack is unknown or lacks its arrays
+    or the pooled non-members are too few for one of `fprs`.
     Source of the design: Carlini et al. (S&P 2022); leaving out the partner is ours.
     """
-    non_members = int((~models.inside).sum())
+    wanted = attacks_for(models, None if attacks is None else tuple(a for a in attacks if a not in NETWORKS))
+    check_level(level)
+    fprs = _resolved(models) if fprs is None else fprs
     for fpr in fprs:
-        check_resolution(non_members, fpr)
+        check_resolution(int((~models.inside).sum()), fpr)
     for target in range(len(models.inside)):
         if len(models.references(target)) < 2:
             raise AttackError(f"target {target} has fewer than 2 reference models; train more pairs")
-    wanted = attacks_for(models, None if attacks is None else tuple(a for a in attacks if a != "nn"))
     targets = range(len(models.inside))
     scores = {name: np.stack([attack(models, k) for k in targets]) for name, attack in wanted.items()}
-    if attacks is None or "nn" in attacks:
-        scores["nn"] = nn_scores(models, seed)
+    for name in NETWORKS:
+        if attacks is None or name in attacks:
+            scores[name] = nn_scores(models, seed, name=name)
     order = scores if attacks is None else attacks
     return {
         name: summarise(
@@ -93,7 +97,7 @@ def summarise(
     scores: Floats,
     models: Ensemble,
     *,
-    fprs: tuple[float, ...] = FPRS,
+    fprs: tuple[float, ...] | None = None,
     level: float = 0.95,
     threshold: float | None = None,
 ) -> AttackResult:
@@ -102,8 +106,9 @@ def summarise(
     `threshold`: the attack's own for "member" (None: chosen for each target on its references' scores).
     """
     inside = models.inside
-    if scores.shape != inside.shape:
-        raise AttackError(f"scores {scores.shape} do not fit the membership matrix {inside.shape}")
+    if np.shape(scores) != inside.shape:
+        raise AttackError(f"scores {np.shape(scores)} do not fit the membership matrix {inside.shape}")
+    scores = as_floats(scores, "scores", inside.shape)
     pooled = roc(scores.ravel(), inside.ravel())
     areas = [auc(row, member) for row, member in zip(scores, inside, strict=True)]
     accuracies = []
@@ -117,8 +122,14 @@ def summarise(
         scores,
         _over_targets(areas, level),
         _over_targets(accuracies, level),
-        {fpr: tpr_of(pooled, fpr, level=level) for fpr in fprs},
+        {fpr: tpr_of(pooled, fpr, level=level) for fpr in (_resolved(models) if fprs is None else fprs)},
     )
+
+
+def _resolved(models: Ensemble) -> tuple[float, ...]:
+    """Those of FPRS that the pool resolves; maybe none."""
+    least = LEAST_FALSE_POSITIVES / int((~models.inside).sum())
+    return tuple(fpr for fpr in FPRS if fpr * (1 + 1e-12) >= least)
 
 
 def _over_targets(values: list[float], level: float) -> OverTargets:

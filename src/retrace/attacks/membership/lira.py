@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr
 
-from retrace.attacks.arrays import AttackError, Bools, Floats, as_bools, as_floats
+from retrace.attacks.arrays import AttackError, Bools, Floats, as_array, as_bools, as_floats
 
 Variance = Literal["auto", "fixed", "per-example"]
 # Carlini et al. (S&P 2022) find one variance for all examples better below about 64 models
@@ -32,7 +32,8 @@ def lira(
     -log P(Z > phi) with Z ~ N(mean_out, var_out), which ranks as the paper's P(Z <= phi) does and does
     not round to 1 far above the mean. Queries are averaged (Gaussians with diagonal covariance).
     `variance`: "fixed" is one for all examples, "per-example" its own, "auto" takes the latter from 32 IN
-    and 32 OUT models on. Variances are maximum-likelihood ones. AttackError when an example lacks models.
+    and 32 OUT models on. Variances are maximum-likelihood ones, so an example needs two models a side,
+    for a fixed variance on average (AttackError otherwise): about the mean of one model there is no spread.
     Source: Carlini et al., Membership inference attacks from first principles (S&P 2022), algorithm 1.
     """
     phi, known, inside = _checked(target, references, member)  # (N,Q), (M,N,Q), (M,N)
@@ -41,11 +42,13 @@ def lira(
     counts = [(~inside).sum(axis=0), inside.sum(axis=0)][: 2 if online else 1]
     fewest = int(min(count.min() for count in counts))
     own = variance == "per-example" or (variance == "auto" and fewest >= FEW_MODELS)
-    if fewest < (2 if own else 1):
+    # of one model there is a mean and no spread; a pooled one bears a few such examples
+    if fewest < (2 if own else 1) or min(float(count.mean()) for count in counts) < 2:
         raise AttackError(
             f"LiRA ({'online' if online else 'offline'}, {'per-example' if own else 'fixed'} variance) needs "
-            f"{2 if own else 1} reference models {'with and without' if online else 'without'} each example; "
-            f"one has {fewest}; add reference models"
+            f"2 reference models {'with and without' if online else 'without'} each example"
+            f"{'' if own else ' (on average)'}; one has {fewest}; add reference models, or use "
+            "difficulty_calibration"
         )
     mean, spread = _moments(known, ~inside, own)  # (N,Q), and (N,Q) or (Q,)
     if not online:
@@ -75,9 +78,10 @@ def _log_density(phi: Floats, mean: Floats, spread: Floats) -> Floats:
 def _checked(
     target: npt.ArrayLike, references: npt.ArrayLike, member: npt.ArrayLike
 ) -> tuple[Floats, Floats, Bools]:
-    queries = np.ndim(target) - 1
+    target = as_array(target, "target")
+    queries = target.ndim - 1
     if queries not in (0, 1):
-        raise AttackError(f"target: the shape must be (N,) or (N,Q); got {np.shape(target)}")
+        raise AttackError(f"target: the shape must be (N,) or (N,Q); got {target.shape}")
     phi = as_floats(target, "target", (None,) * (1 + queries))
     known = as_floats(references, "references", (None, *phi.shape))
     inside = as_bools(member, "member", known.shape[:2])

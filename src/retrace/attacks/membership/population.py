@@ -15,8 +15,8 @@ def attack_p(target: npt.ArrayLike, population: npt.ArrayLike) -> Floats:
     examples and on non-members. 1 minus the score is the false-positive rate at that threshold.
     Source: Ye et al., Enhanced membership inference attacks (CCS 2022), Attack P.
     """
+    if not np.size(population):
+        raise AttackError("Attack-P needs a population of non-members; got none")
     signal = as_floats(target, "target", (None,))
     others = as_floats(population, "population", (None,))
-    if not len(others):
-        raise AttackError("Attack-P needs a population of non-members; got none")
     return np.searchsorted(np.sort(others), signal, side="right") / len(others)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax, logsumexp
 
-from retrace.attacks.arrays import AttackError, Floats, Ints
+from retrace.attacks.arrays import AttackError, Floats, Ints, as_array, as_numbers
 
 
 def loss(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
@@ -71,6 +71,17 @@ def hinge(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     return _at(z, y) - best
 
 
+def label_rank(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+    """Return how many other classes have a larger logit, equal ones half, shape (...); members are low.
+
+    All that is left of an output of which only the order is let out (HAMP's).
+    """
+    z, y = _prepared(logits, labels)
+    own = _at(z, y)[..., None]
+    above: Floats = (z > own).sum(axis=-1) + ((z == own).sum(axis=-1) - 1) / 2
+    return above
+
+
 SIGNALS: dict[str, tuple[Callable[[npt.ArrayLike, npt.ArrayLike], Floats], int]] = {
     "loss": (loss, -1),
     "confidence": (confidence, 1),
@@ -79,6 +90,7 @@ SIGNALS: dict[str, tuple[Callable[[npt.ArrayLike, npt.ArrayLike], Floats], int]]
     "modified_entropy": (modified_entropy, -1),
     "correctness": (correctness, 1),
     "hinge": (hinge, 1),
+    "rank": (label_rank, -1),
 }
 
 
@@ -90,9 +102,16 @@ def member_high(name: str, logits: npt.ArrayLike, labels: npt.ArrayLike) -> Floa
     return sign * function(logits, labels)
 
 
+def split_label(logits: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Return the label's logit, shape (...), and those of the other classes, (...,C-1)."""
+    z, y = _prepared(logits, labels)
+    kept = np.arange(z.shape[-1]) != y[..., None]
+    return _at(z, y), z[kept].reshape(*z.shape[:-1], -1)
+
+
 def _prepared(logits: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Floats, Ints]:
-    z: Floats = np.asarray(logits, dtype=np.float64)
-    y = np.asarray(labels)
+    z: Floats = as_numbers(logits, "logits")
+    y = as_array(labels, "labels")
     if z.ndim < 1 or z.shape[-1] < 2:
         raise AttackError(f"logits need a last axis of at least 2 classes; got shape {z.shape}")
     if not np.isfinite(z).all():

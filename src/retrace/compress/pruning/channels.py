@@ -20,7 +20,7 @@ LEAST = 0.5  # of the share asked for is kept in every layer: one threshold for 
 def slim(net: nn.Sequential, share: float) -> Channels:
     """Keep that share of all channels, those with the largest |scale| of their batch norm in any layer.
 
-    Network Slimming (Liu et al., ICCV 2017). StageError when a layer would lose all its channels.
+    Network Slimming (Liu et al., ICCV 2017). LayerLostError when a layer would lose all its channels.
     """
     scales = [m.weight.detach().abs() for m in net if isinstance(m, nn.BatchNorm2d)]
     return _keep(scales, share)
@@ -30,13 +30,13 @@ def struct_lth(net: nn.Sequential, share: float) -> Channels:
     """Keep that share of all channels, those whose weights that survive magnitude pruning are largest.
 
     The channels kept get all their weights back: "refilling" (Chen et al., Coarsening the Granularity, ICML
-    2022). A channel's score is the mean |w| of what survives in it.
+    2022). A channel's score is the mean |w| over all its entries, pruned ones as zeros, as CertifiedPruning's
+    code has it.
     """
     masks = keep_best(magnitude(net), full_masks(net), REMAINING)
     scores = []
     for name, weight in magnitude(net).items():
-        mask = masks[name].flatten(1)
-        scores.append((weight.flatten(1) * mask).sum(1) / mask.sum(1).clamp(min=1))
+        scores.append((weight * masks[name]).flatten(1).mean(1))
     return _keep(scores, share)
 
 

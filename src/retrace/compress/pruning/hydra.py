@@ -52,7 +52,7 @@ def hydra(
     """Learn scores for `count` epochs of batches with the weights frozen; keep that share of each layer.
 
     `loss(weights, batch)` computes with the masked weights in place of the network's. What `masks` prunes
-    stays pruned. StageError when a loss is not finite or a layer would lose all its weights.
+    stays pruned. StageError when a loss is not finite, LayerLostError when a layer would lose all weights.
     """
     check_share(share)
     weights = {name: w * masks[name] for name, w in prunable(net).items()}

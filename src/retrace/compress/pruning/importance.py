@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +18,10 @@ def magnitude(net: nn.Sequential) -> Scores:
     return {name: weight.abs() for name, weight in prunable(net).items()}
 
 
-def drawn(net: nn.Sequential, seed: int) -> Scores:
-    """Scores drawn at random: the control."""
+def drawn(like: Mapping[str, Tensor], seed: int) -> Scores:
+    """Scores of these shapes drawn at random: the control."""
     generator = torch.Generator().manual_seed(seed)
-    return {n: torch.rand(w.shape, generator=generator).to(w.device) for n, w in prunable(net).items()}
+    return {n: torch.rand(w.shape, generator=generator).to(w.device) for n, w in like.items()}
 
 
 def sensitivity(net: nn.Sequential, loss: Loss) -> Scores:

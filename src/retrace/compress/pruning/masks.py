@@ -13,6 +13,10 @@ from retrace.stage import StageError
 Masks = dict[str, Tensor]  # name of a parameter -> True where it is kept, of its shape
 
 
+class LayerLostError(StageError):
+    """So little is to be kept that a layer would have no channel left; a larger share can be pruned to."""
+
+
 def prunable(net: nn.Sequential) -> dict[str, Tensor]:
     """The weights that pruners may drop: those of all convolutions, by name."""
     return {f"{n}.weight": m.weight.detach() for n, m in net.named_children() if isinstance(m, nn.Conv2d)}
@@ -31,7 +35,8 @@ def kept_share(masks: Mapping[str, Tensor]) -> float:
 def keep_best(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], share: float) -> Masks:
     """Keep that share of all weights, those of highest score in any layer; what is pruned stays pruned.
 
-    StageError when a layer would lose all its weights, since the network would then be constant.
+    LayerLostError when a layer would lose all its weights, since the network would then be constant;
+    StageError for a score that is not a number.
     """
     check_share(share)
     total = sum(m.numel() for m in masks.values())
@@ -47,11 +52,21 @@ def keep_best(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], share: 
     return kept
 
 
+def keep_as_many(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Masks:
+    """Keep as many weights of each layer as `masks` does, those of highest score."""
+    kept = {}
+    for name, mask in masks.items():
+        flat = torch.zeros_like(mask).flatten()
+        flat[scores[name].flatten().topk(int(mask.sum())).indices] = True
+        kept[name] = flat.view_as(mask)
+    return kept
+
+
 def refuse_empty(counts: Mapping[str, int], share: float) -> None:
-    """StageError naming the first layer of which nothing is left."""
+    """LayerLostError naming the first layer of which nothing is left."""
     for name, count in counts.items():
         if not count:
-            raise StageError(
+            raise LayerLostError(
                 f"pruning to a share of {share:g}: layer {name.partition('.')[0]} would lose all its "
                 "channels; keep a larger share"
             )

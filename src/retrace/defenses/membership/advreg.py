@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from retrace.defenses.membership.bench import Bench, Defended
 from retrace.defenses.membership.settings import AdvReg
 from retrace.seeds import derive
-from retrace.training.fit import Batch, Loss, cross_entropies, fit
+from retrace.training.fit import Batch, cross_entropies, fit
 from retrace.training.optim import Optimiser, OptimiserSettings
 
 HIDDEN = (64, 32)
@@ -51,6 +51,12 @@ class Inference:
         self.optimiser.step()
 
 
+def regularised(batch: Batch, spy: Inference, weight: float) -> Tensor:
+    """Cross-entropy plus `weight` times the log-probability that the batch is one of members, (G,)."""
+    gain = F.logsigmoid(spy.log_odds(batch.logits, batch.labels))
+    return (cross_entropies(batch.logits, batch.labels) + weight * gain).mean(1)
+
+
 def advreg(bench: Bench, settings: AdvReg) -> Defended:
     """Cross-entropy plus `weight` times the inference network's log-probability that members are members.
 
@@ -69,9 +75,7 @@ def advreg(bench: Bench, settings: AdvReg) -> Defended:
         with torch.no_grad():
             outside, _ = models.forward(bench.reference_x[rows])
         spy.learn((batch.logits.detach(), batch.labels), (outside, bench.reference_y[rows]))
-        gain = F.logsigmoid(spy.log_odds(batch.logits, batch.labels))
-        return (cross_entropies(batch.logits, batch.labels) + settings.weight * gain).mean(1)
+        return regularised(batch, spy, settings.weight)
 
-    loss: Loss = adversarial
-    fit(models, bench.data, loss, bench.rated(settings.learning_rate), bench.seed)
+    fit(models, bench.data, adversarial, bench.rated(settings.learning_rate), bench.seed)
     return Defended(models)

@@ -10,6 +10,7 @@ from retrace.defenses.membership.settings import DpSgd
 from retrace.privacy.accounting import epsilon, noise_for
 from retrace.seeds import derive
 from retrace.stage import StageError
+from retrace.training.fit import Hold, Schedule
 from retrace.training.optim import Optimiser, OptimiserSettings
 from retrace.training.per_sample import clipped_sums
 from retrace.training.shadows import Shadows
@@ -18,21 +19,34 @@ from retrace.training.shadows import Shadows
 def dpsgd(bench: Bench, settings: DpSgd) -> Defended:
     """Train from scratch with (epsilon, delta)-differential privacy for the members of each model.
 
-    Notes, the same for all models: `epsilon`, `delta`, `noise_multiplier`. No weight decay. StageError for
-    networks with batch norm, which mixes examples, and for an epsilon out of reach.
+    Notes, the same for all models: `epsilon`, `delta`, `noise_multiplier`.
+    """
+    models, schedule = bench.start.copy(), bench.rated(settings.learning_rate)
+    epochs = max(1, round(settings.epochs * schedule.epochs))
+    words = train_privately(bench, models, settings, schedule.lasting(epochs))
+    return Defended(models, {name: [value] * len(models) for name, value in words.items()})
+
+
+def train_privately(
+    bench: Bench, models: Shadows, settings: DpSgd, schedule: Schedule, hold: Hold | None = None
+) -> dict[str, float]:
+    """Train the models in place by the schedule and return epsilon, delta and noise multiplier.
+
+    `hold` freezes entries. No weight decay. StageError for networks with batch norm, which mixes examples,
+    and for an epsilon out of reach.
     Source: Abadi et al., Deep learning with differential privacy (CCS 2016), algorithm 1.
     """
-    models = bench.start.copy()
     if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in models.base.modules()):
         raise StageError(
             "dpsgd: batch norm mixes examples, which no clipping undoes; use a network without it"
         )
-    members, schedule = bench.rows.shape[1], bench.rated(settings.learning_rate)
+    members = bench.rows.shape[1]
     rate = min(1.0, schedule.batch / members)
     per_epoch = max(1, round(1 / rate))
-    schedule = schedule.lasting(max(1, round(settings.epochs * schedule.epochs)))
     steps, delta = per_epoch * schedule.epochs, settings.delta or 1 / members
-    noise = settings.noise_multiplier or noise_for(settings.epsilon or 0.0, rate, steps, delta)
+    noise = settings.noise_multiplier or noise_for(
+        settings.epsilon or 0.0, rate, steps, delta, accountant=settings.accountant
+    )
     optimiser = Optimiser(
         OptimiserSettings("sgd", schedule.learning_rate, 0.0, schedule.momentum), models.params.values()
     )
@@ -43,9 +57,10 @@ def dpsgd(bench: Bench, settings: DpSgd) -> Defended:
         sums = clipped_sums(models, bench.x[rows], bench.y[rows], weights, settings.clip)
         _add_noise(models, sums, noise * settings.clip, rate * members, draws)
         optimiser.step()
-    spent = epsilon(noise, rate, steps, delta)
-    words = {"epsilon": spent, "delta": delta, "noise_multiplier": noise}
-    return Defended(models, {name: [value] * len(models) for name, value in words.items()})
+        if hold is not None:
+            hold.apply(models.params)
+    spent = epsilon(noise, rate, steps, delta, settings.accountant)
+    return {"epsilon": spent, "delta": delta, "noise_multiplier": noise}
 
 
 def poisson(rows: Tensor, rate: float, draws: list[torch.Generator]) -> tuple[Tensor, Tensor]:

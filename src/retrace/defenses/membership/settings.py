@@ -46,6 +46,10 @@ class RelaxLoss(Rated):
         0.5, gt=0, description="loss to hold, nats; published: 0.4 to 3.0 by data and network"
     )
     upper: float = Field(1.0, gt=0, le=1, description="largest confidence of the softened target")
+    form: Literal["nonimage", "cifar"] = Field(
+        "nonimage",
+        description="which of the authors' trainers; cifar lets rightly classified examples ascend",
+    )
 
 
 class Ccl(Rated):
@@ -69,6 +73,26 @@ class Hamp(Rated):
 LossSettings = Annotated[
     Undefended | LabelSmoothing | ConfidencePenalty | RelaxLoss | Ccl | Hamp, Field(discriminator="defence")
 ]
+
+
+class DpSgd(Rated):
+    """DP-SGD, Abadi et al. (CCS 2016), on Poisson batches."""
+
+    defence: Literal["dpsgd"]
+    clip: float = Field(1.0, gt=0, description="L2 bound of one example's gradient")
+    noise_multiplier: float | None = Field(None, gt=0, description="noise over the bound; null: from epsilon")
+    epsilon: float | None = Field(None, gt=0, description="to reach at the end; null: from noise_multiplier")
+    delta: float | None = Field(None, gt=0, lt=1, description="null: one over the number of members")
+    accountant: Literal["pld", "rdp"] = Field(
+        "pld", description="privacy-loss distributions, close to exact; or Opacus's RDP bound"
+    )
+    epochs: float = Field(1.0, gt=0, description="over those of plain training")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> DpSgd:
+        if (self.noise_multiplier is None) == (self.epsilon is None):
+            raise ValueError("give either noise_multiplier or epsilon")
+        return self
 
 
 class EarlyStopping(Rated):
@@ -117,7 +141,10 @@ class Cwrf(Rated):
     passes: int = Field(1, ge=1, description="over the members, while scoring")
     start: Literal["trained", "scratch"] = "trained"
     divergence: Literal["initial-current", "current-initial"] = "initial-current"
-    loss: LossSettings = RelaxLoss(defence="relaxloss")
+    loss: Annotated[LossSettings | DpSgd, Field(discriminator="defence")] = Field(
+        RelaxLoss(defence="relaxloss"),
+        description="to tune with; the epsilon of dpsgd is that of the tuning alone",
+    )
 
 
 class Pptp(Rated):
@@ -162,23 +189,6 @@ class Selena(Rated):
     def _some_see_it(self) -> Selena:
         if self.left_out >= self.parts:
             raise ValueError(f"left_out {self.left_out} must be below parts {self.parts}")
-        return self
-
-
-class DpSgd(Rated):
-    """DP-SGD, Abadi et al. (CCS 2016), on Poisson batches."""
-
-    defence: Literal["dpsgd"]
-    clip: float = Field(1.0, gt=0, description="L2 bound of one example's gradient")
-    noise_multiplier: float | None = Field(None, gt=0, description="noise over the bound; null: from epsilon")
-    epsilon: float | None = Field(None, gt=0, description="to reach at the end; null: from noise_multiplier")
-    delta: float | None = Field(None, gt=0, lt=1, description="null: one over the number of members")
-    epochs: float = Field(1.0, gt=0, description="over those of plain training")
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> DpSgd:
-        if (self.noise_multiplier is None) == (self.epsilon is None):
-            raise ValueError("give either noise_multiplier or epsilon")
         return self
 
 

@@ -2,7 +2,8 @@
 
 I_j = Var[x_j] * ||W_:,j||^2 with x the input of the second matrix of a module (down_proj, o_proj), over all
 tokens, with exact two-moment sums (An et al., FLAP, 2024, fluctuation metric; Li and Kim, SSAH, section 4).
-A head's score is the sum over its channels. Tokens, rather than sequences, are our reading of the index n.
+Of attention the scores of channels are kept: FLAP standardises these before it averages those of a head, and
+`heads` sums them. Tokens, rather than sequences, are our reading of the index n.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ from retrace.llm.rows import Row
 
 @dataclass(frozen=True)
 class UnitScores:
-    """Scores of MLP neurons `mlp` (L,I) and of query heads `heads` (L,H), float64."""
+    """Scores of MLP neurons `mlp` (L,I) and of the channels of query heads `channels` (L,H,d), float64."""
 
     mlp: Tensor
-    heads: Tensor
+    channels: Tensor
+
+    @property
+    def heads(self) -> Tensor:
+        """Scores of query heads (L,H): the sums over their channels."""
+        return self.channels.sum(2)
 
 
 def unit_scores(net: Any, rows: Sequence[Row], answers: bool = False, budget: int = 2048) -> UnitScores:
@@ -49,15 +55,17 @@ def union_scores(
     wanted = ("output", "down")
     passes = [moments(net, rows, wanted, gram=False, answers=answers, budget=budget) for rows in parts]
     mlp: list[list[Tensor]] = [[] for _ in unions]
-    heads: list[list[Tensor]] = [[] for _ in unions]
+    channels: list[list[Tensor]] = [[] for _ in unions]
     for layer, *found in zip(net.model.layers, *passes, strict=True):
         neurons = _column_norms(layer.mlp.down_proj.weight)
-        channels = _column_norms(layer.self_attn.o_proj.weight)
+        attention = _column_norms(layer.self_attn.o_proj.weight)
         for number, union in enumerate(unions):
             output, down = (merged([found[part][name] for part in union]) for name in wanted)
             mlp[number].append(down.variance * neurons)
-            heads[number].append((output.variance * channels).view(net.config.num_attention_heads, -1).sum(1))
-    return [UnitScores(torch.stack(m).cpu(), torch.stack(h).cpu()) for m, h in zip(mlp, heads, strict=True)]
+            channels[number].append((output.variance * attention).view(net.config.num_attention_heads, -1))
+    return [
+        UnitScores(torch.stack(m).cpu(), torch.stack(c).cpu()) for m, c in zip(mlp, channels, strict=True)
+    ]
 
 
 def _column_norms(weight: Tensor) -> Tensor:

@@ -1,13 +1,14 @@
 """Fine-tune whole rows or columns of weights: only what trains has gradients, moments and copies.
 
 The same result as `tune` on structured masks, at less cost: the trained rows or columns are leaves of their
-own, so frozen entries are never written, and the matrices can compute in bfloat16 while leaves, moments and
-all else stay as they were (mixed precision, Micikevicius et al. 2018, without loss scaling).
+own, so frozen entries are never written, gradients are freed as soon as they are used, and the matrices can
+compute in bfloat16 while leaves, moments and all else stay as they were (mixed precision, Micikevicius et al.
+2018, without loss scaling). A weight that trains whole is its own leaf, and changes from the first step on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,10 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from retrace.llm.kernels.nll import answer_states
+from retrace.llm.load import layer_of
 from retrace.llm.rows import Row
-from retrace.llm.training.steps import Settings, orders, rate_at
+from retrace.llm.training.steps import Settings, schedule
+from retrace.llm.training.tune import set_rate
 
 BLOCK = 64  # rows of logits held at once: larger blocks leave the allocator's heap and cost page faults
 
@@ -36,13 +39,13 @@ class Slice:
         return self.index is not None and not len(self.index)
 
     def of(self, weight: Tensor) -> Tensor:
-        """A copy of these entries."""
-        return weight.detach().clone() if self.index is None else weight.index_select(self.axis, self.index)
+        """These entries: a copy, or, where it is all of them, the weight itself, so that it is held once."""
+        return weight.detach() if self.index is None else weight.index_select(self.axis, self.index)
 
     def write(self, weight: Tensor, values: Tensor) -> None:
         """Put these entries into a weight, in its dtype."""
         if self.index is None:
-            weight.copy_(values)
+            weight.copy_(values)  # nothing is moved where the values are the weight itself
         else:
             weight.index_copy_(self.axis, self.index, values.to(weight.dtype))
 
@@ -77,35 +80,60 @@ def tune_slices(
     modules = {f"{name}.weight": part for name, part in net.named_modules() if isinstance(part, nn.Linear)}
     if unknown := sorted(set(trainable) - set(modules)):
         raise ValueError(f"no linear weight {unknown[0]}")
-    if outside := sorted(name for name in trainable if not start <= _layer(name) < len(net.model.layers)):
+    if outside := sorted(name for name in trainable if not start <= layer_of(name) < len(net.model.layers)):
         raise ValueError(f"{outside[0]} is not in a layer from {start} on, where training starts")
     slices = {name: part for name, mask in trainable.items() if not (part := slice_of(mask)).empty}
     if not slices:
         raise ValueError("nothing may be trained: every entry is frozen")
     leaves = {name: part.of(modules[name].weight).requires_grad_() for name, part in slices.items()}
-    optimizer = torch.optim.AdamW(leaves.values(), lr=settings.rate, weight_decay=settings.decay, fused=True)
-    plan = orders(len(rows), settings, seed)
+    optimizers = {
+        name: torch.optim.AdamW([leaf], lr=settings.rate, weight_decay=settings.decay, fused=True)
+        for name, leaf in leaves.items()
+    }
     losses = []
     dtype = compute or net.model.embed_tokens.weight.dtype
     head = net.lm_head.weight.detach().to(dtype)
-    with _stood_in(net, start, slices, leaves, dtype) as stand_ins:
-        for step, batch in enumerate(plan):
-            for group in optimizer.param_groups:
-                group["lr"] = rate_at(step, len(plan), settings)
+    with _stood_in(net, start, slices, leaves, dtype) as stand_ins, _stepping(leaves, optimizers, stand_ins):
+        for rate, batch in schedule(len(rows), settings, seed):
+            for optimizer in optimizers.values():
+                set_rate(optimizer, rate)
             chosen = [rows[i] for i in batch]
             some = None if kept is None else [kept[i] for i in batch]
             states, _, targets = answer_states(net, chosen, some, start)
             loss: Tensor = _Surprise.apply(net.model.norm(states), head, targets)
-            optimizer.zero_grad()
             torch.autograd.backward(loss)
-            optimizer.step()
-            for stand_in in stand_ins:
-                stand_in.refresh()
             losses.append(float(loss.detach()))
     with torch.no_grad():
         for name, part in slices.items():
             part.write(modules[name].weight, leaves[name])
     return losses
+
+
+@contextmanager
+def _stepping(
+    leaves: Mapping[str, Tensor],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    stand_ins: Mapping[str, _StandIn],
+) -> Iterator[None]:
+    """Every leaf takes its step as soon as its gradient is there, which is then freed: few exist at once."""
+
+    def step(name: str) -> Callable[[Tensor], None]:
+        def taken(leaf: Tensor) -> None:
+            optimizers[name].step()
+            leaf.grad = None
+            stand_ins[name].refresh()
+
+        return taken
+
+    handles = [
+        leaf.register_post_accumulate_grad_hook(step(name))  # type: ignore[no-untyped-call]
+        for name, leaf in leaves.items()
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 class _Product(torch.autograd.Function):
@@ -184,26 +212,20 @@ class _StandIn(nn.Module):
 @contextmanager
 def _stood_in(
     net: Any, start: int, slices: Mapping[str, Slice], leaves: Mapping[str, Tensor], dtype: torch.dtype
-) -> Iterator[list[_StandIn]]:
-    """Stand-ins for the linear layers from `start` on, for the time of a block."""
+) -> Iterator[dict[str, _StandIn]]:
+    """Stand-ins for the linear layers from `start` on by weight, for the time of a block."""
     before = {
         name: part
         for name, part in net.named_modules()
-        if isinstance(part, nn.Linear) and start <= _layer(f"{name}.weight") < len(net.model.layers)
+        if isinstance(part, nn.Linear) and start <= layer_of(f"{name}.weight") < len(net.model.layers)
     }
-    made = []
+    made = {}
     try:
         for name, layer in before.items():
             weight = f"{name}.weight"
-            made.append(_StandIn(name, layer, slices.get(weight, Slice()), leaves.get(weight), dtype))
-            net.set_submodule(name, made[-1])
+            made[weight] = _StandIn(name, layer, slices.get(weight, Slice()), leaves.get(weight), dtype)
+            net.set_submodule(name, made[weight])
         yield made
     finally:
         for name, layer in before.items():
             net.set_submodule(name, layer)
-
-
-def _layer(weight: str) -> int:
-    """Number of the layer that a weight belongs to; the head lies above all."""
-    parts = weight.split(".")
-    return int(parts[2]) if parts[1] == "layers" else 10**6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from pydantic import Field
@@ -30,6 +31,13 @@ def orders(count: int, settings: Settings, seed: int) -> list[list[int]]:
         order = rng.permutation(count).tolist()
         made += [order[i : i + settings.batch] for i in range(0, count, settings.batch)]
     return made
+
+
+def schedule(count: int, settings: Settings, seed: int) -> Iterator[tuple[float, list[int]]]:
+    """Learning rate and indices of the rows of every step."""
+    plan = orders(count, settings, seed)
+    for step, batch in enumerate(plan):
+        yield rate_at(step, len(plan), settings), batch
 
 
 def rate_at(step: int, steps: int, settings: Settings) -> float:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from retrace.llm.kernels.nll import answer_nll
+from retrace.llm.load import layer_of
 from retrace.llm.rows import Row
-from retrace.llm.training.steps import Settings, orders, rate_at
+from retrace.llm.training.steps import Settings, schedule
 
 LINEARS = (
     "self_attn.q_proj",
@@ -87,19 +88,17 @@ def tune(
     parameters = dict(net.named_parameters())
     if unknown := sorted(set(trainable) - set(parameters)):
         raise ValueError(f"no parameter {unknown[0]}")
-    if kept is not None and any(_layer(name) < start for name in trainable):
+    if kept is not None and any(layer_of(name) < start for name in trainable):
         raise ValueError(f"a parameter below layer {start} cannot be trained from hidden states kept there")
     chosen = [parameters[name] for name in trainable]
     before = [None if mask is None else parameters[name].detach().clone() for name, mask in trainable.items()]
     optimizer = torch.optim.AdamW(chosen, lr=settings.rate, weight_decay=settings.decay)
-    plan = orders(len(rows), settings, seed)
     losses = []
     for parameter in chosen:
         parameter.requires_grad_(True)
     try:
-        for step, batch in enumerate(plan):
-            for group in optimizer.param_groups:
-                group["lr"] = rate_at(step, len(plan), settings)
+        for rate, batch in schedule(len(rows), settings, seed):
+            set_rate(optimizer, rate)
             some = None if kept is None else [kept[i] for i in batch]
             loss = _mean(net, [rows[i] for i in batch], some, start)
             optimizer.zero_grad()
@@ -124,6 +123,7 @@ def _mean(net: Any, rows: Sequence[Row], kept: Sequence[Tensor] | None, start: i
     return answer_nll(net, rows, kept, start).sum() / sum(len(row.answer) for row in rows)
 
 
-def _layer(name: str) -> int:
-    parts = name.split(".")
-    return int(parts[2]) if parts[1] == "layers" else (0 if parts[1] == "embed_tokens" else 10**6)
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of an optimiser's next step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

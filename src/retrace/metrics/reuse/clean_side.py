@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 from retrace.metrics.activations import (
@@ -21,7 +20,7 @@ from retrace.metrics.activations import (
     last_conv,
     vectors,
 )
-from retrace.metrics.reuse.arm_maps import Ranges, map_histograms, map_ranges
+from retrace.metrics.reuse.arm_maps import Maps, Ranges, map_histograms, map_ranges
 from retrace.metrics.reuse.clustering import Labels, Values, check_labels, class_means, class_sums
 from retrace.metrics.reuse.histograms import Floats
 from retrace.metrics.reuse.preindex import Layer, inv_aris, prepare
@@ -37,8 +36,8 @@ class CleanSide:
     images (N,C,H,W) in [-1,1] and labels (N,) are the pairs' clean halves. Per kept layer: `histograms`
     (one list entry a batch) and `ordered`, the channel means (N,C_l) sorted within each filter.
     `reference_sums` (K,C) are RESQUE's class sums, `centres` (K,E) the class means of the embedding.
-    `passed` holds the clean logits, features and embedding. `chosen` (rows), `map_ranges`, `map_counts` serve
-    ARM on full maps. `inv_ari_clean`: the two readings of inv_ari on the clean side alone.
+    `passed` holds the clean logits, features and embedding. `maps`, `map_ranges`, `map_counts` serve ARM on
+    full maps. `inv_ari_clean`: the two readings of inv_ari on the clean side alone.
     Histograms take about 3 kB an image and layer.
     """
 
@@ -55,7 +54,7 @@ class CleanSide:
     reference_pooled_sums: Values
     histograms: dict[str, list[Layer]]
     ordered: Means
-    chosen: npt.NDArray[np.intp]
+    maps: Maps
     map_ranges: Ranges
     map_counts: dict[str, Floats]
     inv_ari_clean: dict[str, float]
@@ -89,25 +88,29 @@ def clean_side(
     kind = kind or family(net)
     histograms: dict[str, list[Layer]] = {}
     means: dict[str, list[npt.NDArray[np.float32]]] = {}
-
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(full_map_images, len(images))).astype(np.intp))
+    maps = Maps(net, images, named, chosen, batch)
     collect = collect_means(means, kind, classes)
 
     def on_layer(name: str, output: Tensor, rows: slice) -> None:
         collect(name, output, rows)
         if name in means:
             histograms.setdefault(name, []).append(prepare(vectors(output, kind).cpu().numpy()))
+            maps.take(name, output, rows)
 
     passed = forward(net, images, named, on_layer, batch)
     if not histograms:
         raise ValueError(f"no layer is wider than the {classes} classes; the indices need a wider network")
-    other, other_labels = (images, truth) if reference is None else (reference[0], as_labels(reference[1]))
-    chosen = np.unique(np.linspace(0, len(images) - 1, min(full_map_images, len(images))).astype(np.intp))
-    ranges: Ranges = {}
-    counts: list[dict[str, Floats]] = [{}]
-    if len(chosen):
-        sample = images[torch.from_numpy(chosen)]
-        ranges = map_ranges(net, sample, named, histograms)
-        counts = map_histograms(net, sample, named, [ranges])
+    sums: tuple[Values, Values]
+    if reference is None:
+        sums = (
+            class_sums(passed.pooled(vit_axis), truth, classes),
+            class_sums(passed.features, truth, classes),
+        )
+    else:
+        other, other_labels = reference[0], as_labels(reference[1])
+        sums = class_activation_sums(net, other, other_labels, named, classes, vit_axis, batch)
+    ranges = map_ranges(maps)
     return CleanSide(
         classes=classes,
         layer=named,
@@ -118,13 +121,13 @@ def clean_side(
         labels=truth,
         passed=passed,
         centres=class_means(passed.embedding, truth),
-        reference_sums=class_activation_sums(net, other, other_labels, named, classes, vit_axis, batch),
-        reference_pooled_sums=_feature_sums(net, other, other_labels, named, classes, batch),
+        reference_sums=sums[0],
+        reference_pooled_sums=sums[1],
         histograms=histograms,
         ordered={name: np.sort(np.concatenate(parts), axis=0) for name, parts in means.items()},
-        chosen=chosen,
+        maps=maps,
         map_ranges=ranges,
-        map_counts=counts[0],
+        map_counts=map_histograms(maps, [ranges])[0],
         inv_ari_clean=inv_aris(passed.embedding, truth, None, seed),
     )
 
@@ -142,9 +145,3 @@ def collect_means(store: dict[str, list[Any]], kind: Family, classes: int) -> On
             store.setdefault(name, []).append(channel_means(output).float().cpu().numpy().copy())
 
     return on_layer
-
-
-def _feature_sums(
-    net: nn.Module, images: Tensor, labels: Labels, layer: str, classes: int, batch: int
-) -> Values:
-    return class_sums(forward(net, images, layer, batch=batch).features, labels, classes)

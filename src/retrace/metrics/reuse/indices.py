@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 from retrace.metrics.activations import forward, vectors
 from retrace.metrics.reuse.arm import ArmSpec, Samples, arm, compare, layer_distance, sample_distance
-from retrace.metrics.reuse.arm_maps import joined, map_histograms, map_ranges
+from retrace.metrics.reuse.arm_maps import Maps, joined, map_histograms, map_ranges
 from retrace.metrics.reuse.clean_side import CleanSide, as_labels, collect_means
 from retrace.metrics.reuse.clustering import Labels, Values, check_labels, class_sums
 from retrace.metrics.reuse.gradients import initial_gradient_norm
@@ -73,10 +72,12 @@ def all_indices(
     distances: dict[str, float] = {}
     means: dict[str, list[Any]] = {}
     collect = collect_means(means, clean.family, clean.classes)
+    maps = Maps(net, shifted, clean.layer, clean.maps.chosen, clean.batch)
 
     def on_layer(name: str, output: Tensor, rows: slice) -> None:
         collect(name, output, rows)
         if name in clean.histograms:
+            maps.take(name, output, rows)
             side = prepare(vectors(output, clean.family).cpu().numpy())
             add(distances, pair_sums(clean.histograms[name][rows.start // clean.batch], side))
 
@@ -85,7 +86,7 @@ def all_indices(
     found |= inv_aris(passed.embedding, truth, clean.centres, seed)
     found |= _composites(found, pixel_change(clean.images.cpu().numpy(), shifted.cpu().numpy()))
     found |= _arm_variants(clean, {name: np.concatenate(parts) for name, parts in means.items()})
-    found |= _full_map_variants(net, clean, shifted)
+    found |= _full_map_variants(clean, maps)
     pooled = class_sums(passed.pooled(clean.vit_axis), truth, clean.classes)
     found["resque"] = resque_dist(clean.reference_sums, pooled)
     features = class_sums(passed.features, truth, clean.classes)
@@ -154,14 +155,13 @@ def _arm_variants(clean: CleanSide, shifted: dict[str, Samples]) -> dict[str, fl
     return {name: arm(clean.ordered, ordered, spec, distance) for name, spec in ARM_VARIANTS.items()}
 
 
-def _full_map_variants(net: nn.Module, clean: CleanSide, shifted: Tensor) -> dict[str, float]:
-    if not len(clean.chosen):
+def _full_map_variants(clean: CleanSide, maps: Maps) -> dict[str, float]:
+    if not len(maps.chosen):
         return {}
-    rows = torch.from_numpy(clean.chosen)
-    ranges = map_ranges(net, shifted[rows], clean.layer, clean.histograms)
+    ranges = map_ranges(maps)
     shared = {name: joined(ranges[name], clean.map_ranges[name]) for name in ranges}
-    own, both = map_histograms(net, shifted[rows], clean.layer, [ranges, shared])
-    clean_both = map_histograms(net, clean.images[rows], clean.layer, [shared])[0]
+    own, both = map_histograms(maps, [ranges, shared])
+    clean_both = map_histograms(clean.maps, [shared])[0]
     found = {}
     for key, spec in FULL_MAP_VARIANTS.items():
         left, right = (clean.map_counts, own) if spec.hist == "own_range" else (clean_both, both)

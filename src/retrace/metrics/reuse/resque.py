@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from retrace.metrics.activations import VitAxis, pooled_output, tapped
+from retrace.metrics.activations import Batch, VitAxis, pooled_output, stream
 from retrace.metrics.reuse.clustering import (
     Labels,
     Values,
@@ -26,32 +26,28 @@ def class_activation_sums(
     classes: int,
     vit_axis: VitAxis = "channel",
     batch: int = 128,
-) -> Values:
-    """Sum a layer's pooled output over the images of each class, in one batched pass: (classes,C), float64.
+) -> tuple[Values, Values]:
+    """Sum over the images of each class, in one batched pass that keeps nothing else: float64.
 
-    The layer's raw output is averaged over space (CNN) or along `vit_axis` (see `pooled_output`).
-    Source: RESQUE (arXiv 2412.15511), released code of RESQUE_dist.
+    (classes,C): a layer's raw output, averaged over space (CNN) or along `vit_axis` (see `pooled_output`).
+    (classes,D): the features, the input of the last linear layer.
+    Source: RESQUE (arXiv 2412.15511), released code of RESQUE_dist, which takes the first.
     """
     check_labels(labels, len(images), classes)
     targets = torch.from_numpy(np.asarray(labels, dtype=np.int64))
     sums: list[Tensor] = []
-    rows = slice(0, 0)
 
-    def on_call(name: str, _module: nn.Module, _input: Tensor, output: Tensor) -> None:
-        if name != layer:
-            return
-        pooled = pooled_output(output, vit_axis)
+    def add(found: Batch) -> None:
+        rows = targets[found.rows].to(found.output.device)
+        parts = (pooled_output(found.output, vit_axis), found.features.double())
         if not sums:
-            sums.append(pooled.new_zeros(classes, pooled.shape[1]))
-        sums[0].index_add_(0, targets[rows].to(pooled.device), pooled)
+            sums.extend(part.new_zeros(classes, part.shape[1]) for part in parts)
+        for total, part in zip(sums, parts, strict=True):
+            total.index_add_(0, rows, part)
 
-    with tapped(net, on_call) as device:
-        for start in range(0, len(images), batch):
-            rows = slice(start, start + batch)
-            net(images[rows].to(device))
-    if not sums:
-        raise ValueError(f"layer {layer!r} did not run; use a name from named_modules() or last_conv")
-    return sums[0].cpu().numpy()
+    stream(net, images, layer, add, batch=batch)
+    outputs, features = (total.cpu().numpy() for total in sums)
+    return outputs, features
 
 
 def resque_dist(clean: Values, shifted: Values) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from retrace.nets.memory.address import gumbel, hard, place, store
-from retrace.nets.memory.base import MemoryNet, State, orthogonal
+from retrace.nets.memory.base import State, Stepped, orthogonal
 from retrace.nets.memory.cell import ArminCell
 from retrace.nets.memory.fused.scan import Scan
 
@@ -23,13 +23,13 @@ class ArminState(NamedTuple):
     steps: int
 
 
-class Armin(MemoryNet):
+class Armin(Stepped):
     """ARMIN (Li et al. 2019), both variants of the official code, and a control.
 
     read "soft": softmax of the address (the code's algorithmic tasks); "hard": one-hot, Gumbel
     straight-through (the code's pixel task), in evaluation the largest score without noise; "random": a
-    uniformly drawn slot in training and evaluation, no address layer (control). `fused` picks the scan with
-    a backward pass of its own.
+    uniformly drawn slot in training and evaluation, no address layer (control). `pixels`: cell, start and
+    head as in the code's pixel task.
     """
 
     fills: ClassVar[bool] = True
@@ -43,14 +43,17 @@ class Armin(MemoryNet):
         width: int,
         *,
         read: str = "soft",
+        pixels: bool = False,
         overwrite: bool = True,
         fused: bool = True,
     ) -> None:
         if read not in READS:
             raise ValueError(f"read {read!r} is unknown; use one of {', '.join(READS)}")
         super().__init__(inputs, outputs, hidden, slots, width, hidden + width, overwrite)
-        self.read, self.fused = read, fused
-        self.cell = ArminCell(inputs, hidden, slots, width)
+        self.read, self.tempered, self.fused = read, read == "hard", fused
+        self.cell = ArminCell(inputs, hidden, slots, width, pixels)
+        if pixels:
+            nn.init.xavier_normal_(self.head.weight)
         self.address = None if read == "random" else orthogonal(inputs + hidden, slots)
 
     def start(self, batch: int) -> ArminState:
@@ -63,26 +66,21 @@ class Armin(MemoryNet):
             return gumbel(x, x.shape[0], x.shape[1], self.slots)
         return None
 
-    def scan(
-        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
-    ) -> tuple[Tensor, State, Tensor | None]:
-        """The fused scan, or step by step when `fused` is off: equal outputs and gradients."""
-        if not self.fused:
-            return super().scan(x, state, noise, reads)
+    def run(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, ArminState, Tensor]:
+        """See `Scan`."""
         h, memory, steps = state
-        layers = (self.address, self.cell.gate, self.cell.update, self.cell.write)
-        weights = [
-            part for layer in layers for part in ((None, None) if layer is None else layer.parameters())
-        ]
+        address = (None, None) if self.address is None else (self.address.weight, self.address.bias)
         soft = self.read == "soft"
+        weights = (*address, *self.cell.layers())
         out, h, memory, chosen = Scan.apply(x, h, memory, noise, soft, self.kappa, steps, *weights)
-        state = ArminState(h, memory, steps + x.shape[0])
-        if not reads:
-            return out, state, None
-        if not soft:
-            one = chosen.remainder(self.slots).unsqueeze(2)
-            chosen = out.new_zeros(*one.shape[:2], self.slots).scatter_(2, one, 1.0)
-        return out, state, chosen
+        return out, ArminState(h, memory, steps + x.shape[0]), chosen
+
+    def read_weights(self, chosen: Tensor) -> Tensor:
+        """Soft reads as they are; of flat rows (T, B) the one-hot slots."""
+        if self.read == "soft":
+            return chosen
+        one = chosen.remainder(self.slots).unsqueeze(2)
+        return self.head.weight.new_zeros(*one.shape[:2], self.slots).scatter_(2, one, 1.0)
 
     def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, ArminState, Tensor]:
         """One step of the equations, operation by operation; `scan` may fuse them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import torch
@@ -28,16 +29,16 @@ def orthogonal(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
-class MemoryNet(nn.Module):
+class MemoryNet(nn.Module, ABC):
     """A recurrent network whose state is a named tuple: `net(x, state) -> (y, state, reads)`.
 
     x (T, B, inputs); y (T, B, outputs) are logits, the task's sigmoid or softmax is left to the loss; reads
     are the read weights (T, B, slots) when asked for, else None. Without a state every sequence starts
-    afresh. `kappa` is the inverse temperature of reads by Gumbel noise; other networks ignore it. `fused`
-    picks a network's scan with a backward pass of its own, else its plain steps: equal up to rounding.
+    afresh. `kappa` is the inverse temperature of reads by Gumbel noise (`tempered`); others ignore it.
     """
 
     fills: ClassVar[bool] = False  # writes slot 0, 1, ... first, and only then over what it has
+    tempered = False  # whether `kappa` changes its gradient
 
     def __init__(
         self, inputs: int, outputs: int, hidden: int, slots: int, width: int, features: int, overwrite: bool
@@ -58,29 +59,19 @@ class MemoryNet(nn.Module):
             raise ValueError(f"kappa must be above 0, not {kappa}")
         self.kappa = float(kappa)
 
+    @abstractmethod
     def start(self, batch: int) -> State:
         """The state before the first step of `batch` sequences."""
-        raise NotImplementedError
 
-    def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, State, Tensor | None]:
-        """One step: x (B, inputs) to features (B, features), next state and read weights (B, slots)."""
-        raise NotImplementedError
+    @abstractmethod
+    def scan(
+        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
+    ) -> tuple[Tensor, State, Tensor | None]:
+        """All steps one after the other: features (T, B, F), next state, read weights when asked for."""
 
     def draw(self, x: Tensor) -> Tensor | None:
         """The noise of a whole sequence (T, B, slots), or None for a network that needs none."""
         return None
-
-    def scan(
-        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
-    ) -> tuple[Tensor, State, Tensor | None]:
-        """All steps one after the other; networks with a fused scan override it."""
-        features, weights = [], []
-        for t, now in enumerate(x):
-            out, state, weight = self.step(now, state, None if noise is None else noise[t])
-            features.append(out)
-            if reads and weight is not None:
-                weights.append(weight)
-        return torch.stack(features), state, torch.stack(weights) if weights else None
 
     def forward(
         self, x: Tensor, state: State | None = None, reads: bool = False
@@ -110,3 +101,37 @@ class MemoryNet(nn.Module):
             raise ValueError(
                 f"{steps} steps do not fit into {self.slots} slots; give more slots or overwrite=True"
             )
+
+
+class Stepped(MemoryNet):
+    """A network with a memory: plain steps, and a scan with a backward pass of its own.
+
+    `fused` picks the scan, else the steps run one by one: equal up to rounding.
+    """
+
+    @abstractmethod
+    def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, State, Tensor]:
+        """One step: x (B, inputs) to features (B, F), next state and read weights (B, slots)."""
+
+    @abstractmethod
+    def run(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, State, Tensor]:
+        """The fused scan: features (T, B, F), next state and what was read, as `read_weights` takes it."""
+
+    def read_weights(self, chosen: Tensor) -> Tensor:
+        """Read weights (T, B, slots) from what `run` says was read."""
+        return chosen
+
+    def scan(
+        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
+    ) -> tuple[Tensor, State, Tensor | None]:
+        """The fused scan, or step by step when `fused` is off: equal outputs and gradients."""
+        if self.fused:
+            out, state, chosen = self.run(x, state, noise)
+            return out, state, self.read_weights(chosen) if reads else None
+        features, weights = [], []
+        for t, now in enumerate(x):
+            one, state, weight = self.step(now, state, None if noise is None else noise[t])
+            features.append(one)
+            if reads:
+                weights.append(weight)
+        return torch.stack(features), state, torch.stack(weights) if reads else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from retrace.nets.memory.base import orthogonal
 
@@ -15,17 +16,19 @@ class ArminCell(nn.Module):
 
     gate: [x; h; r] to H + R; update: [x; h gated; r gated] to 4H + R in the order j, i, f, o, q (the code's
     is i, j, f, o, q: a renaming of rows); write: [x; next h] to R. Learned start of h and of the memory.
+    `pixels`: as in the code's pixel task, where the write vector is made from the next h alone, and the start
+    of h drawn from N(0, 1) instead of U(0, 1) before it is learned.
     """
 
-    def __init__(self, inputs: int, hidden: int, slots: int, width: int) -> None:
+    def __init__(self, inputs: int, hidden: int, slots: int, width: int, pixels: bool = False) -> None:
         super().__init__()
         if width > hidden:
             raise ValueError(f"width {width} is above hidden {hidden}; the cell needs width <= hidden")
-        self.hidden, self.width = hidden, width
+        self.inputs, self.hidden, self.width, self.pixels = inputs, hidden, width, pixels
         self.gate = orthogonal(inputs + hidden + width, hidden + width)
         self.update = orthogonal(inputs + hidden + width, 4 * hidden + width)
-        self.write = orthogonal(inputs + hidden, width)
-        self.h = nn.Parameter(torch.rand(hidden))
+        self.write = orthogonal(hidden if pixels else inputs + hidden, width)
+        self.h = nn.Parameter(torch.randn(hidden) if pixels else torch.rand(hidden))
         self.memory = nn.Parameter(torch.zeros(slots, width))
 
     def start(self, batch: int) -> tuple[Tensor, Tensor]:
@@ -40,4 +43,10 @@ class ArminCell(nn.Module):
         j, i, f, o, q = z.split([*[self.hidden] * 4, self.width], dim=1)
         following = (h * (f + FORGET).sigmoid() + i.sigmoid() * j.tanh()).tanh()
         out = torch.cat([following * o.sigmoid(), r * q.sigmoid()], 1)
-        return following, out, self.write(torch.cat([x, following], 1))
+        return following, out, self.write(following if self.pixels else torch.cat([x, following], 1))
+
+    def layers(self) -> tuple[Tensor, ...]:
+        """Weights over [x; ...] and biases of gate, update and write layers, as the fused scans take them."""
+        write = F.pad(self.write.weight, (self.inputs, 0)) if self.pixels else self.write.weight
+        both = (part for layer in (self.gate, self.update) for part in (layer.weight, layer.bias))
+        return *both, write, self.write.bias

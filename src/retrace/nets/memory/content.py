@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+LEAST = 1e-6  # the DNC moves usage into [LEAST, 1] for the allocation
 EPSILON = 1e-6  # keeps an empty row's similarity at zero
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from retrace.nets.memory.base import MemoryNet, State
-from retrace.nets.memory.content import one_plus, similarity
+from retrace.nets.memory.base import State, Stepped
+from retrace.nets.memory.content import LEAST, one_plus, similarity
 from retrace.nets.memory.scans.dnc import DncLoop
 from retrace.nets.memory.scans.node import Node
 
@@ -33,7 +33,7 @@ def allocation(usage: Tensor) -> Tensor:
     """Weights (B, N) of free slots: the least used gets most (Methods, "Dynamic memory allocation")."""
     ordered, order = usage.sort(dim=1)
     # A product of zeros has no useful gradient.
-    ordered = ordered * (1 - 1e-6) + 1e-6
+    ordered = ordered * (1 - LEAST) + LEAST
     before = torch.cat([torch.ones_like(ordered[:, :1]), ordered.cumprod(1)[:, :-1]], 1)
     return torch.zeros_like(usage).scatter(1, order, (1 - ordered) * before)
 
@@ -45,7 +45,7 @@ def link(links: Tensor, writing: Tensor, precedence: Tensor) -> Tensor:
     return after * (1 - torch.eye(writing.shape[1], dtype=after.dtype, device=after.device))
 
 
-class Dnc(MemoryNet):
+class Dnc(Stepped):
     """DNC: content, allocation and temporal links; equations as in Methods; the memory starts at 0."""
 
     def __init__(self, inputs: int, outputs: int, hidden: int, slots: int, width: int) -> None:
@@ -62,15 +62,11 @@ class Dnc(MemoryNet):
         memory, links = zero(batch, self.slots, self.width), zero(batch, self.slots, self.slots)
         return DncState(h, h, memory, none, none, none, none, links, read)
 
-    def scan(
-        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
-    ) -> tuple[Tensor, State, Tensor | None]:
-        """The fused scan, or step by step when `fused` is off: equal outputs and gradients."""
-        if not self.fused:
-            return super().scan(x, state, noise, reads)
+    def run(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, DncState, Tensor]:
+        """See `DncLoop`."""
         weights = (*self.controller.parameters(), *self.interface.parameters())
         out, *after, chosen = Node.apply(DncLoop(), x, *state, *weights)
-        return out, DncState(*after), chosen if reads else None
+        return out, DncState(*after), chosen
 
     def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, DncState, Tensor]:
         """Controller, write, links, read."""

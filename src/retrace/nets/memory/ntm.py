@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from retrace.nets.memory.base import MemoryNet, State
+from retrace.nets.memory.base import State, Stepped
 from retrace.nets.memory.content import one_plus, similarity
 from retrace.nets.memory.scans.node import Node
 from retrace.nets.memory.scans.ntm import NtmLoop
@@ -27,7 +27,7 @@ class NtmState(NamedTuple):
     read: Tensor
 
 
-class Ntm(MemoryNet):
+class Ntm(Stepped):
     """NTM in the form of the official code of ARMIN: heads see the cell state scaled to unit length, a write
     blends w a + (1 - w) M without an erase vector, the head reads before it writes.
 
@@ -53,16 +53,12 @@ class Ntm(MemoryNet):
         read = self.memory.new_zeros(batch, self.width)
         return NtmState(h, c, self.memory.sigmoid().expand(batch, -1, -1), none, none, read)
 
-    def scan(
-        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
-    ) -> tuple[Tensor, State, Tensor | None]:
-        """The fused scan, or step by step when `fused` is off: equal outputs and gradients."""
-        if not self.fused:
-            return super().scan(x, state, noise, reads)
+    def run(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, NtmState, Tensor]:
+        """See `NtmLoop`."""
         layers = (self.controller, self.reader, self.writer)
         weights = [part for layer in layers for part in layer.parameters()]
         out, *after, chosen = Node.apply(NtmLoop(), x, *state, *weights)
-        return out, NtmState(*after), chosen if reads else None
+        return out, NtmState(*after), chosen
 
     def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, NtmState, Tensor]:
         """Controller, read, write."""

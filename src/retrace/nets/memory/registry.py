@@ -21,6 +21,7 @@ from retrace.stage import StageError
 BUILDERS: dict[str, Callable[..., MemoryNet]] = {
     "armin-soft": partial(Armin, read="soft"),
     "armin-hard": partial(Armin, read="hard"),
+    "armin-pixels": partial(Armin, read="hard", pixels=True),
     "random-address": partial(Armin, read="random"),
     "awta": Awta,
     "tardis": Tardis,

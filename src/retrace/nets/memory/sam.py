@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from retrace.nets.memory.base import MemoryNet, State
+from retrace.nets.memory.base import State, Stepped
 from retrace.nets.memory.content import one_plus, similarity
 from retrace.nets.memory.scans.node import Node
 from retrace.nets.memory.scans.sam import ACCESS, SamLoop
@@ -30,7 +30,7 @@ def sparse(scores: Tensor, kept: int) -> Tensor:
     return torch.zeros_like(scores).scatter(1, at, top.softmax(1))
 
 
-class Sam(MemoryNet):
+class Sam(Stepped):
     """SAM with one head: reads the `kept` most similar slots; writes to what it last read or, erasing it, to
     the slot longest unused (section 3).
 
@@ -56,15 +56,11 @@ class Sam(MemoryNet):
         idle = torch.arange(self.slots, 0, -1, dtype=h.dtype, device=h.device).expand(batch, -1)
         return SamState(h, h, zero(batch, self.slots, self.width), none, idle, read)
 
-    def scan(
-        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
-    ) -> tuple[Tensor, State, Tensor | None]:
-        """The fused scan, or step by step when `fused` is off: equal outputs and gradients."""
-        if not self.fused:
-            return super().scan(x, state, noise, reads)
+    def run(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, SamState, Tensor]:
+        """See `SamLoop`."""
         weights = (*self.controller.parameters(), *self.interface.parameters())
         out, *after, chosen = Node.apply(SamLoop(self.kept), x, *state, *weights)
-        return out, SamState(*after), chosen if reads else None
+        return out, SamState(*after), chosen
 
     def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, SamState, Tensor]:
         """Controller, write, sparse read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from retrace.nets.memory.address import TardisAddress, gumbel, hard, place, store
-from retrace.nets.memory.base import MemoryNet, State, orthogonal
+from retrace.nets.memory.base import State, Stepped, orthogonal
 from retrace.nets.memory.cell import FORGET, ArminCell
 from retrace.nets.memory.scans.awta import AwtaLoop
 from retrace.nets.memory.scans.node import Node
@@ -29,10 +30,11 @@ class TardisState(NamedTuple):
     steps: int
 
 
-class Addressed(MemoryNet):
+class Addressed(Stepped):
     """What both have: TARDIS's scores, a hard read by Gumbel noise, the usage count."""
 
     fills: ClassVar[bool] = True
+    tempered = True
     gated: ClassVar[int] = 0  # scalar gates that get noise, too
 
     def __init__(
@@ -53,22 +55,17 @@ class Addressed(MemoryNet):
         """Gumbel noise in training."""
         return gumbel(x, x.shape[0], x.shape[1], self.slots + self.gated) if self.training else None
 
-    def scan(
-        self, x: Tensor, state: State, noise: Tensor | None, reads: bool
-    ) -> tuple[Tensor, State, Tensor | None]:
-        """The fused scan, or step by step when `fused` is off: equal outputs and gradients."""
-        if not self.fused:
-            return super().scan(x, state, noise, reads)
+    def run(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, TardisState, Tensor]:
+        """The fused scan of `loop`, the address layer cut into parts: of slots, of input and state."""
         now, key, row, use = torch.split(self.address.mix.weight, self.address.sizes, dim=1)
         parts = (F.linear(self.address.keys, key), row, use, self.address.vector)
-        out, state, chosen = self.run(x, state, noise, parts, (now, self.address.mix.bias))
-        return out, state, chosen if reads else None
+        return self.loop(x, state, noise, parts, (now, self.address.mix.bias))
 
-    def run(
+    @abstractmethod
+    def loop(
         self, x: Tensor, state: State, noise: Tensor | None, parts: Weights, now: Weights
     ) -> tuple[Tensor, TardisState, Tensor]:
         """The fused scan; `parts` and `now` are the address layer's, of slots and of input and state."""
-        raise NotImplementedError
 
     def step(self, x: Tensor, state: State, noise: Tensor | None) -> tuple[Tensor, TardisState, Tensor]:
         """Read, integrate, write to the slot of the fill phase or to the slot just read."""
@@ -80,11 +77,11 @@ class Addressed(MemoryNet):
         memory = store(memory, place(steps, weights), what)
         return out, TardisState(h, c, memory, usage + weights, weights, steps + 1), weights
 
+    @abstractmethod
     def integrate(
         self, x: Tensor, h: Tensor, c: Tensor, r: Tensor, noise: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Next h and c (B, H), output (B, H + R), write vector (B, R)."""
-        raise NotImplementedError
 
 
 class Tardis(Addressed):
@@ -108,15 +105,15 @@ class Tardis(Addressed):
         none = self.memory.new_zeros(batch, self.slots)
         return TardisState(h, c, self.memory.expand(batch, -1, -1), none, none, 0)
 
-    def run(
+    def loop(
         self, x: Tensor, state: State, noise: Tensor | None, parts: Weights, now: Weights
     ) -> tuple[Tensor, TardisState, Tensor]:
         """See `TardisLoop`."""
         *begin, steps = state
         layers = (self.gates, self.scalars, self.candidate, self.write)
         weights = [part for layer in layers for part in layer.parameters()]
-        loop = TardisLoop(noise, self.kappa, steps)
-        out, h, c, memory, usage, last, chosen = Node.apply(loop, x, *begin, *parts, *now, *weights)
+        scan = TardisLoop(noise, self.kappa, steps)
+        out, h, c, memory, usage, last, chosen = Node.apply(scan, x, *begin, *parts, *now, *weights)
         return out, TardisState(h, c, memory, usage, last, steps + x.shape[0]), chosen
 
     def integrate(
@@ -148,15 +145,14 @@ class Awta(Addressed):
         none = memory.new_zeros(batch, self.slots)
         return TardisState(h, h, memory, none, none, 0)
 
-    def run(
+    def loop(
         self, x: Tensor, state: State, noise: Tensor | None, parts: Weights, now: Weights
     ) -> tuple[Tensor, TardisState, Tensor]:
         """See `AwtaLoop`."""
         _, *begin, steps = state
-        layers = (self.cell.gate, self.cell.update, self.cell.write)
-        weights = [part for layer in layers for part in layer.parameters()]
-        loop = AwtaLoop(noise, self.kappa, steps)
-        out, h, memory, usage, last, chosen = Node.apply(loop, x, *begin, *now, *parts, *weights)
+        weights = self.cell.layers()
+        scan = AwtaLoop(noise, self.kappa, steps)
+        out, h, memory, usage, last, chosen = Node.apply(scan, x, *begin, *now, *parts, *weights)
         return out, TardisState(h, h, memory, usage, last, steps + x.shape[0]), chosen
 
     def integrate(

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from retrace.compress.pruning.channels import Channels, cut, slim, struct_lth
 from retrace.compress.pruning.hydra import hydra
 from retrace.compress.pruning.importance import drawn, magnitude, sensitivity, taylor
-from retrace.compress.pruning.masks import Masks, full_masks, keep_best
+from retrace.compress.pruning.masks import LayerLostError, Masks, full_masks, keep_as_many, keep_best
 from retrace.compress.pruning.names import STRUCTURED
 from retrace.compress.pruning.narrow import narrow, refilled
+from retrace.compress.pruning.physical import compressed
 from retrace.nets.conv_block_names import SHAPES
 from retrace.nets.conv_blocks import conv_blocks, interval_aware
 from retrace.seeds import derive
@@ -42,6 +43,14 @@ class State:
     net: nn.Sequential
     masks: Masks | None = None
     losses: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A method's states, and the shares whose networks would be constant, each with the reason."""
+
+    states: list[State]
+    left_out: list[tuple[float, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -75,30 +84,53 @@ def run_chain(
     settings: RobustSettings,
     dense: State | None,
     masks: Sequence[State] = (),
-) -> list[State]:
+) -> Chain:
     """The method's states: the dense one (given, or trained here) and one for each kept share.
 
-    `masks` are the states of the method whose masks it takes, if any.
+    `masks` are the states of the method whose masks it takes, if any. A share at which a layer would be lost
+    is left out, and so is one whose masks the other method lacks.
     """
     if method.pruner.startswith("narrow"):
-        return _narrow(bench, method, settings)
+        return Chain(_narrow(bench, method, settings))
     if dense is None:
         net = bench.fresh(settings)
         dense = State(1.0, net, losses=bench.trained(net, settings))
     if method.pruner in STRUCTURED:
         return _structured(bench, method, settings, dense)
-    states = [dense]
-    given = {state.share: state.masks for state in masks}
+    states, left_out = [dense], []
+    given = {state.share: _taken(bench, method, state.masks) for state in masks if state.masks}
     for share in method.kept:
-        chosen = given.get(share) or choose(bench, method, settings, states[-1], share)
-        if method.rewind == "none":
-            net = copy.deepcopy(dense.net)
-            apply_masks(net, chosen)
-            states.append(State(share, net.eval(), chosen))
+        if method.masks and share not in given:
+            left_out.append((share, f"{method.masks} has no masks at {share:g}"))
             continue
-        net = bench.fresh(settings, method.rewind == "redrawn")
-        states.append(State(share, net, chosen, bench.trained(net, settings, chosen)))
-    return states
+        try:
+            chosen = given.get(share) or choose(bench, method, settings, states[-1], share)
+            net = _masked(bench, method, settings, dense, chosen)
+        except LayerLostError as lost:
+            left_out.append((share, str(lost)))
+            continue
+        losses = [] if method.rewind == "none" else bench.trained(net, settings, chosen)
+        states.append(State(share, net.eval(), chosen, losses))
+    return Chain(states, left_out)
+
+
+def _taken(bench: Bench, method: Method, masks: Masks) -> Masks:
+    """Another method's masks, or as many weights of each layer by lot, in the same order at each share."""
+    if method.pruner != "shuffled":
+        return masks
+    return keep_as_many(drawn(masks, derive(bench.seed, "shuffled masks")), masks)
+
+
+def _masked(
+    bench: Bench, method: Method, settings: RobustSettings, dense: State, masks: Masks
+) -> nn.Sequential:
+    """The network that a state starts from; LayerLostError where the masks make it constant."""
+    redrawn = method.rewind == "redrawn"
+    net = copy.deepcopy(dense.net) if method.rewind == "none" else bench.fresh(settings, redrawn)
+    apply_masks(net, masks)
+    channels, size, _ = bench.data.frame
+    compressed(net, channels, size)
+    return net
 
 
 def choose(bench: Bench, method: Method, settings: RobustSettings, last: State, share: float) -> Masks:
@@ -109,7 +141,7 @@ def choose(bench: Bench, method: Method, settings: RobustSettings, last: State, 
     loss = _batch_loss(bench, settings)
     scores: dict[str, Callable[[], dict[str, Tensor]]] = {
         "imp": lambda: magnitude(last.net),
-        "random": lambda: drawn(last.net, derive(bench.seed, "random masks")),
+        "random": lambda: drawn(masks, derive(bench.seed, "random masks")),
         "snip": lambda: sensitivity(_rewound(bench, settings, masks), loss),
         "taylor": lambda: taylor(copy.deepcopy(last.net), loss),
     }
@@ -158,18 +190,22 @@ def _batches(bench: Bench, size: int, count: int, seed: int) -> Iterable[list[Ba
     return islice(epochs(bench.data.x["train"], bench.data.y["train"], size, seed), count)
 
 
-def _structured(bench: Bench, method: Method, settings: RobustSettings, dense: State) -> list[State]:
+def _structured(bench: Bench, method: Method, settings: RobustSettings, dense: State) -> Chain:
     """Channels are removed for good, so each state trains a smaller network from its first weights."""
-    states, first = [dense], bench.fresh(settings)
+    states, left_out, first = [dense], [], bench.fresh(settings)
     total = sum(m.num_features for m in first if isinstance(m, nn.BatchNorm2d))
     rank = {"slim": slim, "struct-lth": struct_lth}[method.pruner]
     for share in method.kept:
         left = sum(m.num_features for m in states[-1].net if isinstance(m, nn.BatchNorm2d))
-        channels: Channels = rank(states[-1].net, min(1.0, share * total / left))
+        try:
+            channels: Channels = rank(states[-1].net, min(1.0, share * total / left))
+        except LayerLostError as lost:
+            left_out.append((share, str(lost)))
+            continue
         first = cut(first, channels, *bench.data.frame)
         net = copy.deepcopy(first)
         states.append(State(share, net, losses=bench.trained(net, settings)))
-    return states
+    return Chain(states, left_out)
 
 
 def _narrow(bench: Bench, method: Method, settings: RobustSettings) -> list[State]:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def run(params: Measure, inputs: Inputs, seed: int) -> Output:
-    """Bounds and attacks of every network; complete verification of each method's chosen one.
+    """Bounds and attacks of every network; complete verification of those that a method asks for.
 
     Leaves, per test image, `<method>/<state>/<quantity>` (see `retrace.studies.certification.bounds`).
     Results of each method: `chosen`, the pruned state with the highest certified accuracy on the validation
-    slice, the denser one where two are equal (state 0 where there is no other), and of each state what
-    the slice showed and the share of unstable ReLUs by layer.
+    slice, the denser one where two are equal (0 for a dense method, null where no state could be pruned), and
+    of each state what the slice showed and the share of unstable ReLUs by layer.
     """
     data = set_up(inputs, current())
     setting = Setting(params.training.epsilon, params.verification)
@@ -42,18 +42,28 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
             states.append({"number": number, "unstable": found.unstable, "validation": seen})
         chosen = _chosen(states, method)
         results[name] = {"chosen": chosen, "states": states}
-        if method.complete:
-            outcome = decide(networks[chosen], data, setting, hidden[chosen])
-            arrays |= {f"{name}/{chosen}/{quantity}": v for quantity, v in outcome.images.items()}
-            timing[f"{name}/{chosen}"] = outcome.seconds
+        for number in sorted(_decided(chosen, states, method)):
+            outcome = decide(networks[number], data, setting, hidden[number])
+            arrays |= {f"{name}/{number}/{quantity}": v for quantity, v in outcome.images.items()}
+            timing[f"{name}/{number}"] = outcome.seconds
     return Output({"methods": results}, timing, arrays)
 
 
-def _chosen(states: list[dict[str, Any]], method: Method) -> int:
-    """Number of the state to speak of: by the validation slice, among the pruned ones where there are any."""
-    candidates = [s for s in states if _candidate(s["number"], method)] or states[:1]
+def _chosen(states: list[dict[str, Any]], method: Method) -> int | None:
+    """Number of the state to speak of: by the validation slice, among the pruned ones of a pruner."""
+    candidates = [s for s in states if _candidate(s["number"], method)] if method.kept else states
+    if not candidates:
+        return None
     best = max(candidates, key=lambda s: (s["validation"].get("certified", 0.0), -s["number"]))
     return int(best["number"])
+
+
+def _decided(chosen: int | None, states: list[dict[str, Any]], method: Method) -> set[int]:
+    """Numbers of the states that branch and bound decides."""
+    if chosen is None:
+        return set()
+    wanted = {chosen} if method.complete else set()
+    return wanted | ({states[-1]["number"]} if method.complete_last else set())
 
 
 def _candidate(number: int, method: Method) -> bool:

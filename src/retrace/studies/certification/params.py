@@ -38,6 +38,7 @@ class Method(Strict):
     score_epochs: int = Field(2, ge=1, description="HYDRA: epochs of learning scores")
     score_rate: float = Field(1e-2, gt=0, description="HYDRA: their learning rate")
     complete: bool = Field(False, description="verify the chosen state by branch and bound too")
+    complete_last: bool = Field(False, description="and the sparsest, where methods are equally sparse")
 
     @model_validator(mode="after")
     def _fits(self) -> Method:
@@ -47,6 +48,8 @@ class Method(Strict):
             raise ValueError(f"kept {self.kept}: list shares from large to small, each once")
         if (self.pruner != "none" or self.masks is not None) != bool(self.kept):
             raise ValueError("kept: give shares to a pruner, and to none but a pruner")
+        if self.pruner == "shuffled" and self.masks is None:
+            raise ValueError("shuffled: masks must name the method whose layers keep as many weights")
         if self.masks is None and self.rewind == "none" and self.pruner in ("none", *DENSE):
             raise ValueError(f"rewind none: {self.pruner} prunes nothing")
         return self

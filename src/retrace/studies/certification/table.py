@@ -2,7 +2,8 @@
 
 Columns of an image are `<quantity>_<method>`, so that a claim compares methods image by image: all methods
 and seeds of a setting share the test images. A method speaks through the state chosen on the validation
-slice; `<quantity>_last_<method>` is its sparsest state, where methods are equally sparse.
+slice; `<quantity>_last_<method>` is its sparsest state, where methods are equally sparse. Both are nan where
+that state was left out, since a layer would have been lost.
 """
 
 from __future__ import annotations
@@ -33,17 +34,28 @@ PAIRS = (
     ("reinit", "imp"),
     ("imp", "long"),
     ("imp", "narrow_refilled"),
+    ("imp", "shuffled"),
+    ("imp", "random"),
 )
+STANDING = (
+    ("imp", "shuffled"),
+    ("imp", "random"),
+    ("random", "shuffled"),
+)  # compared on images that neither loses, equally sparse
 
 
 @dataclass
 class Chain:
-    """A method's states: image quantities of each, what training and validation said, which is chosen."""
+    """A method's states: image quantities of each, what training and validation said, which are spoken of.
+
+    `chosen` and `last` are numbers of states, None where there is none: `last` is the sparsest one asked for.
+    """
 
     images: list[dict[str, Array]]
     states: list[dict[str, Any]]
     seconds: list[list[float]]
-    chosen: int
+    chosen: int | None
+    last: int | None = None
 
 
 @dataclass
@@ -58,9 +70,11 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     """Rows of type "test" (every test image), "image" (those bounded by CROWN), "slice", "state" and "pair".
 
     Image quantities are those of `retrace.studies.certification.bounds`; the slice, which branch and bound
-    decided, adds `alpha`, `verified`, `undecided` (0 or 1), `domains` and `seconds`. A state has their means,
-    `kept`, and unstable shares by layer `unstable_1` ... A pair has McNemar's counts `gained` and
-    `discordant` of images certified by CROWN, and `p`.
+    decided, adds `alpha`, `verified`, `undecided`, `stands` (0 or 1; neither wrong nor attacked), `domains`
+    and `seconds`, and of the pairs in `STANDING` `both_a_b`, `proved_a_b` (by a) and `proved_b_a`. A state
+    has means, `kept` (of the convolution weights), `kept_whole` (of all weights), and unstable shares by
+    layer `unstable_1` ... A pair has McNemar's counts `gained` and `discordant` of images certified by CROWN,
+    and `p`.
     """
     repeats: dict[Key, Repeat] = {}
     for row in rows:
@@ -82,7 +96,7 @@ def _chains(row: EvidenceRow[Params]) -> dict[str, Chain]:
     for name, found in measured.items():
         start = row.params.methods[name].start
         own = {s["number"]: s for s in found["states"]}
-        chain = Chain([], [], [], int(found["chosen"]))
+        chain = Chain([], [], [], found["chosen"])
         for number, state in enumerate(trained[name]["states"]):
             if number not in own:  # the dense network of another method
                 first = chains[str(start)]
@@ -96,6 +110,9 @@ def _chains(row: EvidenceRow[Params]) -> dict[str, Chain]:
             )
             chain.states.append(state | own[number])
             chain.seconds.append(list(timing.get(f"{name}/{number}", [])))
+        sparsest = row.params.methods[name].kept[-1:] or [1.0]
+        shares = [state["share"] for state in chain.states]
+        chain.last = shares.index(sparsest[0]) if sparsest[0] in shares else None
         chains[name] = chain
     return chains
 
@@ -105,12 +122,14 @@ def _images(repeat: Repeat) -> list[dict[str, Any]]:
     bounded: dict[str, Array] = {}
     slices: dict[str, Array] = {}
     for name, chain in repeat.chains.items():
-        for where, number in (("", chain.chosen), ("last_", len(chain.images) - 1)):
-            found = chain.images[number]
+        for where, number in (("", chain.chosen), ("last_", chain.last)):
+            found = _unknown(repeat) if number is None else chain.images[number]
             tests |= {f"{q}_{where}{name}": found[q] for q in ALL}
             bounded |= {f"{q}_{where}{name}": found[q] for q in BOUNDED}
-        if "status" in chain.images[chain.chosen]:
-            slices |= _slice(name, chain.images[chain.chosen], chain.seconds[chain.chosen])
+            if number is not None and "status" in found:
+                slices |= _slice(f"{where}{name}", found, chain.seconds[number])
+    for first, second in STANDING:
+        slices |= _standing(first, second, slices)
     return [
         *_rows(repeat, "test", tests),
         *_rows(repeat, "image", bounded | tests),
@@ -118,13 +137,36 @@ def _images(repeat: Repeat) -> list[dict[str, Any]]:
     ]
 
 
+def _unknown(repeat: Repeat) -> dict[str, Array]:
+    """Quantities of a state that was left out: nan for every image that other states were measured on."""
+    like = next(chain.images[0] for chain in repeat.chains.values() if chain.images)
+    return {q: np.full(len(like[q]), np.nan) for q in (*ALL, *BOUNDED)}
+
+
 def _slice(name: str, found: dict[str, Array], seconds: list[float]) -> dict[str, Array]:
     return {
         f"alpha_{name}": found["alpha"],
         f"verified_{name}": found["status"] == VERIFIED,
+        f"stands_{name}": found["status"] >= UNKNOWN,
         f"undecided_{name}": found["status"] == UNKNOWN,
         f"domains_{name}": found["domains"],
         f"seconds_{name}": np.asarray(seconds, dtype=np.float64),
+    }
+
+
+def _standing(first: str, second: str, slices: dict[str, Array]) -> dict[str, Array]:
+    """Images that both sparsest networks get right and no attack breaks, and which of them each proves.
+
+    So the two are equally accurate, also under attack, and only what can be proved differs.
+    """
+    names = [f"last_{first}", f"last_{second}"]
+    if not all(f"stands_{name}" in slices for name in names):
+        return {}
+    both = slices[f"stands_{names[0]}"] & slices[f"stands_{names[1]}"]
+    return {
+        f"both_{first}_{second}": both,
+        f"proved_{first}_{second}": both & slices[f"verified_{names[0]}"],
+        f"proved_{second}_{first}": both & slices[f"verified_{names[1]}"],
     }
 
 
@@ -155,7 +197,7 @@ def _states(repeat: Repeat) -> list[dict[str, Any]]:
                     "method": name,
                     "state": number,
                     "chosen": number == chain.chosen,
-                    **{k: state[k] for k in ("share", "kept", "weights")},
+                    **{k: state[k] for k in ("share", "kept", "kept_whole", "weights")},
                     **record,
                     **layers,
                 }
@@ -182,8 +224,10 @@ def _pairs(repeat: Repeat) -> list[dict[str, Any]]:
         if not {first, second} <= repeat.chains.keys():
             continue
         chains = repeat.chains[first], repeat.chains[second]
-        a, b = (chain.images[chain.chosen]["crown"] for chain in chains)
-        test = mcnemar(a, b)
+        spoken = [chain.images[chain.chosen]["crown"] for chain in chains if chain.chosen is not None]
+        if len(spoken) < len(chains):
+            continue
+        test = mcnemar(*spoken)
         records.append(
             {
                 **repeat.about,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from retrace.defenses.membership.hamp import rewrite
@@ -29,7 +30,8 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     """One pass over pool, population and test set with every method's models.
 
     Leaves `<method>.pool` (K,N,C), `<method>.population` (K,Z,C), `<method>.norms` (K,N) and, where an
-    attack wants them, `<method>.input` and `<method>.weights` gradient norms (K,N), float32. Results of each
+    attack wants them, `<method>.input` and `<method>.weights` gradient norms (K,N), float32, and
+    `<method>.right` (K,N,L) uint8, how many noisy copies are labelled rightly at each noise. Results of each
     method, a number a model: test accuracy, train accuracy, mean loss on test set and on its members.
     """
     device = current()
@@ -44,6 +46,8 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
         outputs, norms = _outputs(models, setup, method, seed)
         scratch |= {f"{name}.{part}": _array(outputs[part]) for part in ("pool", "population")}
         scratch[f"{name}.norms"] = norms
+        if params.by_label:
+            scratch[f"{name}.right"] = _right(models, setup, params, seed)
         for of, norms_of in GRADIENTS.items():
             if any(attack.startswith(f"gradient_{of}") for attack in params.attacks):
                 scratch[f"{name}.{of}"] = _array(norms_of(models, setup.x["pool"], setup.y["pool"]))
@@ -54,12 +58,31 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
 def _outputs(models: Shadows, setup: Setup, method: Method, seed: int) -> tuple[dict[str, Tensor], Array]:
     both = {part: models.predict(setup.x[part]) for part in ("pool", "population", "test")}
     outputs = {part: logits for part, (logits, _) in both.items()}
-    if isinstance(method, Hamp) and method.rewrite:
+    if _order_alone(method):
         outputs = {
             part: rewrite(models, logits, setup.shape, setup.range, derive(seed, part))
             for part, logits in outputs.items()
         }
     return outputs, representation_norms(both["pool"][1].cpu().numpy()).astype(np.float32)
+
+
+def _order_alone(method: Method) -> bool:
+    """Whether the method, or the loss inside it, lets out no more than the order of the outputs."""
+    loss = getattr(method, "loss", method)
+    return isinstance(loss, Hamp) and loss.rewrite
+
+
+def _right(models: Shadows, setup: Setup, params: Measure, seed: int) -> Array:
+    """Of `copies` with Gaussian noise, the same for all models, how many get the pool's labels (K,N,L)."""
+    draw, x = torch.Generator().manual_seed(derive(seed, "noisy copies")), setup.x["pool"]
+    counts = []
+    for sigma in params.sigmas:
+        right = torch.zeros(len(models), len(x), dtype=torch.uint8, device=x.device)
+        for _ in range(params.copies):
+            noisy = x + sigma * torch.randn(x.shape, generator=draw).to(x.device)
+            right += models.predict(noisy)[0].argmax(-1) == setup.y["pool"]
+        counts.append(right)
+    return torch.stack(counts, -1).cpu().numpy()
 
 
 def _utility(outputs: dict[str, Tensor], setup: Setup) -> dict[str, list[float]]:

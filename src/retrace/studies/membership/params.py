@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from retrace.attacks.membership.names import ATTACKS
+from retrace.attacks.membership.names import ATTACKS, LABEL_ONLY, WHITE_BOX
 from retrace.attacks.resolution import check_resolution
 from retrace.data import spoil
-from retrace.defenses.membership.settings import Hamp, Method, Pptp, Srcm
+from retrace.defenses.membership.settings import DpSgd, Method, Pptp, Srcm
 from retrace.nets.target_names import check_target, perceptron
 from retrace.params import Group, ImageSet, Name, StageParams, known
 
@@ -75,6 +75,15 @@ class Attacks(StageParams):
     """The attacks on every method."""
 
     attacks: list[Annotated[str, known("attack", ATTACKS)]] = Field(min_length=1)
+    sigmas: list[Annotated[float, Field(gt=0)]] = Field(
+        [0.3, 1.0], min_length=1, description="standard deviations of noise that label-only attacks ask with"
+    )
+    copies: int = Field(5, ge=1, le=255, description="noisy copies of an example at each of `sigmas`")
+
+    @property
+    def by_label(self) -> bool:
+        """Whether an attack asks for the labels of noisy copies."""
+        return any(name.startswith(LABEL_ONLY) for name in self.attacks)
 
 
 class Measure(Models, Network, Methods, Attacks):
@@ -85,6 +94,13 @@ class Attack(Methods, Attacks):
     """The attacks, and what is reported of them."""
 
     fprs: list[float] = Field([0.01], min_length=1, description="false-positive rates to report the TPR at")
+
+    @field_validator("attacks")
+    @classmethod
+    def _one_on_answers(cls, attacks: list[str]) -> list[str]:
+        if all(name.startswith(WHITE_BOX) for name in attacks):
+            raise ValueError("the strongest attack is one on answers; name one beside gradient norms")
+        return attacks
 
     @field_validator("fprs")
     @classmethod
@@ -114,8 +130,10 @@ class Params(Prepare, Train, Defend, Measure, Attack):
             raise ValueError(
                 f"models {self.models}, pool {self.pool}: complementary halves need even numbers"
             )
+        kind, share = spoil.parse(self.change)
+        unflipped = self.pool - (round(share * self.pool) if kind == "flip" else 0)
         for fpr in self.fprs:
-            check_resolution(self.models * self.pool // 2, fpr)
+            check_resolution(self.models * unflipped // 2, fpr)
         return self
 
 
@@ -129,10 +147,10 @@ def _misfit(name: str, method: Method, cell: Params) -> str:
         return "the name stands for early stopping; call it otherwise"
     if method.defence == "early-stopping" and method.epochs >= cell.epochs:
         return f"stops after {method.epochs} epochs of {cell.epochs}: plain training; stop earlier"
+    if isinstance(loss, DpSgd) and loss.epochs != 1:
+        return "loss.epochs has no effect; give the method's own epochs"
     if loss and loss.learning_rate is not None:
         return "loss.learning_rate has no effect; give the method's own learning_rate"
-    if isinstance(loss, Hamp) and loss.rewrite:
-        return "hamp inside another method only trains; say rewrite: false"
     if isinstance(method, Srcm) and method.width > 2 * method.radius:
         return (
             f"a ring of width {method.width:g} around radius {method.radius:g} has no inner edge; narrow it"

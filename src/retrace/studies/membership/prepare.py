@@ -24,7 +24,8 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     """Draw four disjoint sets, spoil them, and draw complementary halves of the pool.
 
     Labels of the test set are never flipped, pixels are noisy everywhere.
-    Leaves `<part>.x` uint8 (N,H,W,C), `<part>.y`, `<part>.id` (rows of the data set) and `member` (K,pool).
+    Leaves `<part>.x` uint8 (N,H,W,C), `<part>.y`, `<part>.id` (rows of the data set), `member` (K,pool) and
+    `pool.flipped` (pool,), which of its labels are wrong ones.
     """
     wanted = params.pool + params.reference + params.population
     images = _images(params, inputs, seed, wanted)
@@ -37,10 +38,12 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     cuts = np.cumsum([params.pool, params.reference, params.population, params.test])
     scratch: dict[str, Array] = {}
     for name, rows in zip(PARTS, np.split(order, cuts), strict=False):
-        part = images.take(rows.astype(np.int64))
+        true = part = images.take(rows.astype(np.int64))
         if name != "test" or params.change.startswith("noise"):
             part = spoil(part, params.change, generator(seed, "spoil", name))
         scratch |= {f"{name}.x": part.x, f"{name}.y": part.y, f"{name}.id": rows.astype(np.int64)}
+        if name == "pool":
+            scratch["pool.flipped"] = part.y != true.y
     scratch["member"] = complementary_halves(params.models, params.pool, seed)
     counts = {name: len(scratch[f"{name}.y"]) for name in PARTS}
     return Output({"classes": images.classes, "examples": counts}, scratch=scratch)

@@ -6,10 +6,13 @@ from retrace.studies.membership.params import Attack, Defend, Measure, Prepare, 
 from retrace.study import Figure, Stage, Study
 
 _PLANE = (
-    "Test accuracy against the AUC of the strongest attack, means over targets and seeds; line: Pareto "
-    "front. Methods 15 points or more less accurate than the best are left out."
+    "Test accuracy against the AUC of the strongest attack on examples with true labels, means over targets "
+    "and seeds; line: Pareto front. Methods 15 points or more less accurate than the best are left out."
 )
-_ROC = "Log-log ROC of the strongest attack on each defence, scores of all targets pooled; grey: guessing."
+_ROC = (
+    "Log-log ROC of the strongest attack on each defence, over examples with true labels, scores of all "
+    "targets pooled; grey: guessing."
+)
 
 STUDY = Study(
     name="membership",

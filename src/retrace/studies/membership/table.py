@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from retrace.attacks.membership.names import WHITE_BOX
 from retrace.stage import EvidenceRow
 from retrace.stats.pareto import pareto
 from retrace.tabled import Tabled
@@ -23,14 +24,19 @@ if TYPE_CHECKING:
 Key = tuple[int, str]  # seed and setting
 BLOCK = ("generality", "risk", "cost", "swap")
 FPR = "0.01"  # the false-positive rate that claims speak of
-EQUAL = 0.005  # accuracy (of 1) beyond the ends of the curve of stops that still counts as equal
+EQUAL = 0.005  # accuracy (of 1) below the least accurate stop that still counts as equal
+TRUE = "unflipped_"  # of figures over the examples whose labels are true
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """What figures need beside the table, by (seed, setting) and method."""
+    """What figures need beside the table, by (seed, setting) and method.
+
+    `strongest`: (setting, method) -> the strongest attack on unflipped examples.
+    """
 
     fpr: list[float]
+    strongest: dict[tuple[str, str], str] = field(default_factory=dict)
     attacked: dict[Key, dict[str, Any]] = field(default_factory=dict)
     noted: dict[Key, dict[str, Any]] = field(default_factory=dict)
 
@@ -40,8 +46,9 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
 
     Figures of a method: `accuracy`, `train_accuracy`, `test_loss`, `train_loss`, `gap` (test loss less train
     loss), `auc_<attack>`, `tpr_<attack>` (at 1 % false positives; of the seed, all targets pooled),
-    `strongest` (the AUC of the attack whose mean is highest), `norm_auc`, `disparity`, and the method's own
-    notes. `excess_<method>` is `strongest` less that of early stopping at the same accuracy.
+    `strongest` (the AUC of the strongest attack), `norm_auc`, `disparity`, and the method's own notes.
+    `excess_<method>` is `strongest` less that of early stopping at the same accuracy. `unflipped_` before
+    `auc`, `tpr`, `strongest` and `excess`: the same over the examples whose labels are true.
     """
     found: dict[Key, dict[str, Any]] = {}
     pictures = Pictures(rows[0].evidence["attack"].results["fpr"] if rows else [])
@@ -60,9 +67,15 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
         for method, figures in row.evidence["measure"].results["methods"].items():
             found[key] |= _columns(figures | row.evidence["defend"].results["notes"][method], method)
             found[key] |= _attacks(attacked[method], method)
-    records = [
-        record for key, columns in found.items() for record in _targets(columns, pictures.attacked[key])
-    ]
+    for prefix in ("", TRUE):
+        chosen = _strongest(found, pictures.attacked, prefix)
+        for key, columns in found.items():
+            for method in pictures.attacked[key]:
+                attack = chosen[key[1], method]
+                columns[f"{prefix}strongest_{method}"] = columns[f"{prefix}auc_{attack}_{method}"]
+            columns |= _excess(columns, list(pictures.attacked[key]), prefix)
+    pictures.strongest.update(chosen)
+    records = [record for columns in found.values() for record in _targets(columns)]
     return Tabled(pd.DataFrame.from_records(records + others), pictures=pictures)
 
 
@@ -77,21 +90,39 @@ def _attacks(attacked: dict[str, Any], method: str) -> dict[str, Any]:
     for attack, found in attacked["attacks"].items():
         columns[f"auc_{attack}_{method}"] = found["auc"]["each"]
         columns[f"tpr_{attack}_{method}"] = found["tpr"][FPR]["value"] if FPR in found["tpr"] else np.nan
-    best = strongest(attacked)
-    columns[f"strongest_{method}"] = attacked["attacks"][best]["auc"]["each"]
+    for attack, found in attacked["unflipped"].items():
+        columns[f"{TRUE}auc_{attack}_{method}"] = found["auc"]
+        columns[f"{TRUE}tpr_{attack}_{method}"] = found["tpr"].get(FPR, np.nan)
     columns[f"norm_auc_{method}"] = [0.5 + abs(v - 0.5) for v in attacked["norms"]["auc"]]
     columns[f"disparity_{method}"] = attacked["norms"]["disparity"]
     return columns
 
 
-def strongest(attacked: dict[str, Any]) -> str:
-    """The attack whose mean AUC over targets is highest."""
-    found: dict[str, Any] = attacked["attacks"]
-    return max(found, key=lambda name: float(found[name]["auc"]["mean"]))
+def _strongest(
+    found: dict[Key, dict[str, Any]], attacked: dict[Key, dict[str, Any]], prefix: str
+) -> dict[tuple[str, str], str]:
+    """(setting, method) -> the attack whose mean AUC over the targets of all seeds is highest.
+
+    One attack for all seeds, so that a seed's luck does not choose; of those that ran on every method of the
+    setting and need the model's answers alone, which is what every defence here is taken to let out.
+    """
+    areas: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for key, columns in found.items():
+        for method, results in attacked[key].items():
+            of = areas.setdefault((key[1], method), {})
+            for attack in results["attacks"]:
+                if not attack.startswith(WHITE_BOX):
+                    of.setdefault(attack, []).extend(columns[f"{prefix}auc_{attack}_{method}"])
+    chosen = {}
+    for (cell, method), of in areas.items():
+        everywhere = [
+            name for name in of if all(name in other for (c, _), other in areas.items() if c == cell)
+        ]
+        chosen[cell, method] = max(everywhere or of, key=lambda name: float(np.mean(of[name])))
+    return chosen
 
 
-def _targets(columns: dict[str, Any], attacked: dict[str, Any]) -> list[dict[str, Any]]:
-    columns = columns | _excess(columns, attacked)
+def _targets(columns: dict[str, Any]) -> list[dict[str, Any]]:
     records = []
     for k in range(columns["models"]):
         own = {name: value[k] if isinstance(value, list) else value for name, value in columns.items()}
@@ -99,25 +130,26 @@ def _targets(columns: dict[str, Any], attacked: dict[str, Any]) -> list[dict[str
     return records
 
 
-def _excess(columns: dict[str, Any], attacked: dict[str, Any]) -> dict[str, Any]:
+def _excess(columns: dict[str, Any], methods: list[str], prefix: str) -> dict[str, Any]:
     """Each method's leak less what plain training leaks when stopped at the same accuracy, target by target.
 
     Of two stops the one that is less accurate and leaks more does not count. Between the others the curve is
-    a straight line in the means over targets. NaN for a method less or more accurate than all of them: no
-    stop is as accurate.
+    a straight line in the means over targets. A method more accurate than all of them is compared with the
+    most accurate stop, one less accurate than all with none (NaN): any could be stopped earlier still.
     """
-    stops = [name for name in attacked if name == "none" or name.startswith("stop_")]
+    stops = [name for name in methods if name == "none" or name.startswith("stop_")]
     if len(stops) < 2:
         return {}
-    means = [[float(np.mean(columns[f"{of}_{s}"])) for s in stops] for of in ("accuracy", "strongest")]
+    figures = ("accuracy", f"{prefix}strongest")
+    means = [[float(np.mean(columns[f"{of}_{s}"])) for s in stops] for of in figures]
     front = pareto(*means)
     x, y = (np.array(axis)[front] for axis in means)
     excess = {}
-    for method in attacked:
+    for method in methods:
         accuracy = float(np.mean(columns[f"accuracy_{method}"]))
-        near = x.min() - EQUAL <= accuracy <= x.max() + EQUAL
-        level = float(np.interp(accuracy, x, y)) if near else np.nan
-        excess[f"excess_{method}"] = (np.asarray(columns[f"strongest_{method}"]) - level).tolist()
+        level = float(np.interp(accuracy, x, y)) if accuracy >= x.min() - EQUAL else np.nan
+        leak = np.asarray(columns[f"{prefix}strongest_{method}"])
+        excess[f"{prefix}excess_{method}"] = (leak - level).tolist()
     return excess
 
 

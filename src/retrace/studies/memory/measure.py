@@ -15,10 +15,11 @@ from retrace.nets.memory.base import MemoryNet
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.memory.setup import characters, grey, kind_of_loss, restore, training
-from retrace.training.sequences import Piece, losses
+from retrace.training.sequences import Loss, Piece, losses
 from retrace.training.steps import seeded
 
 if TYPE_CHECKING:
+    from retrace.studies.memory.model import Counted
     from retrace.studies.memory.params import Measure
 
 TEST_BATCH, TEST_PIECE = 20, 100  # streams and steps of a test text; the state is carried on
@@ -29,8 +30,8 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
 
     Results of each network: `test`, name -> share of errors and loss of a sequence in bits; bits a
     prediction; operations and activation bytes of one training step, written step by step, on the longest
-    test sequence of training length. Leaves reads `<network>` (T,N) of one sequence, and `input` (T,X) of the
-    first network's.
+    test sequence of training length; `published`: these two of networks that are only counted. Leaves reads
+    `<network>` (T,N) of one sequence, and `input` (T,X) of the first network's.
     """
     task, device = params.task, current()
     weights = inputs["train"].read_scratch()
@@ -46,9 +47,22 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
         arrays.setdefault("input", np.ascontiguousarray(one.x[:, 0].cpu().numpy().astype(np.float16)))
         with seeded(derive(seed, "measure", name), one.x.device):  # a random address is drawn here, too
             tested = _test(task, net, inputs, device)
-            results[name] = {**tested, **_cost(net, one, task)}
+            results[name] = {**tested, **_cost(net, one, kind_of_loss(task))}
             arrays |= _reads(name, net, one)
-    return Output({"models": results}, arrays=arrays)
+    return Output({"models": results, "published": _published(params.counted, inputs, device)}, arrays=arrays)
+
+
+def _published(counted: Counted | None, inputs: Inputs, device: str) -> dict[str, dict[str, int]]:
+    """Costs of networks that are not trained, on one sequence with an answer at every step."""
+    if counted is None:
+        return {}
+    x, y = (torch.zeros(counted.steps, 1, n, device=device) for n in inputs["prepare"].results["channels"])
+    found = {}
+    for name, model in counted.models.items():
+        net = restore(model, inputs["prepare"], 0).to(device)
+        net.overwrite = True
+        found[name] = _cost(net, Piece(x, y), "bits")
+    return found
 
 
 @torch.no_grad()
@@ -99,12 +113,12 @@ def _longest(inputs: Inputs, device: str) -> Piece:
     return _piece(inputs["prepare"].read_scratch(), max(inside, key=lambda name: inside[name]), device)
 
 
-def _cost(net: MemoryNet, piece: Piece, task: Task) -> dict[str, int]:
+def _cost(net: MemoryNet, piece: Piece, kind: Loss) -> dict[str, int]:
     net.train()
     net.fused = False  # how cleverly a scan is written must not count
 
     def loss() -> Tensor:
-        return losses(net(piece.x)[0], piece.y, kind_of_loss(task))[0]
+        return losses(net(piece.x)[0], piece.y, kind)[0]
 
     cost = step_cost(loss, [*net.parameters(), piece.x, piece.y])
     net.zero_grad()

@@ -9,7 +9,8 @@ from pydantic import Field
 from retrace.params import Name, known
 from retrace.strict import Strict
 
-FILLING = ("armin-soft", "armin-hard", "random-address", "awta", "tardis")  # these fill slot after slot
+# these fill slot after slot
+FILLING = ("armin-soft", "armin-hard", "armin-pixels", "random-address", "awta", "tardis")
 NETWORKS = (*FILLING, "lstm", "ntm", "dnc", "sam")
 LEVELS = ("loose", "middle", "strict")  # of the share of errors
 
@@ -27,5 +28,12 @@ class Net(Strict):
     family: Name | None = Field(None, description="curve of the truncation figure it belongs to")
     learning_rate: float | None = Field(None, gt=0)
     batch: int | None = Field(None, ge=1)
-    truncation: int | None = Field(None, ge=1, description="characters only")
+    truncation: int | None = Field(None, ge=1, description="steps of back-propagation")
     share: float = Field(1.0, gt=0, description="of the cell's training budget")
+
+
+class Counted(Strict):
+    """Networks whose costs are counted and that are not trained: those of the published sizes."""
+
+    steps: int = Field(ge=1, description="time steps of the sequence counted on, of batch 1")
+    models: dict[Name, Net] = Field(min_length=1, description="by the name of the network trained here")

@@ -10,7 +10,7 @@ from retrace.data.external_names import IMAGES
 from retrace.data.sequences.tasks import Characters, Pixels, Task
 from retrace.errors import unknown
 from retrace.params import Name, StageParams
-from retrace.studies.memory.model import FILLING, Net
+from retrace.studies.memory.model import FILLING, Counted, Net
 
 TEXTS = ("reviews",)
 
@@ -35,7 +35,7 @@ class Networks(Batches):
     """The networks that learn it."""
 
     models: dict[Name, Net] = Field(min_length=1, description="name -> network and its settings")
-    truncation: int | None = Field(None, ge=1, description="steps of back-propagation, characters only")
+    truncation: int | None = Field(None, ge=1, description="steps of back-propagation; null: all")
 
 
 class Train(Networks):
@@ -50,7 +50,12 @@ class Train(Networks):
         (1.0, 1.0, 400, 50.0), description="first, growth, every so many steps, last"
     )
     window: int = Field(25, ge=1, description="steps of one record of the learning curve")
+    drop: float | None = Field(
+        None, gt=0, lt=1, description="share of the training after which the learning rate is a tenth"
+    )
     levels: tuple[float, float, float] = Field(description="shares of errors to reach: loose, middle, strict")
+    rounds: int = Field(0, ge=0, description="of timing, after training: all networks take turns in each")
+    round_steps: int = Field(5, ge=1, description="optimiser steps of a network's turn")
 
     @field_validator("kappa")
     @classmethod
@@ -61,7 +66,9 @@ class Train(Networks):
 
 
 class Measure(Networks):
-    """How they are tested: as they were trained."""
+    """How they are tested: as they were trained; and what else is counted."""
+
+    counted: Counted | None = None
 
 
 class Params(Prepare, Train, Measure):
@@ -72,9 +79,10 @@ class Params(Prepare, Train, Measure):
         if not 1 > self.levels[0] >= self.levels[1] >= self.levels[2] > 0:
             raise ValueError(f"levels {list(self.levels)}: shares between 0 and 1, the easiest first")
         self._check_data()
-        text = isinstance(self.task, Characters)
+        text, whole = isinstance(self.task, Characters), isinstance(self.task, Pixels)
         for name, net in self.models.items():
-            if text != bool(net.truncation or self.truncation):
+            truncated = bool(net.truncation or self.truncation)
+            if (text and not truncated) or (whole and truncated):
                 need = "needs a truncation" if text else "takes no truncation"
                 raise ValueError(f"models.{name}: the task {self.task.kind} {need}")
             self._check_memory(name, net)

@@ -79,6 +79,18 @@ def characters(
         )
 
 
+def length(params: Networks, model: Net, prepared: Evidence, steps: int) -> int:
+    """Optimiser steps of a network's whole training; see `training`."""
+    task, batch = params.task, model.batch or params.batch
+    if isinstance(task, Pixels):
+        images: int = prepared.results["images"][0]
+        return max(round(task.epochs * model.share), 1) * -(-images // batch)
+    if isinstance(task, Characters):
+        seen = batch * (model.truncation or params.truncation or 1)
+        return max(round(task.budget * model.share) // seen, 1)
+    return max(round(steps * model.share), 1)
+
+
 def training(
     params: Networks, model: Net, prepared: Evidence, steps: int, seed: int, device: str
 ) -> Iterator[Piece]:
@@ -94,4 +106,4 @@ def training(
         size, codes = int(prepared.results["channels"][0]), prepared.read_scratch()["train"]
         truncation = model.truncation or params.truncation or 1
         return characters(codes, size, batch, truncation, round(task.budget * model.share), device)
-    return drawn(task, batch, max(round(steps * model.share), 1), seed, device)
+    return drawn(task, batch, length(params, model, prepared, steps), seed, device)

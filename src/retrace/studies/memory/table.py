@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from retrace.data.sequences.tasks import Characters, Pixels, Task
 from retrace.meter import ESTIMATES, estimate_kwh
 from retrace.stage import Array, EvidenceRow
 from retrace.studies.memory.progress import Run, horizons, progress
@@ -60,7 +61,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
                 "type": row.params.task.kind,
                 "network": about.network,
                 "family": about.family or "",
-                "truncation": about.truncation or row.params.truncation or 0,
+                "truncation": about.truncation or row.params.truncation or _whole(row.params.task),
                 "batch": about.batch or row.params.batch,
                 "parameters": trained["parameters"],
                 "accuracy": 1 - found["errors"],
@@ -73,6 +74,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
                 "mops_step": found["operations"] / found["time_steps"] / 1e6,
                 "kib_step": found["activation_bytes"] / found["time_steps"] / 1024,
             }
+            record |= _published(measured.results["published"].get(name))
             rivals = row.evidence["prepare"].results.get("rivals", {})
             record |= {rival: rivals.get(rival, np.nan) for rival in RIVALS}
             cap = runs[name].steps[-1] if _endless(row) else row.params.steps
@@ -83,6 +85,20 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
             record["us_rate"] = 1000 * 2 ** record["log2_rate"]
             records.append(record)
     return Tabled(_excess(pd.DataFrame.from_records(records)), tuple(sorted(estimated)), pictures)
+
+
+def _published(found: Mapping[str, int] | None) -> dict[str, float]:
+    """Costs of a time step at the published sizes; nan where they are not counted."""
+    costs = {"log2_operations_published": "operations", "log2_activation_published": "activation_bytes"}
+    return {
+        column: float(np.log2(found[cost] / found["time_steps"])) if found else np.nan
+        for column, cost in costs.items()
+    }
+
+
+def _whole(task: Task) -> int:
+    """Steps that the gradient goes back where nothing cuts it; 0 for images, whose sizes are the data's."""
+    return 0 if isinstance(task, Pixels | Characters) else task.steps()
 
 
 def _excess(frame: pd.DataFrame) -> pd.DataFrame:
@@ -96,15 +112,19 @@ def _excess(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _run(row: EvidenceRow[Params], name: str) -> Run:
+    """CPU seconds are steps at the pace of the rounds in which networks took turns, else the clock's."""
     train = row.evidence["train"]
     curve = train.results["models"][name]["curve"]
     # counted on the longest training sequence: an upper bound for shorter ones, alike for all networks
     operations = row.evidence["measure"].results["models"][name]["operations"]
-    return Run(curve["steps"], curve["errors"], train.timing["models"][name]["cpu_seconds"], operations)
+    paces, seconds = train.timing["paces"][name], train.timing["models"][name]["cpu_seconds"]
+    if paces:
+        seconds = [steps * float(np.median(paces)) / 1000 for steps in curve["steps"]]
+    return Run(curve["steps"], curve["errors"], seconds, operations)
 
 
 def _endless(row: EvidenceRow[Params]) -> bool:
-    return row.params.task.kind in ("pixels", "characters")
+    return isinstance(row.params.task, Pixels | Characters)
 
 
 def _energy(record: Mapping[str, Any], meter: Mapping[str, Any]) -> dict[str, float]:

@@ -30,11 +30,13 @@ COSTS = ("epochs", "steps", "grad_norm_mean", "grad_norm_official", "param_chang
 def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     """Retrain all layers on each shifted data set (a fresh head for tasks), `repetitions` times, averaged.
 
-    Results per condition: `costs` (see `retrace.training.retrain`), `censored` (share of repetitions that
-    reached the cap is above 0), `accuracy` before and after, `first_check` (epochs to the target extrapolated
-    from the first check of the retraining itself: a rival that needs training). Timing per condition:
-    seconds of training steps, evaluation left out.
+    Results: `target`, the test accuracy at which retraining stops. Per condition: `costs` (see
+    `retrace.training.retrain`), `censored` (a repetition reached the cap: the costs are at least these),
+    `at_first_check` (one ended at its first check: at most these), `accuracy` before and after, `first_check`
+    (epochs to the target extrapolated from the first check of the retraining itself: a rival that needs
+    training). Timing per condition: seconds of training steps, evaluation left out.
     """
+    target = target_accuracy(params, inputs["train"].results["accuracy"])
     parts = inputs["prepare"].read_scratch()
     shifted = inputs["attack"].read_scratch()
     source = restore(params.network, inputs).to(current())
@@ -46,15 +48,32 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
             net = _start(source, params, data, derive(seed, "head", condition, repetition))
             before = Evaluator(net, data.x_test, data.y_test).accuracy()
             order = derive(seed, "retrain", condition, repetition)
-            runs.append((before, _retrain(net, data, params, order, condition)))
-        results.append(_summary(condition, runs, params.target))
+            runs.append((before, _retrain(net, data, params, target, order, condition)))
+        results.append(_summary(condition, runs, target))
         timing.append(
             {
                 "seconds": sum(run.timing["train_seconds"] for _, run in runs),
                 "cpu_seconds": sum(run.timing["train_cpu_seconds"] for _, run in runs),
             }
         )
-    return Output({"target": params.target, "conditions": results}, {"conditions": timing})
+    return Output({"target": target, "conditions": results}, {"conditions": timing})
+
+
+def target_accuracy(params: Defend, clean: float) -> float:
+    """The accuracy at which retraining stops; `clean` is the source network's on clean test images.
+
+    One target for networks of unequal clean accuracy would leave each another distance to go. StageError
+    where nothing is left to reach.
+    """
+    if params.below_clean is None:
+        assert params.target is not None
+        return params.target
+    if clean <= params.below_clean:
+        raise StageError(
+            f"below_clean {params.below_clean}: the source network's clean accuracy is only {clean:.3f}; "
+            "lower it or train the network longer"
+        )
+    return clean - params.below_clean
 
 
 def _data(parts: dict[str, Array], shifted: dict[str, Array], i: int) -> Shifted:
@@ -72,8 +91,10 @@ def _start(source: nn.Module, params: Defend, data: Shifted, seed: int) -> nn.Mo
     return net
 
 
-def _retrain(net: nn.Module, data: Shifted, params: Defend, seed: int, condition: str) -> Retrained:
-    rule = StopRule(params.target, params.max_epochs, tuple((d, e) for d, e in params.margins))
+def _retrain(
+    net: nn.Module, data: Shifted, params: Defend, target: float, seed: int, condition: str
+) -> Retrained:
+    rule = StopRule(target, params.max_epochs, tuple((d, e) for d, e in params.margins))
     optimiser = OptimiserSettings(params.optimizer, lr=params.retrain_rate, weight_decay=params.weight_decay)
     settings = RetrainSettings(rule, optimiser, params.batch, params.eval_every)
     try:
@@ -88,6 +109,7 @@ def _summary(condition: str, runs: list[tuple[float, Retrained]], target: float)
         "condition": condition,
         "costs": {name: float(np.mean([cost[name] for cost in costs])) for name in COSTS},
         "censored": any(cost["censored"] for cost in costs),
+        "at_first_check": any(len(cost["curve"]) == 1 and not cost["censored"] for cost in costs),
         "outcomes": [cost["outcome"] for cost in costs],
         "accuracy_before": float(np.mean([before for before, _ in runs])),
         "accuracy_after": float(np.mean([cost["curve"][-1][1] for cost in costs])),

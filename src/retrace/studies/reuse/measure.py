@@ -34,7 +34,7 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
         parts["target.y"][rows],
         classes,
         reference=(to_tensor(parts["source.x"]), parts["source.y"]),
-        full_map_images=250 if params.shift == "dist" else 0,
+        full_map_images=128 if params.shift == "dist" else 0,
         seed=derive(seed, "measure"),
     )
     results = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -71,7 +71,10 @@ class Defend(Network, Steps, Shift):
 
     optimizer: Literal["adam", "sgd"] = Field("adam", description="retraining; sgd has momentum 0.9")
     retrain_rate: float = Field(gt=0, description="learning rate of retraining")
-    target: float = Field(gt=0, le=1, description="test accuracy at which retraining stops")
+    target: float | None = Field(None, gt=0, le=1, description="test accuracy at which retraining stops")
+    below_clean: float | None = Field(
+        None, ge=0, lt=1, description="or how far it may stay below the source network's clean test accuracy"
+    )
     margins: list[tuple[float, float]] = Field(
         default_factory=list,
         max_length=2,
@@ -80,6 +83,12 @@ class Defend(Network, Steps, Shift):
     eval_every: int = Field(ge=1, description="steps between checks")
     max_epochs: float = Field(gt=0, description="cap; a run that reaches it is censored")
     repetitions: int = Field(1, ge=1, description="retrainings per condition, averaged")
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.target is None) == (self.below_clean is None):
+            raise ValueError("give target or below_clean, and null for the other if the sheet's base has it")
+        return self
 
 
 class Measure(Network, Shift):

@@ -11,7 +11,7 @@ _BETWEEN = (
 )
 _COSTS = (
     "one curve per corruption type; small points are seeds, bars 95 % t intervals over seeds; "
-    "hollow: censored"
+    "hollow: at least (censored), pointing down: at most (ended at the first check)"
 )
 _HEATMAP = (
     "Rank correlation over conditions of every index and rival with every cost, mean of cells and seeds."

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     """Indices and rivals (of `measure` and `attack`) beside the costs (of `defend`) of each condition.
 
-    Energy and carbon are the job's, shared out by CPU seconds of training steps.
+    `static_params` and `clean_error` (on clean test images) are the source network's, the same at all of its
+    conditions. Energy and carbon are the job's, shared out by CPU seconds of training steps.
     """
     records: list[dict[str, Any]] = []
     estimated: set[str] = set()
@@ -40,11 +41,13 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
                     "type": kind,
                     "intensity": float("nan") if kind == "task" else float(intensity),
                     "static_params": row.evidence["train"].results["parameters"],
+                    "clean_error": 1 - row.evidence["train"].results["accuracy"],
                     "pixel_rmse": row.evidence["attack"].results["conditions"][i]["pixel_rmse"],
                     **row.evidence["measure"].results["conditions"][i]["indices"],
                     **cost["costs"],
                     "first_check": cost["first_check"],
                     "censored": cost["censored"],
+                    "at_first_check": cost["at_first_check"],
                     **seconds,
                     "kwh": kwh,
                     "kg_co2e": kwh * meter["factor_kg_per_kwh"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from retrace.metrics.unit_groups import GROUPS, Rows, Shares, transfer
 from retrace.stage import Array
 from retrace.stats.correlation import pearson
 from retrace.studies.safety.units import Layout, Scored, composition, scored
+
+if TYPE_CHECKING:
+    from retrace.studies.safety.params import Ranked
 
 ESU, EUU, CU, RU = range(4)
 NETWORKS = ("released", "aligned", "tuned_free")
@@ -59,21 +63,22 @@ def _modules(network: Scored) -> Rows:
 
 
 def summary(
-    arrays: Mapping[str, Array], units: Layout, scope: str, shares: Shares, start: int = 0
+    arrays: Mapping[str, Array], units: Layout, ranking: Ranked, shares: Shares, start: int = 0
 ) -> dict[str, float]:
     """One seed's composition as numbers by column.
 
     `share_<group>_<model>`. `flow_<from>_<to>`: share of all units that were in one group in the aligned
     and are in another in the fine-tuned network; `aligning_<from>_<to>`: the same from released to
     aligned; `trained_<from>_<to>`: as `flow`, of the units in the layers from `start` on, where alone
-    scores can change; each with its sum `<flow>_<from>`. `correlation_<model>` of standardised safety
-    and utility scores, `correlation_halves_<model>` of scores on two halves of the mixed rows.
-    `overlap_raw`, `overlap_module`: share of the aligned network's safety units that are safety units too
-    when raw scores are ranked, and when each module is ranked apart. `arrays`: those of the stages train
+    scores can change; each with its sum `<flow>_<from>`. `correlation_<model>` of safety and utility scores,
+    `correlation_halves_<model>` of scores on two halves of the mixed rows.
+    `overlap_raw`, `overlap_module`, `overlap_summed`: share of the aligned network's safety units that are
+    safety units too when raw scores are ranked, when each module is ranked apart, and when heads are summed
+    before they are standardised. `arrays`: those of the stages train
     and attack.
     """
     have = [model for model in NETWORKS if f"{model}/safety" in arrays]
-    every = {model: scored(arrays, model, units, scope) for model in have}
+    every = {model: scored(arrays, model, units, ranking) for model in have}
     cut = bounds(every["aligned"], shares)
     groups = {model: regroup(found, cut) for model, found in every.items()}
     out = {f"share_{g}_{m}": share for m in have for g, share in composition(groups[m]).items()}
@@ -89,23 +94,24 @@ def summary(
                 out |= {f"{prefix}_{a}": sum(row)}
                 out |= {f"{prefix}_{a}_{b}": share for b, share in zip(GROUPS, row, strict=True)}
     for model in have:
-        out |= _correlations(arrays, model, units)
-    return out | _overlaps(arrays, units, shares)
+        out |= _correlations(every[model], model)
+    return out | _overlaps(arrays, every["aligned"], ranking, shares)
 
 
-def _correlations(arrays: Mapping[str, Array], model: str, units: Layout) -> dict[str, float]:
-    found = scored(arrays, model, units, "standardised")
+def _correlations(found: Scored, model: str) -> dict[str, float]:
     pairs = {f"correlation_{model}": (found.safety, found.utility)}
     if found.halves is not None:
         pairs[f"correlation_halves_{model}"] = (found.halves[0], found.halves[1])
     return {name: float(pearson(*pair)) for name, pair in pairs.items()}
 
 
-def _overlaps(arrays: Mapping[str, Array], units: Layout, shares: Shares) -> dict[str, float]:
-    chosen = {
-        scope: scored(arrays, "aligned", units, scope).groups(shares) == ESU
-        for scope in ("standardised", "raw", "per_module")
-    }
-    size = max(int(chosen["standardised"].sum()), 1)
-    both = {scope: float((flags & chosen["standardised"]).sum()) / size for scope, flags in chosen.items()}
-    return {"overlap_raw": both["raw"], "overlap_module": both["per_module"]}
+def _overlaps(
+    arrays: Mapping[str, Array], found: Scored, ranking: Ranked, shares: Shares
+) -> dict[str, float]:
+    own = found.groups(shares) == ESU
+    overlaps = {}
+    for name, scope in (("raw", "raw"), ("module", "per_module"), ("summed", "standardised")):
+        other = scored(arrays, "aligned", found.units, ranking.model_copy(update={"scope": scope}))
+        shared = (other.groups(shares) == ESU) & own
+        overlaps[f"overlap_{name}"] = float(shared.sum()) / max(int(own.sum()), 1)
+    return overlaps

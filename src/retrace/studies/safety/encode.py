@@ -28,6 +28,11 @@ def answers(model: LanguageModel, prompts: Sequence[Prompt]) -> list[Row]:
     return [answered(model, ask, answer, ANSWER) for ask, answer in zip(asks, chosen, strict=True)]
 
 
+def plain(model: LanguageModel, sentences: Sequence[str]) -> list[Row]:
+    """Sentences as the tokenizer has them outside any chat; what is scored begins at the second token."""
+    return [Row(tuple(model.tokenizer(sentence)["input_ids"]), 1) for sentence in sentences]
+
+
 def every(model: LanguageModel, part: Mapping[str, Sequence[Prompt]]) -> list[Row]:
     """The rows of all kinds of a part, kind after kind."""
     return [row for prompts in part.values() for row in answers(model, prompts)]

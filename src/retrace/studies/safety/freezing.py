@@ -51,8 +51,8 @@ def frozen_units(found: Scored, freeze: Freeze, shares: Shares, start: int, seed
     if freeze.kind == "complex":
         return np.flatnonzero(np.isin(groups, [GROUPS.index("esu"), GROUPS.index("cu")]))
     own = np.flatnonzero(groups == GROUPS.index("esu"))
-    more = max((freeze.share or 0) - len(own) / len(groups), 0)
-    rows = np.union1d(own, top_complex(groups, found.safety, more, found.within))
+    more = max((freeze.share or 0) - found.share(own), 0)
+    rows = np.union1d(own, top_complex(groups, found.safety, more, found.within, found.sizes))
     return matched(found.units, rows, start, seed) if freeze.kind == "random" else rows
 
 
@@ -87,7 +87,7 @@ def moved(net: Any, before: Mapping[str, Tensor], trainable: Mapping[str, Tensor
     parameters = dict(net.named_parameters())
     counts = {"trained": 0, "frozen": 0}
     for name, old in before.items():
-        changed = parameters[name].detach() != old
+        changed = parameters[name].detach() != old.to(parameters[name].device)
         mask = trainable[name] if name in trainable else torch.zeros_like(changed)
         inside = int(changed.sum() if mask is None else (changed & mask).sum())
         counts["trained"] += inside

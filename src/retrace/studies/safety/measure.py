@@ -16,7 +16,7 @@ from retrace.studies.safety.outcome import evaluate_variants, keyed, means
 from retrace.studies.safety.setup import BUDGET, overlay, released, working
 from retrace.studies.safety.texts import Tests, read
 from retrace.studies.safety.units import composition, layout, scored
-from retrace.studies.safety.variants import at_the_grouping, chosen_units, unit_masks
+from retrace.studies.safety.variants import choosing, chosen_units, unit_masks
 
 if TYPE_CHECKING:
     from retrace.studies.safety.params import Measure
@@ -28,7 +28,7 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     """Evaluate every pruned variant of the aligned model; probe the released and the aligned one.
 
     Units are ranked by the aligned model's scores. Arrays: `<variant>/<quantity>` (see `outcome.evaluate`;
-    questions are put only to variants as large as a group) and `probe/<network>/<refusal|compliance>`
+    questions are put only to those of `variants.choosing`) and `probe/<network>/<refusal|compliance>`
     (prompts, tokens, layers), 1 - cos. Results: means and number of units by variant, groups, layout.
     """
     tests, variants = read(params.texts, inputs["prepare"]), params.variants
@@ -39,10 +39,10 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     arrays |= _probe("aligned", model, tests, params)
     probed = process_time()
     units = layout(model.net, params.kinds)
-    found = scored(inputs["train"].read_arrays(), "aligned", units, params.scope)
+    found = scored(inputs["train"].read_arrays(), "aligned", units, params)
     rows = chosen_units(found, variants, seed)
     masks = unit_masks(model.net, units, list(rows.values()))
-    seen = evaluate_variants(model, masks, tests, params, at_the_grouping(variants, params.shares))
+    seen = evaluate_variants(model, masks, tests, params, choosing(variants, params.shares))
     for name, values in zip(variants, seen, strict=True):
         arrays |= keyed(name, values)
     return Output(

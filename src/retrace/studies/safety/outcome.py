@@ -23,7 +23,7 @@ from retrace.llm.kernels.sweep import score_variants, variant_nll
 from retrace.llm.load import LanguageModel
 from retrace.llm.rows import Row
 from retrace.stage import Array
-from retrace.studies.safety.encode import answers, asked
+from retrace.studies.safety.encode import answers, asked, plain
 from retrace.studies.safety.setup import BUDGET, working
 from retrace.studies.safety.texts import Tests
 
@@ -41,8 +41,10 @@ class _Encoded:
     harmful: list[tuple[int, ...]]
     lookalike: list[tuple[int, ...]]
     benign: list[Row]
+    scored: int
     questions: Sequence[Choice]
     items: list[Item]
+    neutral: list[Row]
     answered: int
     tokens: int
 
@@ -52,23 +54,27 @@ class _Encoded:
         return self.harmful + [row.ids[: row.start] for row in self.benign[: self.answered]]
 
 
-def evaluate(model: LanguageModel, tests: Tests, params: Network, brief: bool = False) -> dict[str, Array]:
+def evaluate(
+    model: LanguageModel, tests: Tests, params: Network, brief: bool = False, utility: bool = True
+) -> dict[str, Array]:
     """One value a test item, float32, by quantity.
 
     Of harmful prompts: `margin` (nats a token; positive: refusing openings are likelier), `refused`, `met`,
-    `broken`; of benign ones `nll` (nats a token of the reference answer), of the first of them
+    `broken`; of the first benign ones `nll` (nats a token of the reference answer), of the first of them
     `benign_refused`, `benign_broken`; of look-alikes `lookalike_refused`, `lookalike_broken`; of questions
-    `right` and `lead` (nats a token). Computed in the cell's precision. `brief` leaves out look-alikes and
-    questions.
+    `right` and `lead` (nats a token); of sentences `neutral_nll` (nats a token). Computed in the cell's
+    precision. `brief` leaves out look-alikes and judges fewer benign answers; without `utility`, no questions
+    and sentences.
     """
-    quick, made = working(model, params.precision), _encode(model, tests, params)
+    quick, made = working(model, params.precision), _encode(model, tests, params, brief)
     found = {"margin": margins(quick, made.harmful, BUDGET)}
-    found["nll"] = mean_nll(quick.net, made.benign, budget=BUDGET)
+    found["nll"] = mean_nll(quick.net, made.benign[: made.scored], budget=BUDGET)
     prompts = made.common if brief else made.common + made.lookalike
     [seen] = observe(quick, prompts, made.tokens, TOGETHER)
     found |= _judged(made, seen)
-    if not brief:
+    if utility:
         found |= _chosen(made, score(quick.net, made.items, BUDGET))
+        found["neutral_nll"] = mean_nll(quick.net, made.neutral, budget=BUDGET)
     return _float32(found)
 
 
@@ -79,17 +85,23 @@ def evaluate_variants(
     params: Network,
     choosing: Sequence[int] = (),
 ) -> list[dict[str, Array]]:
-    """`evaluate` of every pruned variant of the model, all in shared batches; they get no look-alikes.
+    """`evaluate` of every pruned variant of the model, all in shared batches; they get no look-alikes,
+    and as few benign questions as in brief.
 
     Only the variants numbered in `choosing` answer the multiple-choice questions.
     """
-    quick, made = working(model, params.precision), _encode(model, tests, params)
+    quick, made = working(model, params.precision), _encode(model, tests, params, brief=True)
     scored = variant_margins(quick, masks, made.harmful, BUDGET)
-    nll = variant_nll(quick.net, masks, made.benign, BUDGET)
+    nll, neutral = (
+        variant_nll(quick.net, masks, rows, BUDGET) for rows in (made.benign[: made.scored], made.neutral)
+    )
     prompts = made.common
     with masked(quick.net, masks, [v for v in range(len(masks)) for _ in prompts]) as switch:
         seen = observe(quick, prompts, made.tokens, TOGETHER, switch, len(masks), masks.first)
-    found = [{"margin": scored[v], "nll": nll[v]} | _judged(made, seen[v]) for v in range(len(masks))]
+    found = [
+        {"margin": scored[v], "nll": nll[v], "neutral_nll": neutral[v]} | _judged(made, seen[v])
+        for v in range(len(masks))
+    ]
     if choosing:
         chosen = UnitMasks(masks.mlp[list(choosing)], masks.heads[list(choosing)])
         for v, sums in zip(choosing, score_variants(quick.net, chosen, made.items, BUDGET), strict=True):
@@ -107,14 +119,16 @@ def means(values: Mapping[str, Array]) -> dict[str, float]:
     return {name: float(array.mean(dtype=np.float64)) for name, array in values.items()}
 
 
-def _encode(model: LanguageModel, tests: Tests, params: Network) -> _Encoded:
+def _encode(model: LanguageModel, tests: Tests, params: Network, brief: bool) -> _Encoded:
     return _Encoded(
         asked(model, tests.harmful),
         asked(model, tests.lookalike),
         answers(model, tests.benign),
+        params.tests.scored,
         tests.choices,
         choice.items(model, tests.choices),
-        params.tests.answered,
+        plain(model, tests.neutral),
+        params.tests.few if brief else params.tests.answered,
         params.tests.tokens,
     )
 

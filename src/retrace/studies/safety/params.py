@@ -26,6 +26,8 @@ Order = Literal[
     "safety",
     "difference",
     "shuffled",
+    "answers",
+    "summed",
 ]
 
 
@@ -46,8 +48,11 @@ class ItemCounts(Strict):
     benign: int = Field(ge=1)
     lookalike: int = Field(ge=1)
     answered: int = Field(
-        ge=1, description="first benign questions that are answered and judged; of the other kinds all are"
+        ge=1, description="first benign questions that the released and the aligned model answer"
     )
+    scored: int = Field(ge=1, description="first benign questions whose reference answers are scored")
+    few: int = Field(ge=1, description="first benign questions that all other networks answer")
+    neutral: int = Field(ge=1, description="sentences of a neutral text whose likelihood is measured")
     tokens: int = Field(ge=1, le=LONGEST, description="longest answer")
     choices: int = Field(ge=3, description="multiple-choice questions")
 
@@ -57,6 +62,12 @@ class ItemCounts(Strict):
             raise ValueError(
                 f"answered {self.answered}: more than the benign questions ({self.benign}); lower it"
             )
+        for name, count, of in (
+            ("scored", self.scored, self.benign),
+            ("few", self.few, self.answered),
+        ):
+            if count > of:
+                raise ValueError(f"{name} {count}: more than there are ({of}); lower it")
         return self
 
 
@@ -137,8 +148,11 @@ class Tuned(Network):
 class Ranked(Network):
     """How units are ranked."""
 
-    scope: Literal["standardised", "raw", "per_module"] = Field(
-        "standardised", description="how unit scores of different layers are compared"
+    scope: Literal["flap", "standardised", "raw", "per_module"] = Field(
+        "flap", description="how unit scores of different layers and kinds are compared"
+    )
+    sizes: Literal["units", "weights"] = Field(
+        "units", description="what shares are of; weights: a head counts as neurons of as many weights"
     )
 
 

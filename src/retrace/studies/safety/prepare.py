@@ -41,7 +41,10 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
         arrays[f"tests/{kind}"] = tested
         for part, count in parts.items():
             arrays[f"{part}/{kind}"], order = order[:count].astype(np.int32), order[count:]
-    arrays["tests/choices"] = _tests("choices", len(pools.choices), (), tests.choices, mixed=False)
+    for kind in ("choices", "neutral"):
+        arrays[f"tests/{kind}"] = _tests(
+            kind, len(getattr(pools, kind)), (), getattr(tests, kind), mixed=False
+        )
     results = {
         "rows": {name: len(values) for name, values in arrays.items()},
         "sources": [pools.sources[i] for i in arrays["tests/harmful"]],

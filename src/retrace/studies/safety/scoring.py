@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 
 
 def scores(
-    name: str, model: LanguageModel, prepared: Evidence, params: Network, seed: int
+    name: str, model: LanguageModel, prepared: Evidence, params: Network, seed: int, answers_too: bool = False
 ) -> dict[str, Array]:
-    """Raw scores (U,) `<name>/safety` and `<name>/utility`, and (2,U) `<name>/shuffled`, float32.
+    """Raw scores (S,) `<name>/safety` and `<name>/utility`, and (2,S) `<name>/shuffled`, float32.
 
-    `shuffled` are scores on halves of the same rows, mixed irrespective of kind. All come from one pass,
-    in batches that are the same for every network, so that layers that are alike have the same scores.
+    S scores are kept, see `units.flat`. `shuffled` are scores on halves of the same rows, mixed irrespective
+    of kind. All come from one pass, in batches that are the same for every network, so that layers that are
+    alike have the same scores. With `answers_too` also (2,S) `<name>/answers`: safety and utility scores over
+    the tokens of answers alone, from a second pass.
     """
     calibration = part(params.texts, prepared, "calibration")
     safety, utility = (answers(model, calibration[kind]) for kind in ("harmful", "benign"))
@@ -37,12 +40,15 @@ def scores(
         for half in (set(half.tolist()) for half in halves)
     ]
     net = working(model, params.precision).net
-    found = [
-        flat(each, params.kinds, "raw").astype(np.float32)
-        for each in union_scores(net, parts, [(0, 1), (2, 3), (0, 2), (1, 3)], budget=BUDGET)
-    ]
-    return {
+
+    def kept(unions: Sequence[tuple[int, int]], only: bool) -> list[Array]:
+        found = union_scores(net, parts, unions, only, BUDGET)
+        return [flat(each, params.kinds).astype(np.float32) for each in found]
+
+    found = kept([(0, 1), (2, 3), (0, 2), (1, 3)], False)
+    made = {
         f"{name}/safety": found[0],
         f"{name}/utility": found[1],
         f"{name}/shuffled": np.stack(found[2:]),
     }
+    return made | ({f"{name}/answers": np.stack(kept([(0, 1), (2, 3)], True))} if answers_too else {})

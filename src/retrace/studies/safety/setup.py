@@ -15,19 +15,22 @@ from retrace.llm.load import DTYPES, LanguageModel, load
 from retrace.stage import Array, Inputs
 
 if TYPE_CHECKING:
-    from retrace.studies.safety.params import Network
+    from retrace.studies.safety.params import Network, Tuned
 
 BUDGET = 1024  # tokens computed at once: on a CPU larger batches leave its cache
 
 
-def released(params: Network) -> LanguageModel:
-    """The released model in float32 on this job's device. Errors as in `retrace.llm.load.load`."""
-    return load(params.model, current())
+def released(params: Network, trained: int | None = None) -> LanguageModel:
+    """The released model on this job's device in the cell's precision, layers from `trained` on in float32.
+
+    Errors as in `retrace.llm.load.load`.
+    """
+    return load(params.model, current(), params.precision, trained=trained)
 
 
-def aligned(params: Network, inputs: Inputs) -> LanguageModel:
-    """The model that `train` aligned, in float32."""
-    model = released(params)
+def aligned(params: Tuned, inputs: Inputs) -> LanguageModel:
+    """The model that `train` aligned, its trained layers in float32."""
+    model = released(params, params.start)
     overlay(model, inputs["train"].read_scratch())
     return model
 
@@ -41,10 +44,12 @@ def overlay(model: LanguageModel, arrays: Mapping[str, Array]) -> None:
 
 
 def working(model: LanguageModel, precision: str) -> LanguageModel:
-    """A copy whose weights have the precision; to compute without gradients."""
+    """The model in this precision, to compute without gradients; weights that have it are shared."""
     # parameters alone: the frequencies of rotary embeddings, a buffer, must stay exact
     made: dict[int, object] = {
-        id(p): nn.Parameter(p.detach().to(DTYPES[precision], copy=True), requires_grad=False)
+        id(p): p
+        if p.dtype == DTYPES[precision]
+        else nn.Parameter(p.detach().to(DTYPES[precision]), requires_grad=False)
         for p in model.net.parameters()
     }
     return replace(model, net=deepcopy(model.net, made))

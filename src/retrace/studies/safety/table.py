@@ -27,26 +27,32 @@ QUANTITIES = {
     "benign": ("nll", "benign_refused", "benign_broken"),
     "lookalike": ("lookalike_refused", "lookalike_broken"),
     "choice": ("right", "lead"),
+    "neutral": ("neutral_nll",),
 }
 EVALUATED = ("train", "measure", "attack", "defend")  # stages that leave evaluated networks
-RIVALS = ("safety", "difference", "shuffled")  # orders that stand beside the safety units, as many of each
+# orders that stand beside those of a group, as many units of each
+RIVALS = {"esu": ("safety", "difference", "shuffled", "answers"), "ru": ("summed",)}
 DUE = 0.15  # of the rise of attack success, the least that freezing prevents in the paper's Table 2 (keyword)
+# of kinds whose answers are judged, what the judge says
+JUDGED = {"harmful": "refused", "benign": "benign_refused", "lookalike": "lookalike_refused"}
 Found = dict[str, dict[str, Array]]  # quantity -> network -> values
 
 
 def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
-    """Rows of the types "harmful", "benign", "lookalike", "choice", "probe", "distance", "flow", "network".
+    """Rows of the types "harmful", "benign", "lookalike", "choice", "neutral", "probe", "distance", "flow",
+    "network".
 
     Networks are called `released`, `aligned`, `<order>_<permille>` (pruned), `tuned_<freeze>` and
     `budget_<units>`; `roles` adds names that are the same whatever the shares. `answered` marks prompts
-    whose answers were judged; keyword columns are nan elsewhere. Harmful prompts have `source`, `gain`
-    (aligned less released margin), `lost_<network>` (aligned less this margin), `gained_<network>`
-    (this less released) and `kept_<freeze>` (margin tuned with it less tuned freely), `due` (15 % of
-    `lost_tuned_free`); benign ones `rise_<network>`, NLL above the aligned network's,
-    `thrice_rise_<network>` and `half_rise_<network>`. Probe rows are those of `probes.prompts`,
-    distances those of `probes.distances`; a flow row is that of `composition.summary` with
-    `loss_<network>`, the training loss at the end; a network row has the means of one network and, if
-    pruned, its `order`, `share` and `role`.
+    whose answers by the aligned network were judged; keyword columns are nan where none was. `scored` marks
+    items of which all networks have a likelihood; columns of nats are nan elsewhere. Harmful prompts have
+    `source`, `gain` (aligned less released margin), `lost_<network>` (aligned less this margin),
+    `gained_<network>` (this less released) and `kept_<freeze>` (margin tuned with it less tuned freely),
+    `due` (15 % of `lost_tuned_free`); benign ones `rise_<network>`, NLL above the aligned network's,
+    `thrice_rise_<network>` and `half_rise_<network>`; sentences the same of theirs, `neutral_rise_<network>`
+    and so on. Probe rows are those of `probes.prompts`, distances those of `probes.distances`; a flow row is
+    that of `composition.summary` with `loss_<network>`, the training loss at the end; a network row has the
+    means of one network and, if pruned, its `order`, `share` and `role`.
     """
     records: list[dict[str, Any]] = []
     for row in rows:
@@ -67,7 +73,7 @@ def roles(params: Params) -> dict[str, str]:
 
     `esu`, `euu`, `ru`: of that order, the share nearest to the group's; `random_esu` ...: as many random
     units, as many of each kind where the sheet has the order "matched_esu" ...; `safety`, `difference`,
-    `shuffled`: these orders, as many as `esu`.
+    `shuffled`, `answers`: these orders, as many as `esu`; `summed`: as many as `ru`.
     """
     variants = params.variants
     found: dict[str, str] = {}
@@ -78,7 +84,7 @@ def roles(params: Params) -> dict[str, str]:
         nearest = min(own, key=lambda name: abs(variants[name].share - share))
         found[group] = nearest
         wanted = {"random": f"random_{group}", f"matched_{group}": f"random_{group}"}
-        wanted |= {r: r for r in RIVALS} if group == "esu" else {}
+        wanted |= {rival: rival for rival in RIVALS.get(group, ())}
         for order, role in wanted.items():
             for name, variant in variants.items():
                 if variant.order == order and variant.share == variants[nearest].share:
@@ -98,11 +104,13 @@ def evaluated(row: EvidenceRow[Params]) -> Found:
 
 
 def _items(kind: str, found: Found, row: EvidenceRow[Params]) -> list[dict[str, Any]]:
-    """One row an item of a kind; those beyond the answered ones lack the keyword columns."""
+    """One row an item of a kind; those beyond what a network answered lack its keyword columns."""
     columns = {f"{q}_{name}": v for q in QUANTITIES[kind] for name, v in found[q].items()}
     columns |= _derived(kind, found)
     sizes = {len(values) for values in columns.values()}
-    count, least = max(sizes), min(sizes)
+    count = max(sizes)
+    scored = len(found[QUANTITIES[kind][0]]["aligned"])
+    judged = len(found[JUDGED[kind]]["aligned"]) if kind in JUDGED else 0
     wide = {n: np.pad(v, (0, count - len(v)), constant_values=np.nan) for n, v in columns.items()}
     sources = row.evidence["prepare"].results["sources"] if kind == "harmful" else [""] * count
     names, values = list(wide), np.stack(list(wide.values()), axis=1).tolist()
@@ -110,7 +118,8 @@ def _items(kind: str, found: Found, row: EvidenceRow[Params]) -> list[dict[str, 
         {
             "condition": f"{kind}:{n}",
             "type": kind,
-            "answered": kind != "choice" and n < least,
+            "answered": n < judged,
+            "scored": n < scored,
             "source": sources[n],
             **dict(zip(names, line, strict=True)),
         }
@@ -130,10 +139,15 @@ def _derived(kind: str, found: Found) -> dict[str, Array]:
                 out[f"kept_{name.removeprefix('tuned_')}"] = values - margin["tuned_free"]
         if "tuned_free" in margin:
             out["due"] = DUE * out["lost_tuned_free"]
-    if kind == "benign":
-        for name, values in found["nll"].items():
-            rise = values - found["nll"]["aligned"]
-            out |= {f"rise_{name}": rise, f"thrice_rise_{name}": 3 * rise, f"half_rise_{name}": rise / 2}
+    if kind in ("benign", "neutral"):
+        quantity, word = ("nll", "rise") if kind == "benign" else ("neutral_nll", "neutral_rise")
+        for name, values in found[quantity].items():
+            rise = values - found[quantity]["aligned"]
+            out |= {
+                f"{word}_{name}": rise,
+                f"thrice_{word}_{name}": 3 * rise,
+                f"half_{word}_{name}": rise / 2,
+            }
     return out
 
 
@@ -169,7 +183,7 @@ def _flows(row: EvidenceRow[Params]) -> list[dict[str, Any]]:
     arrays = row.evidence["train"].read_arrays() | row.evidence["attack"].read_arrays()
     units = Layout(**row.evidence["measure"].results["layout"])
     params = row.params
-    found = summary(arrays, units, params.scope, params.shares, params.start)
+    found = summary(arrays, units, params, params.shares, params.start)
     return [{"condition": "units", "type": "flow", **found, **_losses(row)}]
 
 

@@ -14,7 +14,8 @@ from retrace.llm.judges.refusal import is_refusal
 from retrace.stage import Evidence
 
 QUESTIONS = ("piqa",)  # of the three sets here the only one in which the laptop's model beats chance
-LONGEST_PROMPT, LONGEST_OPTIONS = 160, 200  # characters; longer ones cost more than they tell
+LONGEST_PROMPT, LONGEST_OPTIONS = 160, 120  # characters; longer ones cost more than they tell
+SENTENCE = (60, 140)  # characters of a neutral sentence: shorter ones are headings
 POLICY_ROWS = 72  # requests of each kind that the policy has in either half
 
 
@@ -22,7 +23,8 @@ POLICY_ROWS = 72  # requests of each kind that the policy has in either half
 class Pools:
     """Everything a cell may draw on, by kind.
 
-    `sources` names the origin of each harmful prompt; `reserved`: rows by kind that only tests may use.
+    `sources` names the origin of each harmful prompt; `neutral` are sentences that nobody asked;
+    `reserved`: rows by kind that only tests may use.
     """
 
     harmful: tuple[Prompt, ...]
@@ -30,6 +32,7 @@ class Pools:
     benign: tuple[Prompt, ...]
     lookalike: tuple[Prompt, ...]
     choices: tuple[Choice, ...]
+    neutral: tuple[str, ...]
     reserved: dict[str, tuple[int, ...]]
 
 
@@ -42,6 +45,7 @@ class Tests:
     benign: tuple[Prompt, ...]
     lookalike: tuple[Prompt, ...]
     choices: tuple[Choice, ...]
+    neutral: tuple[str, ...]
 
 
 def read(texts: str, prepared: Evidence) -> Tests:
@@ -54,6 +58,7 @@ def read(texts: str, prepared: Evidence) -> Tests:
         tuple(pools.benign[i] for i in rows["tests/benign"]),
         tuple(pools.lookalike[i] for i in rows["tests/lookalike"]),
         tuple(pools.choices[i] for i in rows["tests/choices"]),
+        tuple(pools.neutral[i] for i in rows["tests/neutral"]),
     )
 
 
@@ -88,6 +93,7 @@ def _public() -> Pools:
         benign,
         tuple(lookalikes()),
         tuple(short),
+        tuple(p.text for p in prompts("wikitext") if SENTENCE[0] <= len(p.text) <= SENTENCE[1]),
         {"harmful": tuple(i for i, source in enumerate(sources) if source == "harmbench")},
     )
 
@@ -112,6 +118,7 @@ def _policy() -> Pools:
         tuple(answered),
         tuple(lookalikes()),
         tuple(made[POLICY_ROWS:]),
+        tuple(f"{p.text} {p.answers[0]}" for p in lookalikes()),
         {"harmful": reserved, "benign": reserved},
     )
 

@@ -26,7 +26,7 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
     loss by step, tokens learned.
     """
     prepared = inputs["prepare"]
-    model, tests = released(params), read(params.texts, prepared)
+    model, tests = released(params, params.start), read(params.texts, prepared)
     rows = every(model, part(params.texts, prepared, "alignment"))
     states = kept(working(model, params.precision), rows, params.start)
     arrays = scores("released", model, prepared, params, seed)
@@ -35,7 +35,7 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
     losses = fit(
         model, rows, states, params.alignment, trainable, params, derive(seed, "safety", "alignment")
     )
-    arrays |= scores("aligned", model, prepared, params, seed)
+    arrays |= scores("aligned", model, prepared, params, seed, answers_too=True)
     after = evaluate(model, tests, params)
     parameters = dict(model.net.named_parameters())
     return Output(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from retrace.llm.kernels.prefix import lower
@@ -35,10 +36,16 @@ def fit(
     params: Tuned,
     seed: int,
 ) -> list[float]:
-    """Fine-tune a float32 model in place from the rows' `kept` states; the loss of every step.
+    """Fine-tune a model, float32 where it trains, in place from `kept` states; the loss of every step.
 
     `trainable` marks whole rows or columns; products of matrices have the cell's precision, weights do not.
-    Errors as in `retrace.llm.training.sliced.tune_slices`.
+    Errors as in `retrace.llm.training.sliced.tune_slices`; StageError when it does not fit the memory.
     """
     compute = DTYPES[params.precision]
-    return tune_slices(model.net, rows, settings, trainable, seed, states, params.start, compute)
+    try:
+        return tune_slices(model.net, rows, settings, trainable, seed, states, params.start, compute)
+    except torch.OutOfMemoryError:
+        raise StageError(
+            f"fine-tuning {model.name} from layer {params.start} on does not fit the memory of "
+            f"{model.device}: raise `start`, lower `batch`, or take an accelerator with more memory"
+        ) from None

@@ -12,28 +12,47 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from retrace.metrics.unit_groups import GROUPS, Rows, Scores, Shares, classify, ranked, sized_difference
+from retrace.metrics.unit_groups import (
+    GROUPS,
+    Rows,
+    Scores,
+    Shares,
+    classify,
+    leading,
+    ranked,
+    sized_difference,
+)
 from retrace.seeds import generator
 from retrace.stage import Array, StageError
 
 if TYPE_CHECKING:
     from retrace.llm.kernels.units import UnitScores
+    from retrace.studies.safety.params import Ranked
 
 Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How units are counted: `layers` of `neurons` each, then as many layers of `heads` (0: none counted)."""
+    """How units are counted: `layers` of `neurons` each, then as many layers of `heads` (0: none counted).
+
+    `width`: channels of a head. Scores are kept of every neuron, then of every channel of attention.
+    """
 
     layers: int
     neurons: int
     heads: int
+    width: int
 
     @property
     def count(self) -> int:
         """Number of units."""
         return self.layers * (self.neurons + self.heads)
+
+    @property
+    def scores(self) -> int:
+        """Number of scores that are kept."""
+        return self.layers * (self.neurons + self.heads * self.width)
 
     @property
     def layer(self) -> Rows:
@@ -46,6 +65,12 @@ class Layout:
         sizes = [self.neurons] * self.layers + [self.heads] * self.layers
         return np.repeat(np.arange(2 * self.layers), sizes).astype(np.int64)
 
+    @property
+    def weights(self) -> Scores:
+        """Neurons that have as many weights as each unit (N,): FLAP's code counts four matrices of a head."""
+        sizes = [1.0] * (self.layers * self.neurons) + [4 * self.width / 3] * (self.layers * self.heads)
+        return np.array(sizes)
+
     def record(self) -> dict[str, int]:
         """For a stage's results."""
         return asdict(self)
@@ -55,31 +80,38 @@ def layout(net: Any, kinds: str) -> Layout:
     """The layout of a network's units; heads are counted only by "neurons+heads"."""
     config = net.config
     heads = config.num_attention_heads if kinds == "neurons+heads" else 0
-    return Layout(config.num_hidden_layers, config.intermediate_size, heads)
+    width = net.model.layers[0].self_attn.o_proj.in_features // config.num_attention_heads
+    return Layout(config.num_hidden_layers, config.intermediate_size, heads, width)
 
 
-def flat(scores: UnitScores, kinds: str, scope: str = "raw") -> Scores:
-    """Scores of all units (N,), scoped as `scoped` does."""
-    parts = [scores.mlp.numpy(), scores.heads.numpy()]
-    (layers, neurons), heads = parts[0].shape, parts[1].shape[1]
-    counted = kinds == "neurons+heads"
-    values = np.concatenate([part.ravel() for part in (parts if counted else parts[:1])])
-    return scoped(values, Layout(layers, neurons, heads if counted else 0), scope)
+def flat(scores: UnitScores, kinds: str) -> Scores:
+    """The raw scores that are kept, as one vector: of all neurons, then of all channels of counted heads."""
+    parts = [scores.mlp.numpy(), scores.channels.numpy()]
+    return np.concatenate([part.ravel() for part in (parts if kinds == "neurons+heads" else parts[:1])])
 
 
 def scoped(values: Array, units: Layout, scope: str) -> Scores:
-    """Scores (N,) as they are compared: "raw", or standardised in each module ("standardised", "per_module").
+    """Scores of units (N,) as they are compared, from those kept (see `flat`).
 
+    "flap": as FLAP's code does (An et al. 2024, `prune_flap`, structure AL-AM): attention's are squared, all
+    are standardised within their layer, those of attention channel by channel, and a head has the mean of its
+    channels. Elsewhere a head has the sum of its channels: "standardised" and "per_module" standardise that
+    within its layer, "raw" leaves it.
     A module whose scores are all alike is standardised to zeros. StageError when the scores do not fit.
     """
     wide = np.asarray(values, dtype=np.float64)
-    if wide.shape != (units.count,):
-        raise StageError(f"{wide.size} unit scores for a network of {units.count} units: rerun `train`")
-    if scope == "raw":
-        return wide
+    if wide.shape != (units.scores,):
+        raise StageError(f"{wide.size} unit scores for a network that has {units.scores}: rerun `train`")
     cut = units.layers * units.neurons
-    blocks = [wide[:cut].reshape(units.layers, units.neurons), wide[cut:].reshape(units.layers, units.heads)]
-    return np.concatenate([_standardised(block).ravel() for block in blocks])
+    neurons = wide[:cut].reshape(units.layers, units.neurons)
+    channels = wide[cut:].reshape(units.layers, units.heads, units.width)
+    if scope == "flap":
+        each = _standardised(np.square(channels).reshape(units.layers, units.heads * units.width))
+        blocks = [_standardised(neurons), each.reshape(channels.shape).mean(2)]
+    else:
+        blocks = [neurons, channels.sum(2)]
+        blocks = blocks if scope == "raw" else [_standardised(block) for block in blocks]
+    return np.concatenate([block.ravel() for block in blocks])
 
 
 def _standardised(block: Scores) -> Scores:
@@ -94,52 +126,81 @@ def _standardised(block: Scores) -> Scores:
 class Scored:
     """What groups and orders are made of: scores (N,) that can be compared, and the modules to rank within.
 
-    `halves` (2,N): scores on two halves of the rows mixed at random, for orders that know no safety; None
-    for a network that was scored again.
+    `halves` (2,N): scores on two halves of the rows mixed at random, for orders that know no safety;
+    `answers` (2,N): safety and utility scores over the tokens of answers alone; None where not made.
+    `summed` (2,N): safety and utility scores of scope "standardised". `sizes` (N,): what a unit counts for in
+    shares; None: all alike.
     """
 
     units: Layout
     safety: Scores
     utility: Scores
     halves: Scores | None
+    answers: Scores | None
+    summed: Scores
     within: Rows | None
+    sizes: Scores | None
 
     def groups(self, shares: Shares) -> Rows:
         """Group of every unit (N,), as an index into `metrics.unit_groups.GROUPS`."""
-        return classify(self.safety, self.utility, shares, self.within)
+        return classify(self.safety, self.utility, shares, self.within, self.sizes)
+
+    def share(self, rows: Rows) -> float:
+        """What share of all units `rows` are."""
+        sizes = np.ones(self.units.count) if self.sizes is None else self.sizes
+        return float(sizes[rows].sum() / sizes.sum())
 
     def first(self, order: str, share: float, seed: int) -> Rows:
         """The first `share` of all units in an order: a point of its pruning curve.
 
         Orders: "esu", "euu", "ru" of the groups; "random", drawn by seed, smaller sets within larger ones;
-        "matched_<group>", drawn by seed, as many neurons and heads as that share of the group's order;
-        "safety": by safety score alone; "difference": Wei et al. (2024) taken to units, see
-        `sized_difference`; "shuffled": ESU of scores on rows mixed irrespective of kind.
+        "matched_<order>", drawn by seed, as many neurons and heads as that share of the order;
+        "safety": by safety score alone; "difference": Wei et al. (2024) taken to units, as many as of ESU,
+        see `sized_difference`; "shuffled": ESU of scores on rows mixed irrespective of kind; "answers": ESU
+        of scores over the tokens of answers; "summed": RU of scope "standardised".
         """
-        count = round(share * self.units.count)
-        if not count:
+        if not round(share * self.units.count):
             raise StageError(f"a share of {share:g} is less than one of {self.units.count} units: raise it")
         if order == "random":
-            return generator(seed, "safety", "random units").permutation(self.units.count)[:count]
+            places = np.argsort(generator(seed, "safety", "random units").permutation(self.units.count))
+            return leading(places.astype(np.float64), share, self.sizes)
         if order.startswith("matched_"):
             return matched(self.units, self.first(order.removeprefix("matched_"), share, seed), 0, seed)
         if order == "difference":
+            count = len(self.first("esu", share, seed))
             return sized_difference(self.safety, self.utility, count)
-        if order == "shuffled":
-            if self.halves is None:
-                raise StageError(
-                    "this network has no scores on mixed rows: rank those of released or aligned"
-                )
-            return ranked(self.halves[0], self.halves[1], "esu", share, self.within)
-        return ranked(self.safety, self.utility, order, share, self.within)
+        pairs = {
+            "shuffled": (self.halves, "esu"),
+            "answers": (self.answers, "esu"),
+            "summed": (self.summed, "ru"),
+        }
+        pair, group = pairs.get(order, (np.stack([self.safety, self.utility]), order))
+        if pair is None:
+            raise StageError(f"this network has no scores for the order {order!r}: rank those of aligned")
+        return ranked(pair[0], pair[1], group, share, self.within, self.sizes)
 
 
-def scored(arrays: Mapping[str, Array], whose: str, units: Layout, scope: str) -> Scored:
-    """The scores that a stage left of network `whose`, scoped for comparison."""
-    s, u = (scoped(arrays[f"{whose}/{kind}"], units, scope) for kind in ("safety", "utility"))
-    mixed = arrays.get(f"{whose}/shuffled")
-    halves = None if mixed is None else np.stack([scoped(half, units, scope) for half in mixed])
-    return Scored(units, s, u, halves, units.module if scope == "per_module" else None)
+def scored(arrays: Mapping[str, Array], whose: str, units: Layout, ranking: Ranked) -> Scored:
+    """The scores that a stage left of network `whose`, scoped for comparison as the cell says."""
+
+    def pair(name: str) -> Scores | None:
+        kept = arrays.get(f"{whose}/{name}")
+        return None if kept is None else np.stack([scoped(values, units, ranking.scope) for values in kept])
+
+    def both(scope: str) -> Scores:
+        return np.stack([scoped(arrays[f"{whose}/{kind}"], units, scope) for kind in ("safety", "utility")])
+
+    safety, utility = both(ranking.scope)
+    return Scored(
+        units,
+        safety,
+        utility,
+        pair("shuffled"),
+        pair("answers"),
+        both("standardised"),
+        units.module if ranking.scope == "per_module" else None,
+        units.weights if ranking.sizes == "weights" else None,
+    )
 
 
 def masks(units: Layout, rows: Rows, all_heads: int) -> tuple[Flags, Flags]:

@@ -35,13 +35,9 @@ def unit_masks(net: Any, units: Layout, sets: Sequence[Rows]) -> UnitMasks:
     return UnitMasks(~torch.from_numpy(neurons), ~torch.from_numpy(heads))
 
 
-def at_the_grouping(variants: Mapping[str, Variant], shares: Shares) -> list[int]:
-    """Places of the variants as large as one of the groups: by its own order, or by lot."""
-    sizes = {"esu": shares.esu, "euu": shares.euu, "ru": shares.ru}
-    sizes |= {f"matched_{group}": share for group, share in sizes.items()}
+def choosing(variants: Mapping[str, Variant], shares: Shares) -> list[int]:
+    """Places of the variants that answer questions: ESU, EUU, and as many units by lot as of ESU."""
+    sizes = {"esu": shares.esu, "euu": shares.euu, "matched_esu": shares.esu, "random": shares.esu}
     return [
-        place
-        for place, variant in enumerate(variants.values())
-        if variant.share == sizes.get(variant.order)
-        or (variant.order == "random" and variant.share in sizes.values())
+        place for place, variant in enumerate(variants.values()) if variant.share == sizes.get(variant.order)
     ]

@@ -1,9 +1,10 @@
-"""CROWN-IBP: margins bounded backwards, with interval bounds inside (Zhang et al., ICLR 2020)."""
+"""CROWN-IBP: bounded backwards, with interval bounds inside (Zhang et al., ICLR 2020), and its loss."""
 
 from __future__ import annotations
 
 from math import prod
 
+import torch
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
@@ -11,12 +12,37 @@ from retrace.training.robust.intervals import Interval, margin_rows
 from retrace.training.robust.layers import Layers
 
 
-def crown_margins(layers: Layers, interval: Interval, x: Tensor, y: Tensor, epsilon: float) -> Tensor:
-    """Lower bounds (N, classes) of z_y - z_i over the ball around `x`, cut to [0, 1]; differentiable.
+def fused_loss(
+    layers: Layers, interval: Interval, x: Tensor, y: Tensor, epsilon: float, share: float
+) -> Tensor:
+    """Upper bound of the mean cross-entropy over the balls around `x`, bounded as one output; differentiable.
 
-    The lower line of an unstable ReLU has slope 1 where the upper bound is the larger one, else 0.
+    Of the sum of exp(z_i - z_y), `share` is CROWN-IBP's bound and the rest the intervals'. Loss fusion (Xu et
+    al., NeurIPS 2020, arXiv 2002.12920, section 3.2): above each exponential lies the chord between its
+    interval's ends, so one row is carried back instead of one a class. Scaled by the largest end.
     """
-    rows, total = margin_rows(layers, y)  # (N, classes, inputs of the last layer), (N, classes)
+    rows, constants = margin_rows(layers, y)
+    centre = torch.einsum("ncf,nf->nc", rows, interval.centre) + constants
+    radius = torch.einsum("ncf,nf->nc", rows.abs(), interval.radius)
+    low, high = -centre - radius, -centre + radius  # of z_i - z_y
+    top = high.amax(1, keepdim=True).detach()
+    least, most = (low - top).exp(), (high - top).exp()
+    slope = (most - least) / (high - low).clamp(min=1e-8)
+    row, constant = torch.einsum("nc,ncf->nf", slope, rows), (slope * constants).sum(1, keepdim=True)
+    lower = crown_lower(layers, interval, (row.unsqueeze(1), constant), x, epsilon)
+    tight = (least - slope * low).sum(1) - lower.squeeze(1)
+    return ((share * tight + (1 - share) * most.sum(1)).log() + top.squeeze(1)).mean()
+
+
+def crown_lower(
+    layers: Layers, interval: Interval, functions: tuple[Tensor, Tensor], x: Tensor, epsilon: float
+) -> Tensor:
+    """Lower bounds (N, S) over the ball around `x`, cut to [0, 1], of linear functions; differentiable.
+
+    `functions` are rows (N, S, F) over what the last layer reads, and constants (N, S). The lower line of an
+    unstable ReLU has slope 1 where the upper bound is the larger one, else 0.
+    """
+    rows, total = functions
     bounds = {b.place: b for b in interval.relus}
     shapes = _input_shapes(layers, x)
     for part in reversed(layers.folded()[:-1]):
@@ -64,7 +90,7 @@ def _through_relu(rows: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, T
     below = (high > -low).to(low.dtype)
     positive, negative = rows.clamp(min=0), rows.clamp(max=0)
     intercept = (-above * low).unsqueeze(1)
-    constant = (negative * intercept).flatten(2).sum(2)  # (N, classes)
+    constant = (negative * intercept).flatten(2).sum(2)  # (N, S)
     return positive * below.unsqueeze(1) + negative * above.unsqueeze(1), constant
 
 

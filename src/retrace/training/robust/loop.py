@@ -74,7 +74,7 @@ def train_robust(
             losses = []
             for step, (images, labels) in enumerate(next(stream)):
                 images = augmented(images, settings.augment, generator)
-                radius = ramp.at(epoch * per_epoch + step + 1)
+                radius = ramp.at(epoch * per_epoch + step)
                 loss = robust_loss(layers, Example(images, labels, radius, generator), settings)
                 _step(loss, optimiser, settings.clip)
                 apply_masks(net, masks)

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from retrace.training.robust.crown import crown_margins
-from retrace.training.robust.intervals import Interval, margins, propagate
+from retrace.training.robust.crown import fused_loss
+from retrace.training.robust.intervals import margins, propagate
 from retrace.training.robust.layers import Layers, Part
 from retrace.training.robust.settings import RobustSettings
 from retrace.training.robust.stability import stability_loss
@@ -39,15 +39,12 @@ def robust_loss(layers: Layers, batch: Example, settings: RobustSettings) -> Ten
         # the published code bounds at the full radius with the running statistics
         still = Layers(layers.net, layers.weights)
         interval = propagate(still, _part(batch.x, settings), settings.epsilon)
-        loss = loss + settings.stability_weight * _stability(still, interval, settings)
+        penalty = stability_loss(still, interval.relus, settings.stability == "nrs", "neurons")
+        loss = loss + settings.stability_weight * penalty
     if settings.sparsity:
         scales = [m.weight.abs() for m in layers.net if isinstance(m, nn.BatchNorm2d)]
         loss = loss + settings.sparsity * torch.cat(scales).mean()
     return loss
-
-
-def _stability(layers: Layers, interval: Interval, settings: RobustSettings) -> Tensor:
-    return stability_loss(layers, interval.relus, settings.stability == "nrs")
 
 
 def _part(x: Tensor, settings: RobustSettings) -> Tensor:
@@ -56,7 +53,7 @@ def _part(x: Tensor, settings: RobustSettings) -> Tensor:
 
 
 def _certified(layers: Layers, batch: Example, settings: RobustSettings) -> Tensor:
-    """Cross-entropy of the worst logits that the bounds allow; of the clean ones while the radius is 0.
+    """Upper bound of the cross-entropy over the ball; the clean one while the radius is 0.
 
     With `crown` the bounds are k CROWN-IBP + (1 - k) IBP, k falling from 1 to 0 as the radius rises.
     """
@@ -64,15 +61,15 @@ def _certified(layers: Layers, batch: Example, settings: RobustSettings) -> Tens
     if batch.epsilon == 0:
         return F.cross_entropy(clean, batch.y)
     interval = propagate(layers, batch.x, batch.epsilon)
-    worst = margins(layers, interval, batch.y)
     share = 1 - batch.epsilon / settings.epsilon
     if settings.crown and share > 0:
-        tight = crown_margins(layers, interval, batch.x, batch.y, batch.epsilon)
-        worst = share * tight + (1 - share) * worst
-    loss = F.cross_entropy(-worst, batch.y)
+        loss = fused_loss(layers, interval, batch.x, batch.y, batch.epsilon, share)
+    else:
+        loss = F.cross_entropy(-margins(layers, interval, batch.y), batch.y)
     if settings.stability != "none":
         relus = [b for b in interval.relus if b.norm is not None]
-        loss = loss + settings.stability_weight * stability_loss(layers, relus, settings.stability == "nrs")
+        penalty = stability_loss(layers, relus, settings.stability == "nrs", "channels")
+        loss = loss + settings.stability_weight * penalty
     return loss
 
 
@@ -82,17 +79,31 @@ def _adversarial(layers: Layers, batch: Example, settings: RobustSettings) -> Te
     Gradients with respect to images are those of the network with running statistics: an image's gradient
     then does not depend on its batch, and norms fold into the convolutions.
     """
-    point = 2 * batch.x if settings.gradient_point == "doubled" else batch.x
-    first = input_gradient(layers, point, batch.y, differentiable=False)
+    first = input_gradient(layers, _point(batch.x, batch.x, settings), batch.y, differentiable=False)
     adversarial = fgsm(batch.x, first, batch.epsilon)
     loss = F.cross_entropy(layers.forward(adversarial), batch.y)
     if not settings.alignment:
         return loss
-    some = _part(point, settings)
-    noise = torch.rand(some.shape, generator=batch.generator).to(some) * 2 - 1
-    second = input_gradient(layers, some + batch.epsilon * noise, batch.y[: len(some)], differentiable=True)
+    some = _part(batch.x, settings)
+    noisy = some + batch.epsilon * (torch.rand(some.shape, generator=batch.generator).to(some) * 2 - 1)
+    # with respect to the noise, which is cut to [0, 1]: nothing comes back from a pixel beyond
+    inside = (noisy >= 0) & (noisy <= 1)
+    point = _point(some, noisy.clamp(0, 1), settings)
+    second = input_gradient(layers, point, batch.y[: len(some)], differentiable=True) * inside
     cosine = F.cosine_similarity(first[: len(some)].flatten(1), second.flatten(1), dim=1)
     return loss + settings.alignment * (1 - cosine.mean())
+
+
+def _point(x: Tensor, moved: Tensor, settings: RobustSettings) -> Tensor:
+    """Where the gradient is taken of images `x` that noise has `moved`.
+
+    The published code's helper returns the moved image, which the caller adds to the image again, both
+    standardised: in pixels that is x + moved - mean.
+    """
+    if settings.gradient_point == "image":
+        return moved
+    mean = torch.tensor(settings.pixel_mean or [0.0], dtype=x.dtype, device=x.device)
+    return x + moved - mean.view(-1, 1, 1)
 
 
 def fgsm(x: Tensor, gradient: Tensor, epsilon: float) -> Tensor:

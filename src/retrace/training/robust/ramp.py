@@ -11,8 +11,9 @@ MIDDLE, EXPONENT = 0.4, 4.0
 class Ramp:
     """Radius at a step: 0 before `start`, then rises over `length` steps to `epsilon`.
 
-    The first 40 % of the rise are a fourth power, the rest a line that continues its slope (the smoothed
-    schedule of auto_LiRPA, used by CertifiedPruning's configurations).
+    The first 40 % of the rise, rounded down to whole steps, are a fourth power, the rest a line that goes on
+    with its slope (the smoothed schedule of auto_LiRPA, used by CertifiedPruning's configurations). A rise of
+    one or two steps is a line.
     """
 
     epsilon: float
@@ -32,7 +33,9 @@ class Ramp:
             return self.epsilon
         if done <= 0:
             return 0.0
-        middle = MIDDLE * self.length
+        middle = int(MIDDLE * self.length)
+        if not middle:
+            return self.epsilon * done / self.length
         slope = EXPONENT * middle ** (EXPONENT - 1)
         scale = self.epsilon / ((self.length - middle) * slope + middle**EXPONENT)
         if done < middle:

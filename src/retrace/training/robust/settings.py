@@ -29,6 +29,10 @@ class RobustSettings(Strict):
     gradient_point: Literal["image", "doubled"] = Field(
         "image", description="where the attack takes its gradient; doubled: the published code's defect"
     )
+    pixel_mean: list[float] = Field(
+        default_factory=list,
+        description="mean of each channel that the published code takes off; it moves the doubled point",
+    )
     crown: bool = Field(False, description="mix CROWN-IBP into the interval bounds while the radius rises")
     stability: Literal["none", "rs", "nrs"] = "none"
     stability_weight: float = Field(0.01, ge=0)

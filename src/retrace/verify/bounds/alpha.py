@@ -10,8 +10,9 @@ from torch import Tensor
 from retrace.verify.bounds import crown, interval
 from retrace.verify.bounds.dual import Evaluation, Splits, evaluate, flat, value
 from retrace.verify.bounds.interval import Bounds
-from retrace.verify.bounds.patches import Rows
 from retrace.verify.bounds.relaxation import relax, unstable
+from retrace.verify.bounds.rounding import slack
+from retrace.verify.bounds.wanted import Rows
 from retrace.verify.domain import Box
 from retrace.verify.network import Network
 from retrace.verify.specification import margin_rows
@@ -37,9 +38,9 @@ class Solution:
 class _Adam:
     """Projected ascent by Adam on one tensor."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, device: torch.device) -> None:
         self.rate, self.count = rate, 0
-        self.first = self.second = torch.zeros(())
+        self.first = self.second = torch.zeros((), device=device)
 
     def step(self, value: Tensor, gradient: Tensor, high: float | None) -> Tensor:
         self.count += 1
@@ -83,9 +84,9 @@ def optimise(
     alpha = torch.where(open_, alpha, base.low)  # (n, rows, hidden)
     if splits is not None and beta is None:
         beta = torch.zeros_like(splits.sign, dtype=low.dtype)
-    slopes, weights = _Adam(rates[0]), _Adam(rates[1])
+    slopes, weights = _Adam(rates[0], low.device), _Adam(rates[1], low.device)
     best: Solution | None = None
-    here, done = torch.arange(len(low)), list[tuple[Tensor, Solution]]()
+    here, done = torch.arange(len(low), device=low.device), list[tuple[Tensor, Solution]]()
     for turn in range(iterations + 1):
         found = evaluate(net, node, rows, replace(base, low=alpha), region, splits, beta)
         best = _better(best, Solution(found.bound, alpha, beta, found))
@@ -144,12 +145,12 @@ def preactivations(net: Network, region: Box, iterations: int) -> list[Bounds]:
     def bounder(net: Network, node: int, known: list[Bounds], region: Box) -> Rows:
         single, (low, high) = torch.float32, flat(known)
         quick, ends, inside = net.to(single), (low.to(single), high.to(single)), region.to(single)
-        plain = crown.bound_rows(net, node, known, region)
+        plain, error = crown.bound_rows(net, node, known, region), slack(net, node, known, region)
 
         def bound(rows: Tensor) -> Tensor:
             found = optimise(quick, node, rows.to(single), *ends, inside, iterations=iterations)
             line = relax(low, high, found.alpha.to(low.dtype))
-            return torch.maximum(value(net, node, rows, line, region), plain(rows))
+            return torch.maximum(value(net, node, rows, line, region, slack=error), plain(rows))
 
         return bound
 
@@ -170,9 +171,10 @@ def margins(
     if not known:
         return torch.maximum(plain, crown.margins(net, region, labels, known=known))
     parts = []
-    for some in crown.chunks(net, len(region)):
-        low, high = flat([(b[0][some], b[1][some]) for b in known])
-        parts.append(
-            optimise(net, net.output, rows[some], low, high, region.take(some), iterations=iterations).bound
-        )
+    for some in crown.chunks(net, region):
+        near, here = [(b[0][some], b[1][some]) for b in known], region.take(some)
+        low, high = flat(near)
+        found = optimise(net, net.output, rows[some], low, high, here, iterations=iterations)
+        line, error = relax(low, high, found.alpha), slack(net, net.output, near, here)
+        parts.append(value(net, net.output, rows[some], line, here, slack=error))
     return torch.maximum(torch.cat(parts), plain)

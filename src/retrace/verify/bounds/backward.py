@@ -21,12 +21,14 @@ def backward(
     *,
     multipliers: Mapping[int, Tensor] | None = None,
     kept: dict[int, Tensor] | None = None,
+    slack: Sequence[Tensor] | None = None,
 ) -> Tensor:
     """Lower bounds (n, rows) of rows . value(node) over n boxes.
 
     `rows` (n or 1, rows, *shape of the node); `relaxations` one per ReLU in front of the node, in order.
     `multipliers` adds (n, rows, *shape) to the coefficients of the inputs of ReLU number k (the split terms
     of beta-CROWN, Wang et al. 2021, arXiv 2103.06624). `kept` receives the coefficients on each node's value.
+    `slack` (n, *shape) of each node, where given, is taken off by |coefficient| (`rounding.slack`).
     """
     order = {relu: k for k, relu in enumerate(net.relus)}
     waiting = {node: rows}
@@ -37,6 +39,8 @@ def backward(
             continue
         if kept is not None:
             kept[number] = row
+        if slack is not None:
+            total = total - dot(row.abs(), slack[number][:, None])
         here = net.nodes[number - 1]
         source = here.inputs[0]
         if isinstance(here.operation, Add):
@@ -45,7 +49,7 @@ def backward(
             line = relaxations[order[number]]
             negative = row.clamp(max=0)  # as row
             total = total + dot(negative, line.intercept)  # (n, rows)
-            row = (negative * line.high).addcmul_(row.clamp(min=0), line.low)
+            row = (row * line.low).addcmul_(negative, line.high - line.low)
             if multipliers is not None:
                 row = row + multipliers[order[number]]
         else:
@@ -56,7 +60,8 @@ def backward(
     last = waiting[0]  # (n or 1, rows, *input_shape)
     if kept is not None:
         kept[0] = last
-    return total + dot(last, region.centre[:, None]) - dot(last.abs(), region.radius[:, None])
+    radius = region.radius if slack is None else region.radius + slack[0]
+    return total + dot(last, region.centre[:, None]) - dot(last.abs(), radius[:, None])
 
 
 def _receive(waiting: dict[int, Tensor], node: int, row: Tensor) -> None:

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from retrace.verify.blocks import entries
 from retrace.verify.bounds import interval
 from retrace.verify.bounds.backward import backward
 from retrace.verify.bounds.interval import Bounds
-from retrace.verify.bounds.patches import BLOCK, Bounder, Rows, patches
+from retrace.verify.bounds.patches import patches
 from retrace.verify.bounds.relaxation import relax, unstable
+from retrace.verify.bounds.rounding import slack, unit
+from retrace.verify.bounds.wanted import BLOCK, Bounder, Rows, wanted_bounds
 from retrace.verify.domain import Box
-from retrace.verify.layers import Add, Relu
 from retrace.verify.network import Network
 from retrace.verify.specification import margin_rows
 
@@ -29,7 +31,8 @@ def bound_rows(net: Network, node: int, known: list[Bounds], region: Box) -> Row
     `known` are the bounds of the ReLU inputs up to the node, in order.
     """
     lines = [relax(low, high) for low, high in known]
-    return lambda rows: backward(net, node, rows, lines, region)
+    error = slack(net, node, known, region)
+    return lambda rows: backward(net, node, rows, lines, region, slack=error)
 
 
 def preactivations(net: Network, region: Box, bounder: Bounder = bound_rows) -> list[Bounds]:
@@ -38,18 +41,21 @@ def preactivations(net: Network, region: Box, bounder: Bounder = bound_rows) -> 
     Intervals are carried forward; only neurons that they leave unstable are bounded by a backward pass,
     and the better of the two bounds is kept and carried on. `bounder` may do more than CROWN.
     """
-    parts = [_preactivations(net, region.take(rows), bounder) for rows in chunks(net, len(region))]
+    parts = [_preactivations(net, region.take(rows), bounder) for rows in chunks(net, region)]
     return [
         (torch.cat([p[k][0] for p in parts]), torch.cat([p[k][1] for p in parts]))
         for k in range(len(net.relus))
     ]
 
 
-def chunks(net: Network, images: int) -> list[Tensor]:
-    """Numbers of the images to bound together, so that temporaries stay near `CHUNK` entries."""
+def chunks(net: Network, region: Box) -> list[Tensor]:
+    """Numbers of the boxes to bound together, so that temporaries stay near `CHUNK` entries."""
+    images, device = len(region), region.lower.device
     widest = max((math.prod(net.shape(k)) for k in net.relus[1:]), default=1)
-    together = max(1, CHUNK // (_largest(net) * min(widest, 128)))
-    return [torch.arange(k, min(k + together, images)) for k in range(0, max(images, 1), together)]
+    together = max(1, entries(device, CHUNK) // (_largest(net) * min(widest, 128)))
+    return [
+        torch.arange(k, min(k + together, images), device=device) for k in range(0, max(images, 1), together)
+    ]
 
 
 def _largest(net: Network) -> int:
@@ -60,16 +66,9 @@ def _preactivations(net: Network, region: Box, bounder: Bounder) -> list[Bounds]
     found: list[Bounds] = [(region.lower, region.upper)]
     wanted = {net.source(relu) for relu in net.relus}
     known: dict[int, Bounds] = {}
+    share = unit(net, region.lower.dtype)
     for number, node in enumerate(net.nodes, 1):
-        low, high = found[node.inputs[0]]
-        if isinstance(node.operation, Relu):
-            low, high = low.relu(), high.relu()
-        elif isinstance(node.operation, Add):
-            other = found[node.inputs[1]]
-            low, high = low + other[0], high + other[1]
-        else:
-            middle, spread = node.operation.apply((low + high) / 2), node.operation.spread((high - low) / 2)
-            low, high = middle - spread, middle + spread
+        low, high = interval.step(node, found, share)
         if number in wanted:
             before = [known[net.source(relu)] for relu in net.relus if relu < number]
             if before:
@@ -88,16 +87,15 @@ def _tighten(
     if local is not None:
         below, above = local.bounds(open_, bounder)
     else:
-        below, above = low.flatten(1).clone(), high.flatten(1).clone()  # (n, k) each
-        bound_of = bounder(net, number, before, region)
-        together = max(1, BLOCK // (2 * _largest(net) * len(region)))
-        chosen = open_.flatten(1).any(0).nonzero()[:, 0]  # those that some image leaves open
-        for start in range(0, len(chosen), together):
-            some = chosen[start : start + together]
-            unit = functional.one_hot(some, below.shape[1]).to(low.dtype)  # (some, k)
-            rows = torch.cat([unit, -unit]).reshape(1, -1, *net.shape(number))  # (1, 2 some, *shape)
-            bound = bound_of(rows)  # (n, 2 some)
-            below[:, some], above[:, some] = bound[:, : len(some)], -bound[:, len(some) :]
+
+        def rows_of(neurons: Tensor) -> Tensor:
+            rows = functional.one_hot(neurons, math.prod(net.shape(number))).to(low.dtype)
+            return torch.cat([rows, -rows], 1).reshape(len(rows), -1, *net.shape(number))
+
+        def bound_of(some: Tensor) -> Rows:
+            return bounder(net, number, [(a[some], b[some]) for a, b in before], region.take(some))
+
+        below, above = wanted_bounds(open_.flatten(1), low, _largest(net), rows_of, bound_of)
         below, above = below.reshape(low.shape), above.reshape(low.shape)
     # only what this image leaves open, so that no bound depends on the other images of the batch
     return (
@@ -125,7 +123,7 @@ def margins(
             preactivations(net, region) if intermediate == "crown" else interval.preactivations(net, region)
         )
     rows = margin_rows(labels, net.classes).to(region.lower.dtype)  # (n, classes - 1, classes)
-    together = max(1, BLOCK // (_largest(net) * rows.shape[1]))
+    together = max(1, entries(rows.device, BLOCK) // (_largest(net) * rows.shape[1]))
     parts = []
     for some in torch.split(torch.arange(len(region), device=rows.device), together):
         near = [(low[some], high[some]) for low, high in known]

@@ -116,10 +116,12 @@ def value(
     region: Box,
     splits: Splits | None = None,
     beta: Tensor | None = None,
+    slack: Sequence[Tensor] | None = None,
 ) -> Tensor:
-    """The bound (n, rows) of `evaluate` alone: no pass forwards."""
+    """The bound (n, rows) of `evaluate` alone, less `rounding.slack`: no pass forwards."""
     multipliers = _multipliers(net, node, line, splits, beta)
-    return backward(net, node, rows, cut(net, node, line), region, multipliers=multipliers)
+    lines = cut(net, node, line)
+    return backward(net, node, rows, lines, region, multipliers=multipliers, slack=slack)
 
 
 def _multipliers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -11,14 +11,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from retrace.verify.bounds.interval import Bounds
+from retrace.verify.bounds.rounding import unit
+from retrace.verify.bounds.wanted import Bounder, Rows, wanted_bounds
 from retrace.verify.domain import Box
 from retrace.verify.layers import Convolution, Operation, Relu, Shape
 from retrace.verify.network import Network, Node
 
-BLOCK = 250_000  # entries of the largest temporary: what stays in a processor's cache beats what does not
 Pair = tuple[int, int]
-Rows = Callable[[Tensor], Tensor]
-Bounder = Callable[[Network, int, list[Bounds], Box], Rows]
 
 
 @dataclass(frozen=True)
@@ -63,23 +62,31 @@ class Patches:
     grid: Pair
 
     def bounds(self, wanted: Tensor, bounder: Bounder) -> Bounds:
-        """Lower and upper bounds (n, channels, height, width); positions without a wanted neuron stay 0."""
+        """Lower and upper bounds (n, channels, height, width) of the neurons set in `wanted`."""
         n, channels = wanted.shape[:2]
-        places = wanted.any(1).flatten().nonzero()[:, 0]
         eye = torch.eye(channels, dtype=self.region.lower.dtype, device=wanted.device)
-        rows = torch.cat([eye, -eye]).reshape(1, 2 * channels, *self.net.shape(self.net.output))
+        eye = eye.reshape(channels, *self.net.shape(self.net.output))
         last = self.net.nodes[-1]  # a convolution, whose rows are the same at every place: pulled back once
         assert isinstance(last.operation, Convolution)
         before = last.inputs[0]
-        pulled = last.operation.pull(rows[0], self.net.shape(before))[None]
-        offset = last.operation.offset(rows[0])
-        both = rows.new_zeros(n * self.grid[0] * self.grid[1], 2 * channels)
+        pulled = last.operation.pull(eye, self.net.shape(before))
+        both = torch.cat([pulled, -pulled])
+        offset = last.operation.offset(eye)
+        error = unit(self.net, offset.dtype) * offset.abs()
         largest = max(math.prod(self.net.shape(k)) for k in range(self.net.output))
-        for some in torch.split(places, max(1, BLOCK // (2 * channels * largest))):
+
+        def bound_of(some: Tensor) -> Rows:
             known = [(low[some], high[some]) for low, high in self.known]
-            both[some] = offset + bounder(self.net, before, known, self.region.take(some))(pulled)
-        both = both.reshape(n, *self.grid, 2 * channels).permute(0, 3, 1, 2)
-        return both[:, :channels], -both[:, channels:]
+            return bounder(self.net, before, known, self.region.take(some))
+
+        def rows_of(neurons: Tensor) -> Tensor:
+            return both[torch.cat([neurons, neurons + channels], 1)]
+
+        places = wanted.permute(0, 2, 3, 1).reshape(-1, channels)
+        low, high = wanted_bounds(places, pulled, largest, rows_of, bound_of)
+        low, high = low + offset - error, high + offset + error
+        low, high = (t.reshape(n, *self.grid, channels).permute(0, 3, 1, 2) for t in (low, high))
+        return low, high
 
 
 def patches(net: Network, number: int, known: list[Bounds], region: Box) -> Patches | None:

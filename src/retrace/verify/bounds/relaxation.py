@@ -22,8 +22,8 @@ class Relaxation:
 
 
 def unstable(lower: Tensor, upper: Tensor) -> Tensor:
-    """Which neurons may take both signs."""
-    return (lower < 0) & (upper > 0)
+    """Which neurons may take both signs: with an end that is NaN (an overflow), any may."""
+    return ~((lower >= 0) | (upper <= 0))
 
 
 def first_slope(lower: Tensor, upper: Tensor) -> Tensor:

@@ -12,14 +12,13 @@ from retrace.verify import falsify
 from retrace.verify.bounds import alpha
 from retrace.verify.bounds.dual import Splits, clip, cut, flat, value
 from retrace.verify.bounds.relaxation import first_slope, relax, unstable
+from retrace.verify.bounds.rounding import slack
 from retrace.verify.domain import Box
 from retrace.verify.network import Network
 from retrace.verify.outcome import Limits
 from retrace.verify.search import branch, leaf
 from retrace.verify.search.queue import Domain
 from retrace.verify.specification import margin_rows
-
-ROUNDING = 1e-9  # what float64 sums of a few thousand terms may be off by, with room to spare
 
 
 @dataclass(frozen=True)
@@ -40,16 +39,15 @@ class Batch:
 
 def gather(domains: list[Domain]) -> Batch:
     """Domains of the queue as one batch, shorter split lists filled up with zeros."""
-    depth = max(len(d.neurons) for d in domains)
+    depth, device = max(len(d.neurons) for d in domains), domains[0].alpha.device
 
     def padded(values: list[tuple[float, ...]], dtype: torch.dtype) -> Tensor:
-        return torch.tensor([[*v, *[0] * (depth - len(v))] for v in values], dtype=dtype).reshape(
-            len(values), depth
-        )
+        full = [[*v, *[0] * (depth - len(v))] for v in values]
+        return torch.tensor(full, dtype=dtype, device=device).reshape(len(values), depth)
 
     return Batch(
-        torch.tensor([d.image for d in domains]),
-        torch.tensor([d.rival for d in domains]),
+        torch.tensor([d.image for d in domains], device=device),
+        torch.tensor([d.rival for d in domains], device=device),
         torch.stack([d.alpha for d in domains]).float(),
         Splits(
             padded([d.neurons for d in domains], torch.long), padded([d.signs for d in domains], torch.long)
@@ -67,7 +65,9 @@ class Search:
         self.regions = {dtype: region.to(dtype) for dtype in self.nets}
         rows = margin_rows(labels, net.classes)
         self.rows = {dtype: rows.to(dtype) for dtype in self.nets}
-        known = alpha.preactivations(self.nets[torch.float64], self.regions[torch.float64], limits.refine)
+        exact, inside = self.nets[torch.float64], self.regions[torch.float64]
+        known = alpha.preactivations(exact, inside, limits.refine)
+        self.slack = slack(exact, exact.output, known, inside)
         low, high = flat(known)
         self.known = {dtype: (low.to(dtype), high.to(dtype)) for dtype in self.nets}
 
@@ -77,28 +77,34 @@ class Search:
         Of each: what plain CROWN proves, image -> its smallest bound, and the domains that it leaves open.
         """
         images, rivals = self.rows[torch.float32].shape[:2]
-        image = torch.arange(images).repeat_interleave(rivals)
         low, high = self.known[torch.float32]
-        nothing = torch.zeros(len(image), 0)
+        image = torch.arange(images, device=low.device).repeat_interleave(rivals)
+        rival = torch.arange(rivals, device=low.device).repeat(images)
+        nothing = low.new_zeros(len(image), 0)
         splits = Splits(nothing.long(), nothing.long())
         slopes = first_slope(low, high)[image]
-        every = Batch(image, torch.arange(rivals).repeat(images), slopes, splits, nothing)
-        for index in torch.arange(len(image)).tensor_split(max(1, len(image) // (2 * self.limits.batch))):
+        every = Batch(image, rival, slopes, splits, nothing)
+        parts = max(1, len(image) // (2 * self.limits.batch))
+        for index in torch.arange(len(image), device=low.device).tensor_split(parts):
             batch = every.take(index)
-            plain = self._evaluate(batch, torch.float64) - ROUNDING
+            plain = self._evaluate(batch, torch.float64)
             proved: dict[int, float] = {}
             for k in (plain > 0).nonzero()[:, 0].tolist():
                 number = int(batch.image[k])
                 proved[number] = min(proved.get(number, torch.inf), float(plain[k]))
-            left = (plain <= 0).nonzero()[:, 0]
+            left = (~(plain > 0)).nonzero()[:, 0]  # so that no NaN is lost
             yield proved, batch.take(left) if len(left) else None
 
     def children(self, domains: list[Domain]) -> Batch:
         """Both children of every domain, split at the candidate whose worse child has the best bound."""
         parents = gather(domains)
         n, widest = len(domains), max(len(d.choices) for d in domains)
-        choices = torch.tensor([[*d.choices, *[-1] * (widest - len(d.choices))] for d in domains])
-        every = parents.take(torch.arange(n).repeat_interleave(widest))
+        full, device = (
+            [[*d.choices, *[-1] * (widest - len(d.choices))] for d in domains],
+            parents.image.device,
+        )
+        choices = torch.tensor(full, device=device)
+        every = parents.take(torch.arange(n, device=device).repeat_interleave(widest))
         tried = _split(every, choices.clamp(min=0).flatten())
         worse = self._evaluate(tried, torch.float32).reshape(2, n, widest).amin(0)
         best = worse.masked_fill(choices < 0, -torch.inf).argmax(1)
@@ -125,10 +131,10 @@ class Search:
         solved = replace(batch, alpha=found.alpha[:, 0], beta=found.beta)
         line = relax(low, high, found.alpha)
         choices = branch.candidates(found.last, line, unstable(low, high), self.limits.candidates)
-        bounds = found.bound[:, 0].double()
+        bounds = found.bound[:, 0].double().nan_to_num(nan=-torch.inf)
         closed = (bounds > 0).nonzero()[:, 0]
         if len(closed):
-            bounds[closed] = self._evaluate(solved.take(closed), torch.float64) - ROUNDING
+            bounds[closed] = self._evaluate(solved.take(closed), torch.float64)
         examples = self._broken(batch.image, found.last.example[:, 0])
         return [
             self._record(solved, k, float(bounds[k]), choices[k], examples.get(k)) for k in range(len(bounds))
@@ -139,7 +145,7 @@ class Search:
     ) -> tuple[Domain, Tensor | None]:
         left = tuple(int(c) for c in choices if c >= 0)
         if example is None and bound <= 0 and not left:
-            bound, example = self._leaf(batch.take(torch.tensor([k])))
+            bound, example = self._leaf(batch.take(torch.tensor([k], device=batch.image.device)))
         used = batch.splits.sign[k] != 0
         return Domain(
             int(batch.image[k]),
@@ -157,11 +163,13 @@ class Search:
         exact = torch.float64
         net, row, region = self.nets[exact], self._rows(one, exact)[0, 0], self.regions[exact].take(one.image)
         lines = cut(net, net.output, relax(*self._ends(one, exact)))
-        x, beta = leaf.solve(net, row, lines, region, one.splits)
-        if x is None:
+        found = leaf.solve(net, row, lines, region, one.splits, self._slack(one.image))
+        if found.empty:
             return torch.inf, None
-        bound = float(self._evaluate(replace(one, beta=beta), exact)) - ROUNDING
-        return bound, self._broken(one.image, x).get(0) if bound <= 0 else None
+        bound = float(self._evaluate(replace(one, beta=found.beta), exact))
+        if bound > 0 or found.x is None:
+            return bound, None
+        return bound, self._broken(one.image, found.x).get(0)
 
     def _evaluate(self, batch: Batch, dtype: torch.dtype) -> Tensor:
         """The bounds (n,) with the slopes and multipliers given."""
@@ -169,7 +177,12 @@ class Search:
         region, net = self.regions[dtype].take(batch.image), self.nets[dtype]
         beta = batch.beta.to(dtype)
         rows = self._rows(batch, dtype)
-        return value(net, net.output, rows, line, region, batch.splits, beta)[:, 0]
+        error = self._slack(batch.image) if dtype == torch.float64 else None
+        bound = value(net, net.output, rows, line, region, batch.splits, beta, error)[:, 0]
+        return bound.nan_to_num(nan=-torch.inf, posinf=-torch.inf)  # overflow proves nothing
+
+    def _slack(self, image: Tensor) -> list[Tensor] | None:
+        return None if self.slack is None else [each[image] for each in self.slack]
 
     def _broken(self, image: Tensor, points: Tensor) -> dict[int, Tensor]:
         """Which inputs (n, *input_shape) are counter-examples for their images, by number: run in float64."""
@@ -193,9 +206,10 @@ def _split(parents: Batch, neuron: Tensor) -> Batch:
         return torch.cat([torch.cat([old, old]), new[:, None]], 1)
 
     sign = torch.ones_like(neuron)
-    both = parents.take(torch.arange(len(neuron)).repeat(2))
+    both = parents.take(torch.arange(len(neuron), device=neuron.device).repeat(2))
     splits = Splits(
         twice(parents.splits.neuron, torch.cat([neuron, neuron])),
         twice(parents.splits.sign, torch.cat([sign, -sign])),
     )
-    return replace(both, splits=splits, beta=twice(parents.beta, torch.zeros(2 * len(neuron))))
+    beta = twice(parents.beta, parents.beta.new_zeros(2 * len(neuron)))
+    return replace(both, splits=splits, beta=beta)

@@ -13,6 +13,7 @@ from retrace.verify.network import Network
 from retrace.verify.outcome import Limits, Outcome
 from retrace.verify.search.bounding import Search
 from retrace.verify.search.queue import Queue
+from retrace.verify.specification import rivals
 
 
 def verify(
@@ -23,17 +24,34 @@ def verify(
     Attack, then CROWN, then optimised slopes, then branch and bound with beta-CROWN bounds (Wang et al. 2021,
     arXiv 2103.06624) on what is left, `limits.batch` domains at a time, worst bound first. "verified" rests
     on float64 bounds of the network with the weights given, "falsified" on its float64 logits at `example`.
-    Errors: ValueError as `domain.ball`, or for labels the network does not have.
+    Errors: ValueError as `domain.ball`, for images or labels that do not fit the network, or a network
+    without ReLU.
     """
+    _check(net, images, labels)
     limits = limits or Limits()
     region = ball(images.double(), epsilon)
     ends = _before(net, images.double(), labels, epsilon, limits)
-    left = torch.tensor([k for k, end in enumerate(ends) if end is None], dtype=torch.long)
+    left = torch.tensor(
+        [k for k, end in enumerate(ends) if end is None], dtype=torch.long, device=images.device
+    )
     if len(left):
         found = _prove(net, region.take(left), labels[left], limits)
         for k, end in zip(left.tolist(), found, strict=True):
             ends[k] = end
     return [end for end in ends if end is not None]
+
+
+def _check(net: Network, images: Tensor, labels: Tensor) -> None:
+    if not net.relus:
+        raise ValueError(
+            "the network has no ReLU, so there is nothing to split: crown.margins is exact for it"
+        )
+    if tuple(images.shape[1:]) != net.input_shape or labels.shape != images.shape[:1]:
+        raise ValueError(
+            f"images of shape {tuple(images.shape)} and labels of shape {tuple(labels.shape)}: the network"
+            f" takes images (n, {', '.join(map(str, net.input_shape))}) and labels (n,)"
+        )
+    rivals(labels, net.classes)
 
 
 def _before(

@@ -43,7 +43,8 @@ def minimum(net: Network, region: Box, row: Tensor, seconds: float = 60.0) -> tu
     """
     if len(region) != 1:
         raise ValueError(f"{len(region)} boxes: the exact minimum takes one at a time")
-    net, region = net.to(torch.float64), region.to(torch.float64)
+    host, device = torch.device("cpu"), region.lower.device  # HiGHS reads arrays of the host
+    net, region, row = net.to(torch.float64, host), region.to(torch.float64, host), row.to(host)
     known = interval.bounds(net, region)
     program = _Program(region.lower.flatten().tolist(), region.upper.flatten().tolist(), [], [])
     program.whole = [0] * len(program.low)
@@ -78,7 +79,7 @@ def minimum(net: Network, region: Box, row: Tensor, seconds: float = 60.0) -> tu
             f"HiGHS did not finish ({found.message}); give it a smaller network or more seconds"
         )
     inputs = torch.from_numpy(found.x[: math.prod(net.input_shape)]).reshape(1, *net.input_shape)
-    return float(found.fun + row.double().numpy() @ values[-1].constant), inputs
+    return float(found.fun + row.double().numpy() @ values[-1].constant), inputs.to(device)
 
 
 def margins(net: Network, region: Box, labels: Tensor, seconds: float = 60.0) -> Tensor:
@@ -86,10 +87,14 @@ def margins(net: Network, region: Box, labels: Tensor, seconds: float = 60.0) ->
     rows = margin_rows(labels, net.classes)
     return torch.tensor(
         [
-            [minimum(net, region.take(torch.tensor([k])), row, seconds)[0] for row in rows[k]]
+            [
+                minimum(net, region.take(torch.tensor([k], device=labels.device)), row, seconds)[0]
+                for row in rows[k]
+            ]
             for k in range(len(region))
         ],
         dtype=torch.float64,
+        device=labels.device,
     )
 
 
@@ -124,6 +129,7 @@ def _relu(
 def _dense(
     operation: Affine, before: tuple[int, ...], after: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    eye = torch.eye(math.prod(after), dtype=torch.float64).reshape(-1, *after)
-    bias = operation.apply(torch.zeros(1, *before, dtype=torch.float64))
+    host = torch.device("cpu")
+    eye = torch.eye(math.prod(after), dtype=torch.float64, device=host).reshape(-1, *after)
+    bias = operation.apply(torch.zeros(1, *before, dtype=torch.float64, device=host))
     return operation.pull(eye, before).flatten(1).numpy(), bias.flatten().numpy()

@@ -19,7 +19,7 @@ def loss_of(settings: s.LossSettings, classes: int) -> Loss:
         case s.ConfidencePenalty():
             return confidence_penalty(settings.beta)
         case s.RelaxLoss():
-            return relaxloss(settings.alpha, settings.upper)
+            return relaxloss(settings.alpha, settings.upper, settings.form)
         case s.Ccl():
             return convex_concave(settings.alpha, settings.beta, settings.form)
         case s.Hamp():

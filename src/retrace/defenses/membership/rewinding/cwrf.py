@@ -14,7 +14,7 @@ from retrace.defenses.membership.bench import Bench, Defended
 from retrace.defenses.membership.losses.base import loss_of
 from retrace.defenses.membership.rewinding.rewind import everywhere, opposite, rewind_and_finetune
 from retrace.defenses.membership.rewinding.scores import flat, kinds, pearson, top_mask, weight_scores
-from retrace.defenses.membership.settings import Cwrf
+from retrace.defenses.membership.settings import Cwrf, DpSgd
 from retrace.seeds import derive
 from retrace.training.fit import cross_entropy, fit
 from retrace.training.shadows import Shadows, Tensors
@@ -41,9 +41,8 @@ def cwrf(bench: Bench, settings: Cwrf) -> Defended:
     frozen = opposite(mask) if settings.variant == "A2" else mask
     epochs = round(settings.epochs * bench.schedule.epochs)
     schedule = bench.rated(settings.learning_rate).lasting(epochs)
-    models = rewind_and_finetune(
-        bench, trained, mask, values, frozen, loss_of(settings.loss, bench.classes), schedule
-    )
+    loss = settings.loss if isinstance(settings.loss, DpSgd) else loss_of(settings.loss, bench.classes)
+    models = rewind_and_finetune(bench, trained, mask, values, frozen, loss, schedule)
     return Defended(models, *_notes(trained, vulnerability, learnability, settings.rate))
 
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from retrace.defenses.membership.bench import Bench
+from retrace.defenses.membership.dpsgd import train_privately
+from retrace.defenses.membership.settings import DpSgd
 from retrace.training.fit import Hold, Loss, Schedule, fit
 from retrace.training.norm_statistics import reestimate
 from retrace.training.shadows import Shadows, Tensors
@@ -28,10 +30,12 @@ def rewind_and_finetune(
     mask: Mapping[str, Tensor],
     values: Mapping[str, Tensor],
     frozen: Mapping[str, Tensor],
-    loss: Loss,
+    loss: Loss | DpSgd,
     schedule: Schedule,
 ) -> Shadows:
     """Rewind a copy of the models, re-estimate norm statistics, then train with `loss` what is not `frozen`.
+
+    With DP-SGD in the loss's place its noise is for the epsilon of this training alone.
 
     The optimiser starts afresh and the learning rate from its initial value. Frozen entries keep their
     bits, since the update is undone there. Zero epochs leave the rewound models.
@@ -40,7 +44,11 @@ def rewind_and_finetune(
     reestimate(rewound, bench.x, bench.rows)
     if schedule.epochs:
         fixed = {name: p.detach().clone() for name, p in rewound.params.items()}
-        fit(rewound, bench.data, loss, schedule, bench.seed, hold=Hold(dict(frozen), fixed))
+        hold = Hold(dict(frozen), fixed)
+        if isinstance(loss, DpSgd):
+            train_privately(bench, rewound, loss, schedule, hold)
+        else:
+            fit(rewound, bench.data, loss, schedule, bench.seed, hold=hold)
     return rewound
 
 

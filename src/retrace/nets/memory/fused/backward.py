@@ -5,14 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from retrace.nets.memory.derivatives import sigmoid_backward, tanh_backward
 from retrace.nets.memory.fused.gradients import Gradients
 from retrace.nets.memory.fused.tape import Sizes, Tape, Weights, rows
 from retrace.nets.memory.fused.undo import Walk
 
 ROWS = 512  # steps times sequences of a chunk: enough for a product, and its buffers stay in the cache
-
-sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class Chunk:

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from retrace.nets.memory.derivatives import softmax_backward
 from retrace.nets.memory.fused.forward import span
 from retrace.nets.memory.fused.tape import Sizes, Tape
 
@@ -96,8 +97,7 @@ class Undo:
         if self.s.A:
             soft = self.softmax[t - self.from_step]
             torch.baddbmm(self.scores, r.unsqueeze(1), self.memory, beta=0, alpha=self.kappa, out=self.scores)
-            # Its out= form writes a wrong result into a view with gaps: copy instead.
-            out.copy_(torch._softmax_backward_data(self.scores.squeeze(1), soft, 1, soft.dtype))
+            out.copy_(softmax_backward(self.scores.squeeze(1), soft, 1, soft.dtype))
         if self.soft:
             self.grad.baddbmm_(self.chosen[t].unsqueeze(2), r.unsqueeze(1))
         else:

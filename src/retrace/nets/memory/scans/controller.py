@@ -7,10 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from retrace.nets.memory.derivatives import sigmoid_backward, tanh_backward
 from retrace.nets.memory.scans.node import Grads, started
-
-sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class LstmWeights(NamedTuple):
@@ -66,6 +64,10 @@ class Controller:
         torch.tanh(self.c[t + 1], out=self.squashed[t])  # (B, H)
         torch.mul(self.o[t], self.squashed[t], out=self.h[t + 1])  # (B, H)
 
+    def ends(self) -> tuple[Tensor, Tensor, Tensor]:
+        """h, c and read after the last step."""
+        return self.h[-1], self.c[-1], self.read[-1]
+
 
 class ControllerBack:
     """Steps backward. `seen` (T + 1, B, H + R): gradient of the tape's; `carry` (B, H): of c."""
@@ -113,6 +115,10 @@ class ControllerBack:
         self.carry.mul_(self.f[t])  # (B, H)
         self.both[t].addmm_(self.whole[t], self.weight)  # (B, H + R)
 
+    def begin(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of h, c and read before the first step."""
+        return self.h[0], self.carry, self.read[0]
+
     def finish(self, x: Tensor) -> tuple[Tensor, LstmWeights]:
         """Gradients of x and of the weights: one product each."""
         hidden = self.carry.shape[1]
@@ -122,3 +128,10 @@ class ControllerBack:
         bias = flat.sum(0)  # (4H,)
         into_x = (flat @ self.weights.from_x[:, : self.inputs]).view(x.shape)  # (T, B, X)
         return into_x, LstmWeights(from_x, both[:, :hidden], bias, bias)
+
+
+def interface_grads(said: Tensor, tape: LstmTape) -> tuple[Tensor, Tensor]:
+    """Gradients of weight (E, H) and bias (E,) of the layer on h, from that of what it said (T, B, E)."""
+    hidden = tape.c.shape[2]
+    flat = said.view(-1, said.shape[2])  # (TB, E)
+    return flat.t() @ tape.seen[1:, :, :hidden].reshape(-1, hidden), flat.sum(0)

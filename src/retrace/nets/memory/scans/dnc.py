@@ -7,20 +7,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from retrace.nets.memory.scans.controller import Controller, ControllerBack, LstmTape, LstmWeights
+from retrace.nets.memory.content import LEAST
+from retrace.nets.memory.derivatives import softmax_backward
+from retrace.nets.memory.scans.controller import (
+    Controller,
+    ControllerBack,
+    LstmTape,
+    LstmWeights,
+    interface_grads,
+)
 from retrace.nets.memory.scans.cosine import Cosine, CosineBack, CosineTape
 from retrace.nets.memory.scans.node import Grads, started
-
-LEAST = 1e-6  # usage is moved into [LEAST, 1] for the allocation
-
-softmax_backward = torch._softmax_backward_data
 
 
 class Tape(NamedTuple):
     """E = 4R + 8 numbers leave the interface. said (T, B, E); strengths (T, B, 2) of read and write key;
     erase (T, B, R); gates (T, B, 3): free, allocate, write; modes (T, B, 3); keep, used, content of the
     write, mixed, allocated, ordered usage, its products before, and order (T, B, N); choices (T, B, 3, N);
-    usage, writing, precedence, reading (T + 1, B, N); memory (T + 1, B, N, R); links (T + 1, B, N, N).
+    memory (T + 1, B, N, R); usage, writing, precedence, reading (T + 1, B, N); links (T + 1, B, N, N).
     """
 
     said: Tensor
@@ -37,11 +41,22 @@ class Tape(NamedTuple):
     before: Tensor
     order: Tensor
     choices: Tensor
+    memory: Tensor
     usage: Tensor
     writing: Tensor
     precedence: Tensor
     reading: Tensor
+    links: Tensor
+
+
+class Carried(NamedTuple):
+    """The parts of a state that a step hands to the next: memory (B, N, R), four weights (B, N), links."""
+
     memory: Tensor
+    usage: Tensor
+    writing: Tensor
+    precedence: Tensor
+    reading: Tensor
     links: Tensor
 
 
@@ -79,18 +94,17 @@ class DncLoop:
 
     def forward(self, *inputs: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """All steps."""
-        x, h, c, memory, *kept, links, read = inputs[:10]
-        steps, hidden, (slots, width) = x.shape[0], h.shape[1], memory.shape[1:]
+        x, h, c, *kept, read = inputs[:10]
+        begin = Carried(*kept)
+        slots = begin.memory.shape[1]
         lstm, weight = Controller(x, h, c, read, LstmWeights(*inputs[10:14])), inputs[14].t().contiguous()
-        tape, bias, one = _tape(x, slots, width), inputs[15], x.new_ones(())
-        for buffer, begin in zip(tape[14:], (*kept, memory, links), strict=True):
-            buffer[0] = begin
+        tape, bias, one = _tape(x, begin), inputs[15], x.new_ones(())
         named = parts(tape.said)
         strengths = tape.strengths.unsqueeze(3)
         reader = Cosine(named.read_key, strengths[:, :, :1], slots)
         writer = Cosine(named.write_key, strengths[:, :, 1:], slots)
         (said, strength, erase, gates, modes, keep, used, content, mixed, allocated, ordered, before, order,
-         choices, usage, writing, precedence, reading, rows, link) = _each(tape)  # fmt: skip
+         choices, rows, usage, writing, precedence, reading, link) = _each(tape)  # fmt: skip
         raw_strength, raw_erase, raw_gates, raw_modes = (
             part.unbind(0) for part in (named.strengths, named.erase, named.gates, named.modes)
         )
@@ -100,7 +114,7 @@ class DncLoop:
         back, ahead = tape.choices[:, :, :1].unbind(0), tape.choices[:, :, 2].unbind(0)
         found = tape.choices[:, :, 1:2].unbind(0)
         products, diagonal = tape.before[..., 1:].unbind(0), tape.links.diagonal(0, 2, 3).unbind(0)
-        for t in range(steps):
+        for t in range(len(x)):
             lstm.step(t)
             torch.addmm(bias, lstm.h[t + 1], weight, out=said[t])  # (B, E)
             torch.ops.aten.softplus.out(raw_strength[t], out=strength[t]).add_(1)  # (B, 2)
@@ -129,10 +143,10 @@ class DncLoop:
             found[t].copy_(torch.softmax(reader.scores(t, rows[t + 1]), 2))  # (B, 1, N)
             torch.bmm(flat_modes[t], choices[t], out=reading[t + 1].unsqueeze(1))  # (B, 1, N)
             lstm.read[t + 1].copy_(torch.bmm(reading[t + 1].unsqueeze(1), rows[t + 1]).squeeze(1))  # (B, R)
-        seen = lstm.tape.seen
-        last = (tape.memory, tape.usage, tape.writing, tape.precedence, tape.reading, tape.links)
-        ends = (seen[-1, :, :hidden], lstm.tape.c[-1], *(part[-1] for part in last), seen[-1, :, hidden:])
-        outputs = tuple(part.clone() for part in (seen[1:], *ends, tape.reading[1:]))
+        h, c, read = lstm.ends()
+        last = [getattr(tape, name)[-1] for name in Carried._fields]
+        parts_after = (lstm.tape.seen[1:], h, c, *last, read, tape.reading[1:])
+        outputs = tuple(part.clone() for part in parts_after)
         return outputs, (*lstm.tape, *reader.tape, *writer.tape, *tape)
 
     def backward(self, inputs: tuple[Tensor, ...], saved: tuple[Tensor, ...], grads: Grads) -> Grads:
@@ -148,7 +162,7 @@ class DncLoop:
         memory, links = started(into_memory, tape.memory[0]), started(into_links, tape.links[0])
         usage, w, precedence, reading = (started(g, tape.usage[0]) for g in into)
         (_, _, erase, _, modes, keep, used, content, mixed, _, ordered, before, order,
-         choices, used_before, writing, precedes, reads, rows, link) = _each(tape)  # fmt: skip
+         choices, rows, used_before, writing, precedes, reads, link) = _each(tape)  # fmt: skip
         out = parts(said)
         read_key, write_key = out.read_key.unbind(0), out.write_key.unbind(0)
         strength, out_erase, out_what, out_gates, out_modes = (part.unbind(0) for part in out[2:])
@@ -212,20 +226,9 @@ class DncLoop:
             lstm.h[t + 1].addmm_(whole[t], weight)  # (B, H)
             lstm.step(t)
         into_x, lstm_grads = lstm.finish(x)
-        hidden, first = lstm.carry.shape[1], lstm.seen[0]
-        flat, h = said.view(-1, said.shape[2]), saved[1][1:, :, :hidden].reshape(-1, hidden)
-        begin = (
-            first[:, :hidden],
-            lstm.carry,
-            memory,
-            usage,
-            w,
-            precedence,
-            reading,
-            links,
-            first[:, hidden:],
-        )
-        return (into_x, *begin, *lstm_grads, flat.t() @ h, flat.sum(0))
+        h, c, read = lstm.begin()
+        begin = (h, c, memory, usage, w, precedence, reading, links, read)
+        return (into_x, *begin, *lstm_grads, *interface_grads(said, LstmTape(*saved[:4])))
 
 
 def _each(tape: Tape) -> tuple[tuple[Tensor, ...], ...]:
@@ -233,24 +236,32 @@ def _each(tape: Tape) -> tuple[tuple[Tensor, ...], ...]:
     return tuple(part.unbind(0) for part in tape)
 
 
-def _tape(x: Tensor, slots: int, width: int) -> Tape:
-    steps, batch = x.shape[:2]
+def _tape(x: Tensor, begin: Carried) -> Tape:
+    """Empty buffers; those that carry over hold `begin` in their first row."""
+    steps, (batch, slots, width) = x.shape[0], begin.memory.shape
 
-    def new(*sizes: int, more: int = 0) -> Tensor:
-        return x.new_empty(steps + more, batch, *sizes)
+    def new(*sizes: int) -> Tensor:
+        return x.new_empty(steps, batch, *sizes)
 
-    buffers = [
-        new(4 * width + 8),
-        new(2),
-        new(width),
-        new(3),
-        new(3),
-        *(new(slots) for _ in range(6)),
-        x.new_ones(steps, batch, slots),
-        new(slots).long(),
-        new(3, slots),
-        *(new(slots, more=1) for _ in range(4)),
-        new(slots, width, more=1),
-        new(slots, slots, more=1),
-    ]
-    return Tape(*buffers)
+    def after(first: Tensor) -> Tensor:
+        buffer = x.new_empty(steps + 1, *first.shape)
+        buffer[0] = first
+        return buffer
+
+    return Tape(
+        said=new(4 * width + 8),
+        strengths=new(2),
+        erase=new(width),
+        gates=new(3),
+        modes=new(3),
+        keep=new(slots),
+        used=new(slots),
+        content=new(slots),
+        mixed=new(slots),
+        allocated=new(slots),
+        ordered=new(slots),
+        before=x.new_ones(steps, batch, slots),
+        order=new(slots).long(),
+        choices=new(3, slots),
+        **{name: after(first) for name, first in begin._asdict().items()},
+    )

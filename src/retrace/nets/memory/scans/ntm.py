@@ -7,11 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from retrace.nets.memory.derivatives import softmax_backward
 from retrace.nets.memory.scans.controller import Controller, ControllerBack, LstmTape, LstmWeights
 from retrace.nets.memory.scans.cosine import Cosine, CosineBack, CosineTape
 from retrace.nets.memory.scans.node import Grads, started
-
-softmax_backward = torch._softmax_backward_data
 
 
 class Tape(NamedTuple):
@@ -104,16 +103,9 @@ class NtmLoop:
             torch.div(sharp[t], total[t], out=weights[t + 1])  # (B, K, N)
             lstm.read[t + 1].copy_(torch.bmm(flat[t], rows[t]).squeeze(1))  # (B, R)
             torch.lerp(rows[t], written[t], tall[t], out=rows[t + 1])  # (B, N, R)
-        seen, cells = lstm.tape.seen, lstm.tape.c
-        ends = (
-            seen[-1, :, :hidden],
-            cells[-1],
-            tape.memory[-1],
-            tape.weights[-1, :, 0],
-            tape.weights[-1, :, 1],
-            seen[-1, :, hidden:],
-        )
-        outputs = (seen[1:], *ends, tape.weights[1:, :, 0])
+        h, c, read = lstm.ends()
+        reads, writes = tape.weights[:, :, 0], tape.weights[:, :, 1]
+        outputs = (lstm.tape.seen[1:], h, c, tape.memory[-1], reads[-1], writes[-1], read, reads[1:])
         return tuple(part.clone() for part in outputs), (*lstm.tape, *cosine.tape, *tape)
 
     def backward(self, inputs: tuple[Tensor, ...], saved: tuple[Tensor, ...], grads: Grads) -> Grads:
@@ -189,21 +181,10 @@ class NtmLoop:
         flat = said.view(steps * batch, -1)  # (TB, E)
         into_weight, into_bias = (flat.t() @ tape.unit.view(steps * batch, -1))[order], flat.sum(0)[order]
         cut = width + 6
-        hidden = lstm.carry.shape[1]
-        return (
-            into_x,
-            lstm.seen[0, :, :hidden],
-            lstm.carry,
-            memory,
-            read_carry,
-            write_carry,
-            lstm.seen[0, :, hidden:],
-            *lstm_grads,
-            into_weight[:cut],
-            into_bias[:cut],
-            into_weight[cut:],
-            into_bias[cut:],
-        )
+        h, c, read = lstm.begin()
+        begin = (h, c, memory, read_carry, write_carry, read)
+        reader, writer = (into_weight[:cut], into_bias[:cut]), (into_weight[cut:], into_bias[cut:])
+        return (into_x, *begin, *lstm_grads, *reader, *writer)
 
 
 def _heads(said: Tensor, width: int) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from retrace.nets.memory.derivatives import softmax_backward, tanh_backward
+from retrace.nets.memory.scans.node import started
+
 PENALTY = 100  # of the slot read last
 SMALL = 1e-12  # least length to divide by, as in torch.nn.functional.normalize
 
@@ -58,14 +61,14 @@ class Address:
         counts, lasts = new(steps + 1, batch, slots), memory.new_zeros(steps + 1, batch, slots)
         counts[0], lasts[0] = usage, last
         self.tape = AddressTape(
-            new(*plain, inner),
-            score,
-            noisy,
-            new(plain),
-            new(steps, batch, 1),
-            new(steps, batch, 1),
-            counts,
-            lasts,
+            inner=new(*plain, inner),
+            score=score,
+            noisy=noisy,
+            unit=new(plain),
+            length=new(steps, batch, 1),
+            used=new(steps, batch, 1),
+            usage=counts,
+            last=lasts,
         )
         self.inner, self.score, self.noisy, self.unit, self.length, self.used, self.usage, self.last = (
             part.unbind(0) for part in self.tape
@@ -134,8 +137,8 @@ class AddressBack:
         self.chosen = chosen.unbind(0)
         self.begin, self.begins = ends[0], ends[0].unbind(1)
         self.memory = ends[1].clone(memory_format=torch.contiguous_format)
-        self.grad = _started(grads[0], self.memory)
-        self.usage = _started(grads[1], tape.usage[0])
+        self.grad = started(grads[0], self.memory)
+        self.usage = started(grads[1], tape.usage[0])
         self.through = self.usage + grads[2] if grads[2] is not None else self.usage.clone()
         self.last = self.through - self.usage
         self.slots = ends[0].new_zeros(batch, slots, inner)  # gradient of Address.slots
@@ -181,10 +184,10 @@ class AddressBack:
         weight = torch.baddbmm(self.through.unsqueeze(2), self.memory, r.unsqueeze(2)).squeeze(2)  # (B, N)
         self.rows[1].index_add_(0, self.chosen[t], r)
         score = self.score[t]
-        unit = torch._softmax_backward_data(weight, self.softmax[t], 1, weight.dtype)  # (B, N)
+        unit = softmax_backward(weight, self.softmax[t], 1, weight.dtype)  # (B, N)
         unit.addcmul_(score, (unit * score).sum(1, True), value=-1)
         torch.mul(unit, self.scale[t], out=raw)  # (B, N)
-        torch.ops.aten.tanh_backward.grad_input(self.wide, self.inner[t], grad_input=self.slope)  # (B, N, I)
+        tanh_backward(self.wide, self.inner[t], grad_input=self.slope)  # (B, N, I)
         torch.bmm(raw.unsqueeze(1), self.slope, out=common.unsqueeze(1))  # (B, 1, I)
         self.slots.addcmul_(raw.unsqueeze(2), self.slope)  # (B, N, I)
         out.copy_(common)
@@ -206,7 +209,3 @@ class AddressBack:
         vector = (self.raw.view(1, -1) @ self.tape.inner.view(-1, inner)).t()  # (I, 1)
         memory = self.grad + self.slots @ self.weights.row  # (B, N, R)
         return memory, self.usage, self.last, AddressWeights(self.keys, row, use, vector)
-
-
-def _started(grad: Tensor | None, like: Tensor) -> Tensor:
-    return torch.zeros_like(like) if grad is None else grad.clone(memory_format=torch.contiguous_format)

@@ -7,7 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from retrace.nets.memory.scans.controller import Controller, ControllerBack, LstmTape, LstmWeights
+from retrace.nets.memory.derivatives import softmax_backward
+from retrace.nets.memory.scans.controller import (
+    Controller,
+    ControllerBack,
+    LstmTape,
+    LstmWeights,
+    interface_grads,
+)
 from retrace.nets.memory.scans.cosine import Cosine, CosineBack, CosineTape
 from retrace.nets.memory.scans.node import Grads, started
 
@@ -41,17 +48,17 @@ class SamLoop:
     def forward(self, *inputs: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """All steps."""
         x, h, c, memory, reading, idle, read = inputs[:7]
-        (steps, batch, slots, width), hidden = (x.shape[0], *memory.shape), h.shape[1]
+        steps, batch, slots, width = x.shape[0], *memory.shape
         lstm, weight = Controller(x, h, c, read, LstmWeights(*inputs[7:11])), inputs[11].t().contiguous()
         bias, new = inputs[12], x.new_empty
         tape = Tape(
-            new(steps, batch, 2 * width + 3),
-            new(steps, batch, 1, 1),
-            new(steps, batch, 2),
-            new(steps + 1, batch, slots, width),
-            x.new_zeros(steps + 1, batch, slots),
-            x.new_zeros(steps, batch, slots),
-            new(steps, batch, slots),
+            said=new(steps, batch, 2 * width + 3),
+            strength=new(steps, batch, 1, 1),
+            gates=new(steps, batch, 2),
+            memory=new(steps + 1, batch, slots, width),
+            reading=x.new_zeros(steps + 1, batch, slots),
+            unused=x.new_zeros(steps, batch, slots),
+            writing=new(steps, batch, slots),
         )
         tape.memory[0], tape.reading[0] = memory, reading
         cosine = Cosine(tape.said[..., :width].unsqueeze(2), tape.strength, slots)
@@ -74,16 +81,9 @@ class SamLoop:
             reads[t + 1].scatter_(1, at, top.softmax(1))  # (B, N)
             lstm.read[t + 1].copy_(torch.bmm(reads[t + 1].unsqueeze(1), rows[t + 1]).squeeze(1))  # (B, R)
             idle = (idle + 1) * ((reads[t + 1] + writing[t]) <= ACCESS)  # (B, N)
-        seen, cells = lstm.tape.seen, lstm.tape.c
-        parts = (
-            seen[-1, :, :hidden],
-            cells[-1],
-            tape.memory[-1],
-            tape.reading[-1],
-            idle,
-            seen[-1, :, hidden:],
-        )
-        outputs = tuple(part.clone() for part in (seen[1:], *parts, tape.reading[1:]))
+        h, c, read = lstm.ends()
+        parts = (lstm.tape.seen[1:], h, c, tape.memory[-1], tape.reading[-1], idle, read, tape.reading[1:])
+        outputs = tuple(part.clone() for part in parts)
         return outputs, (*lstm.tape, *cosine.tape, *tape)
 
     def backward(self, inputs: tuple[Tensor, ...], saved: tuple[Tensor, ...], grads: Grads) -> Grads:
@@ -111,7 +111,7 @@ class SamLoop:
             into_r, after = lstm.read[t + 1], rows[t + 1]  # (B, R), (B, N, R)
             reading.add_(torch.bmm(after, into_r.unsqueeze(2)).squeeze(2))  # (B, N)
             memory.baddbmm_(reads[t + 1].unsqueeze(2), into_r.unsqueeze(1))  # (B, N, R)
-            scores = torch._softmax_backward_data(reading, reads[t + 1], 1, raw.dtype).unsqueeze(1)
+            scores = softmax_backward(reading, reads[t + 1], 1, raw.dtype).unsqueeze(1)
             cosine.step(t, scores, after, memory, key[t], raw[:, :1])
             into_w = torch.bmm(memory, vector[t]).squeeze(2)  # (B, N)
             what[t].copy_(torch.bmm(writing[t].unsqueeze(1), memory))  # (B, 1, R)
@@ -126,8 +126,6 @@ class SamLoop:
             lstm.h[t + 1].addmm_(whole[t], weight)  # (B, H)
             lstm.step(t)
         into_x, lstm_grads = lstm.finish(x)
-        hidden = lstm.carry.shape[1]
-        flat, h = said.view(-1, said.shape[2]), saved[1][1:, :, :hidden].reshape(-1, hidden)
-        first = lstm.seen[0]
-        begin = (first[:, :hidden], lstm.carry, memory, reading, None, first[:, hidden:])
-        return (into_x, *begin, *lstm_grads, flat.t() @ h, flat.sum(0))
+        h, c, read = lstm.begin()
+        begin = (h, c, memory, reading, None, read)
+        return (into_x, *begin, *lstm_grads, *interface_grads(said, LstmTape(*saved[:4])))

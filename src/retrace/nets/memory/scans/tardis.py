@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 
 from retrace.nets.memory.cell import FORGET
+from retrace.nets.memory.derivatives import sigmoid_backward, tanh_backward
 from retrace.nets.memory.scans.node import Grads, started
 from retrace.nets.memory.scans.picking import Address, AddressBack, AddressTape, AddressWeights
 
 SHARPNESS = 10 / 3  # of the scalar gates
-
-sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class TardisWeights(NamedTuple):
@@ -80,14 +78,14 @@ class TardisLoop:
         if noise is not None:
             gates[..., 3 * hidden :].add_(noise[..., slots:], alpha=SHARPNESS)
         tape = Tape(
-            gates,
-            new(steps + 1, batch, hidden + width),
-            new(steps, batch, hidden + width),
-            candidate,
-            new(steps, batch, hidden),
-            new(steps + 1, batch, hidden),
-            written,
-            torch.empty(steps, batch, dtype=torch.long, device=x.device),
+            gates=gates,
+            seen=new(steps + 1, batch, hidden + width),
+            scaled=new(steps, batch, hidden + width),
+            candidate=candidate,
+            squashed=new(steps, batch, hidden),
+            c=new(steps + 1, batch, hidden),
+            written=written,
+            chosen=torch.empty(steps, batch, dtype=torch.long, device=x.device),
         )
         tape.seen[0, :, :hidden], tape.seen[-1, :, hidden:], tape.c[0] = h, 0, c
         address = Address(

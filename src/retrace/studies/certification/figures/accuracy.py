@@ -42,13 +42,14 @@ def against_kept(
     level: float = 0.95,
     columns: int = 3,
 ) -> Figure:
-    """One row of panels a cell; columns cell, method, kept and the quantities, a row a seed and state.
+    """One row of panels a cell; columns cell, method, kept, kept_whole and the quantities, a row a seed
+    and state.
 
     Quantities are shares. Means over seeds joined from dense to sparse, t intervals as bars, each method a
     little to the left of the one before. Methods with a single state that
     keeps all weights are dense rivals; a dotted line across for those of `lines`.
     """
-    require(states, ["cell", "method", "state", "kept", *quantities], "against_kept")
+    require(states, ["cell", "method", "state", "kept", "kept_whole", *quantities], "against_kept")
     cells = list(states["cell"].drop_duplicates())
     methods = list(states["method"].drop_duplicates())
     with styled():
@@ -70,7 +71,7 @@ def against_kept(
             limits = frame(known, ends[f"{quantity}_low"], ends[f"{quantity}_high"])
             if limits:
                 ax.set_ylim(max(limits[0], -0.03), min(limits[1], 1.03))
-            ax.set(xlabel="kept share of conv. weights", ylabel=label(quantity, labels))
+            ax.set(xlabel=f"kept share of conv. weights\n({_whole(inside)})", ylabel=label(quantity, labels))
             if len(cells) > 1:
                 ax.set_title(label(str(cell), labels))
         handles = [
@@ -80,6 +81,12 @@ def against_kept(
         handles.append(Line2D([], [], color=MUTED, ls=":", label="dense, across"))
         fig.legend(handles=handles, loc="outside lower center", ncols=4)
     return fig
+
+
+def _whole(states: pd.DataFrame) -> str:
+    """What the smallest share means for the whole network, whose linear layers are not pruned."""
+    least = states[states["kept"] == states["kept"].min()]
+    return f"{least['kept'].mean():.1%} kept: {least['kept_whole'].mean():.0%} of all weights"
 
 
 def _curve(

@@ -39,7 +39,9 @@ def duels(table: pd.DataFrame) -> list[Duel]:
     for cell, rows in images.groupby("cell", sort=False):
         names = [m for m in CURVES if f"crown_{m}" in rows and rows[f"crown_{m}"].notna().all()]
         names += [
-            m for m in ("reinit", "narrow", "doubled") if rows.get(f"crown_{m}", pd.Series()).notna().any()
+            m
+            for m in ("reinit", "shuffled", "narrow", "doubled")
+            if rows.get(f"crown_{m}", pd.Series()).notna().any()
         ]
         size = len(names)
         wins, p = np.zeros((size, size)), np.ones((size, size))

@@ -14,6 +14,7 @@ LABELS = {
     "hydra": "HYDRA",
     "hydra_nrs": "HYDRA and NRS",
     "random": "random masks",
+    "shuffled": "random masks, IMP's layers",
     "reinit": "IMP masks, weights redrawn",
     "unretrained": "IMP masks, not retrained",
     "narrow": "narrow, as many conv weights",

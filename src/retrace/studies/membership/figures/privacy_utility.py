@@ -29,7 +29,7 @@ def plane(table: pd.DataFrame, own: str) -> pd.DataFrame:
     shown.sort(key=lambda m: (not m.startswith("stop_"), int(m[5:]) if m.startswith("stop_") else 0))
     for cell, group in table[table["type"] == "target"].groupby("cell", sort=False):
         for method in shown:
-            pair = group[[f"accuracy_{method}", f"strongest_{method}"]].dropna()
+            pair = group[[f"accuracy_{method}", f"unflipped_strongest_{method}"]].dropna()
             if len(pair) > 1:
                 found = [mean_interval(pair[column], LEVEL) for column in pair]
                 halves = [(high - low) / 2 for _, low, high in found]

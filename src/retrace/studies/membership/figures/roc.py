@@ -10,15 +10,15 @@ from matplotlib.figure import Figure
 
 from retrace.plot.style import MUTED, PALETTE, panels, styled
 from retrace.plot.table import label, require
-from retrace.studies.membership.table import Pictures, strongest
+from retrace.studies.membership.table import Pictures
 
 
 def mean_curves(pictures: Pictures, shown: Sequence[str]) -> pd.DataFrame:
-    """Mean ROC over seeds of each method's strongest attack: cell, method, fpr, tpr."""
+    """Mean ROC over seeds of each method's strongest attack on unflipped examples: cell, method, fpr, tpr."""
     parts = []
     for (_, cell), attacked in pictures.attacked.items():
         for method in [name for name in shown if name in attacked]:
-            tpr = attacked[method]["roc"][strongest(attacked[method])]
+            tpr = attacked[method]["roc"][pictures.strongest[cell, method]]
             parts.append(pd.DataFrame({"cell": cell, "method": method, "fpr": pictures.fpr, "tpr": tpr}))
     together = pd.concat(parts)
     mean = together.groupby(["cell", "method", "fpr"], sort=False, as_index=False)["tpr"].mean()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 LABELS = {
     "accuracy": "test accuracy",
-    "strongest": "AUC of the strongest attack",
+    "strongest": "AUC of the strongest attack, true labels",
     "none": "no defence",
     "smooth": "label smoothing",
     "penalty": "confidence penalty",
     "relax": "RelaxLoss",
-    "relax_1_0": "RelaxLoss, alpha 1",
+    "relax_cifar": "RelaxLoss, CIFAR form",
+    "relax_published": "RelaxLoss, published",
     "ccl": "CCL",
     "hamp": "HAMP",
+    "hamp_published": "HAMP, published",
     "advreg": "AdvReg",
     "dmp": "DMP",
     "selena": "SELENA",
@@ -22,6 +24,10 @@ LABELS = {
     "cwrf_1": "CWRF 1 %",
     "cwrf_3": "CWRF 3 %",
     "cwrf_5": "CWRF 5 %",
+    "cwrf_cifar": "CWRF 3 %, CIFAR form",
+    "cwrf_ccl": "CWRF 3 % on CCL",
+    "cwrf_hamp": "CWRF 3 % on HAMP",
+    "cwrf_dpsgd_4": "CWRF 3 % on DP-SGD",
     "random_3": "random 3 %",
     "redrawn_3": "CWRF 3 %, redrawn",
     "a1_3": "A1: removed",
@@ -36,6 +42,7 @@ LABELS = {
     "pptp_whole": "PPTP, all blocks",
     "prelayer": "pre-layer only",
     "srcm": "SRCM (reconstructed)",
+    "srcm_published": "SRCM, width 1",
     "srcm_outer": "SRCM, outer ring",
     "srcm_relax": "SRCM and RelaxLoss",
     "disparity_epoch": "standardised norm disparity",
@@ -47,13 +54,12 @@ LABELS = {
     "non_members": "non-members",
     "plain": "plain training, stopped or not",
     "cwrf": "CWRF, rising rates",
-    **{f"stop_{n}": f"stopped at {n}" for n in (4, 5, 6, 8, 10, 12, 15, 16, 20, 32, 50)},
+    **{f"stop_{n}": f"stopped at {n}" for n in (4, 6, 8, 10, 12, 16, 20, 32, 50)},
 }
 FAMILIES = {  # joined by a line in the privacy-utility plane
     **dict.fromkeys(("none", *(name for name in LABELS if name.startswith("stop_"))), "plain"),
     **dict.fromkeys(("cwrf_0_1", "cwrf_1", "cwrf_3", "cwrf_5"), "cwrf"),
     **dict.fromkeys(("dpsgd_4", "dpsgd_32"), "DP-SGD, epsilon 4 and 32"),
-    **dict.fromkeys(("relax", "relax_1_0"), "relax"),
 }
 OWN = {"cwrf": "cwrf_3", "pptp": "pptp", "srcm": "srcm"}  # the paper's own method
 SHOWN = {

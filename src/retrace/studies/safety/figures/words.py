@@ -23,10 +23,12 @@ LABELS = {
     "safety": "by safety score alone",
     "difference": "Wei set difference",
     "shuffled": "ESU of shuffled rows",
+    "answers": "ESU of answers alone",
+    "summed": "RU, heads summed first",
     "whole": "whole",
     "tuned": "fine-tuned on benign rows",
     "budget": "alignment budget",
-    "rivals": "rivals of ESU",
+    "rivals": "rivals",
     "margin": "refusing margin (nats/token)",
     "nll": "benign NLL (nats/token)",
     "refused": "harmful: refused",
@@ -46,7 +48,7 @@ CURVES = ("margin", "nll", "refused", "broken", "met", "benign_refused")
 KEYWORDS = ("refused", "broken", "met", "benign_refused")  # shares of answers
 ORDERS = (
     *("esu", "euu", "ru", "matched_esu", "matched_euu", "matched_ru", "random"),
-    *("safety", "difference", "shuffled"),
+    *("safety", "difference", "shuffled", "answers", "summed"),
 )
 ACROSS = ("aligned", "released")  # lines across the pruning curves
 CLOSE = ("tuned", "budget")  # families that lie close together in the plane

@@ -1,0 +1,1 @@
+"""What `bench_device.py` asks of a machine with an accelerator."""

@@ -1,0 +1,1 @@
+"""What tries the larger scales on a small machine."""
