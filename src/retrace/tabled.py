@@ -17,8 +17,9 @@ class Tabled(Generic[P]):
     """A study's evidence: one row of `frame` per seed, cell and condition.
 
     `estimated` names the columns that rest on a constant instead of an energy counter: no claim is decided
-    by them. `rows` says what the rows are to a test: items, a sample that all seeds share (test images, prompts),
-    or else a designed grid, or each seed's own, so that seeds alone are a sample. `pictures` is what only figures need, a class of the study's own (`Tabled[None]`: nothing).
+    by them. `rows` says what the rows are to a test: items, a sample that all seeds share (test images,
+    prompts), or else a designed grid, or each seed's own, so that seeds alone are a sample. `pictures` is
+    what only figures need, a class of the study's own (`Tabled[None]`: nothing).
     """
 
     frame: pd.DataFrame

@@ -1,10 +1,10 @@
 """Claims that are corrected together: a paper's own, its abstract's first; our questions by themselves.
 
 The paper's claims share 5 %. Those of its abstract (`primary`) start with four fifths of it, the others with
-the rest; what a decided claim used goes on to those that are not decided yet, half to the abstract's, half to the
-others (Bretz, Maurer, Brannath and Posch, Statistics in Medicine 28, 2009). Our own questions are a second, exploratory
-family with 5 % of its own. A claim enters once with the smaller of its two p values, since one of its two null
-hypotheses is true whatever the truth is (Shaffer, Psychometrika 45, 1980).
+the rest; what a decided claim used goes on to those that are not decided yet, half to the abstract's, half
+to the others (Bretz, Maurer, Brannath and Posch, Statistics in Medicine 28, 2009). Our own questions are a
+second, exploratory family with 5 % of its own. A claim enters once with the smaller of its two p values,
+since one of its two null hypotheses is true whatever the truth is (Shaffer, Psychometrika 45, 1980).
 """
 
 from __future__ import annotations
@@ -48,14 +48,16 @@ def _graph(heads: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[Array, Ar
     to_heads = _evenly(np.ones((m, m)) * heads)
     to_others = _evenly(np.ones((m, m)) * ~heads)
     on = PASSED_ON if h > 1 else 1.0
-    return weights, np.where(heads[:, None], (1 - on) * to_heads + on * to_others, 0.5 * (to_heads + to_others))
+    return weights, np.where(
+        heads[:, None], (1 - on) * to_heads + on * to_others, 0.5 * (to_heads + to_others)
+    )
 
 
 def _evenly(passes: Array) -> Array:
     """Rows that add up to 1 (or are 0), nothing passed to itself."""
     passes = passes * (1 - np.eye(len(passes)))
     total = passes.sum(1, keepdims=True)
-    return np.divide(passes, total, out=np.zeros_like(passes), where=total > 0)
+    return np.asarray(np.divide(passes, total, out=np.zeros_like(passes), where=total > 0))
 
 
 def stepped(p: Array, weights: Array, passes: Array) -> Array:

@@ -26,9 +26,10 @@ CORRELATION_PENALTY = 1.5
 class Measurement:
     """What a claim, control or baseline came to.
 
-    `value` is the mean over groups and seeds of the statistic, `interval` its interval at the level asked for.
-    `shuffles` holds its values under each shuffle, where a column is shuffled (`value` is then their mean).
-    `random` names what is a sample beside the seeds; "nothing" where the value is counted, not sampled.
+    `value` is the mean over groups and seeds of the statistic, `interval` its interval at the level asked
+    for. `shuffles` holds its values under each shuffle, where a column is shuffled (`value` is then their
+    mean). `random` names what is a sample beside the seeds; "nothing" where the value is counted, not
+    sampled.
     """
 
     value: float
@@ -51,7 +52,7 @@ class Measurement:
 
 
 def randomness(evidence: Evidence, rows: Random) -> Randomness:
-    """What is a sample: what the claim says, else what the study says of its rows, if the statistic allows."""
+    """What is a sample: as the claim says, else as the study says of its rows, if the statistic allows."""
     if evidence.random is not None:
         return evidence.random
     return rows if STATISTICS[evidence.statistic].smooth else "seeds"
@@ -60,7 +61,8 @@ def randomness(evidence: Evidence, rows: Random) -> Randomness:
 def measure(evidence: Evidence, table: pd.DataFrame, rows: Random, level: float) -> Measurement:
     """Measure one side, or the difference of two, on an `ordered` table.
 
-    `rows` says what the study's rows are (see `randomness`). NoEvidence where the table lacks rows or columns.
+    `rows` says what the study's rows are (see `randomness`). NoEvidence where the table lacks rows or
+    columns.
     """
     random = randomness(evidence, rows)
     layout = lay_out(evidence, table, "seeds" if random == "nothing" else random)
@@ -83,7 +85,7 @@ def measure(evidence: Evidence, table: pd.DataFrame, rows: Random, level: float)
 
 
 def difference(first: Measurement, second: Measurement) -> Estimate | None:
-    """The first minus the second, paired by seeds, and by units where they share them; None if it has no test."""
+    """The first minus the second, paired by seeds, and by units if they share them; None without a test."""
     if not (first.layout.parts and second.layout.parts and set(first.seeds) & set(second.seeds)):
         return None
     if not (math.isfinite(first.value) and math.isfinite(second.value)):

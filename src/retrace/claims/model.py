@@ -52,7 +52,9 @@ class Statement(Strict):
     )
     origin: Literal["paper", "ours"] = "paper"
     primary: bool = Field(
-        False, exclude_if=operator.not_, description="a sentence of the abstract: it goes before the paper's other claims"
+        False,
+        exclude_if=operator.not_,
+        description="a sentence of the abstract: it goes before the paper's other claims",
     )
     kind: Literal["value", "order", "trend", "bound", "equivalence"]
     scope: Literal["exact setting", "reduced scale", "surrogate data"] = "reduced scale"

@@ -60,8 +60,8 @@ class Evidence(Strict):
     versus: Variation | None = Field(None, description="what is subtracted, group by group")
     random: Randomness | None = Field(
         None,
-        description="what is a sample, as the study says if left out: seeds alone (rows are a designed grid, or "
-        "each seed has its own); items, groups: these too, shared by all seeds; nothing: counted, not sampled",
+        description="what is a sample, as the study says if left out: seeds alone (rows are a designed grid, "
+        "or each seed has its own); items, groups: these too, shared by all seeds; nothing: it is counted",
     )
 
     @model_validator(mode="after")

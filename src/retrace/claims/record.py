@@ -40,8 +40,9 @@ class Control(Beside):
 class Tested(Strict):
     """The test behind a verdict.
 
-    `p` and `p_against` are the p values of "does not meet `expect`" and "meets it", `adjusted` the smaller one
-    corrected for the claim's family; `se` has `df` degrees of freedom (None: nothing varied, an exact test).
+    `p` and `p_against` are the p values of "does not meet `expect`" and "meets it", `adjusted` the smaller
+    one corrected for the claim's family; `se` has `df` degrees of freedom (None: nothing varied, an exact
+    test).
     """
 
     p: float

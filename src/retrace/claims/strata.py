@@ -77,7 +77,7 @@ class _Side:
 
     def _linear(self, rows: np.ndarray[Any, np.dtype[np.intp]]) -> Array:
         first = self.columns[0][rows]
-        return first - self.columns[1][rows] if len(self.columns) == 2 else first
+        return np.asarray(first - self.columns[1][rows]) if len(self.columns) == 2 else first
 
 
 def lay_out(evidence: Evidence, table: pd.DataFrame, random: Random) -> Layout:
@@ -122,7 +122,8 @@ def apart(first: Layout, second: Layout) -> list[Part]:
         if all(a == b for a, b in weights):
             pairs = zip(left, right, strict=True)
             return [
-                Part(Stratum(a.stratum.values - b.stratum.values, a.stratum.weight), a.units) for a, b in pairs
+                Part(Stratum(a.stratum.values - b.stratum.values, a.stratum.weight), a.units)
+                for a, b in pairs
             ]
     return left + [Part(Stratum(part.stratum.values, -part.stratum.weight), part.units) for part in right]
 

@@ -6,9 +6,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import numpy as np
-
-from retrace.claims.expect import Expect, number
+from retrace.claims.expect import number
 from retrace.claims.measure import Measurement, p_above, p_below, p_meets
 from retrace.claims.model import Claim
 from retrace.claims.statistics import STATISTICS
@@ -67,7 +65,8 @@ def unfit(trial: Trial, estimated_columns: Collection[str]) -> Verdict | None:
 def counted(trial: Trial) -> Verdict:
     """The verdict on a value that is counted, not sampled: the value itself decides."""
     found, expect = trial.found, trial.claim.expect
-    assert found is not None and expect is not None
+    assert found is not None
+    assert expect is not None
     told = f"{number(found.value)}, counted"
     if expect.meets(found.value):
         return _specific(trial, f"{told}: {expect.words()}")
@@ -80,7 +79,8 @@ def decide(trial: Trial, p: tuple[float, float], adjusted: float, alpha: float) 
     `alpha` is the level that the family leaves this claim alone, for what would decide it.
     """
     claim, found, expect = trial.claim, trial.found, trial.claim.expect
-    assert found is not None and expect is not None
+    assert found is not None
+    assert expect is not None
     told = _value(found)
     if adjusted < ALPHA:
         if p[0] < p[1]:
@@ -92,9 +92,18 @@ def decide(trial: Trial, p: tuple[float, float], adjusted: float, alpha: float) 
     if found.random == "groups" or not math.isfinite(spread):
         stays = math.nan if not math.isfinite(spread) else stays
     if len(found.seeds) >= LEAST_SEEDS_NEAR and power_at(gap, spread, stays, MOST_SEEDS, alpha) < FUTILE:
-        far = max(abs(end - edge) for end in found.interval for edge in (expect.low, expect.high) if math.isfinite(edge))
+        far = max(
+            abs(end - edge)
+            for end in found.interval
+            for edge in (expect.low, expect.high)
+            if math.isfinite(edge)
+        )
         return Verdict("near", f"{told}: {expect.words()} or not, it is at most {number(far)} away from it")
-    doubt = "clear alone, not among its paper's claims" if min(p) < ALPHA else f"not clearly {expect.words()} or otherwise"
+    doubt = (
+        "clear alone, not among its paper's claims"
+        if min(p) < ALPHA
+        else f"not clearly {expect.words()} or otherwise"
+    )
     if _sign_agrees(claim, found):
         doubt += "; the sign is clear, the margin is not"
     seeds = seeds_to_decide(gap, spread, stays, alpha)
@@ -114,7 +123,9 @@ def _specific(trial: Trial, told: str) -> Verdict:
         return Verdict("supported", told)
     label = control.label
     if control.passes is None:
-        return Verdict("not-specific", f"{told}; the control ({label}) could not be measured: {control.reason}")
+        return Verdict(
+            "not-specific", f"{told}; the control ({label}) could not be measured: {control.reason}"
+        )
     says = "meets it, too" if control.passes else "is not clearly further from it"
     return Verdict("not-specific", f"{told}; the control ({label}) {says}")
 
@@ -127,7 +138,7 @@ def _sign_agrees(claim: Claim, found: Measurement) -> bool:
     statistic = STATISTICS[evidence.statistic]
     if not (evidence.versus or statistic.correlates or evidence.statistic == "difference"):
         return False
-    if 0 < expect.low and expect.high == math.inf:
+    if expect.low > 0 and expect.high == math.inf:
         return p_above(found, 0.0) < ALPHA
     if expect.high < 0 and expect.low == -math.inf:
         return p_below(found, 0.0) < ALPHA

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Code = Literal[
-    "supported", "not-specific", "refuted", "margin", "near", "open", "not-measurable", "not-run"
-]
+Code = Literal["supported", "not-specific", "refuted", "margin", "near", "open", "not-measurable", "not-run"]
 CODES: tuple[Code, ...] = get_args(Code)
 DECIDED: tuple[Code, ...] = ("supported", "not-specific", "refuted", "margin", "near")
 
@@ -28,6 +26,6 @@ GLOSSARY: dict[Code, str] = {
     "margin": "it does not hold by the margin that we ask for, though the sign agrees",
     "near": "it is so near to the threshold that 24 seeds would not tell; the interval says how near",
     "open": "what was run does not tell; the reason says what would",
-    "not-measurable": "no data of this kind can tell: no counter, nothing that varies, a condition that failed",
+    "not-measurable": "no data of this kind can tell: no counter, nothing that varies, a gate that is closed",
     "not-run": "there is no evidence yet",
 }

@@ -2,11 +2,11 @@
 
 A quantity is a sum of strata, each a mean over its units weighed by a constant: one stratum a group of rows,
 say, or one more with a minus for what is subtracted. Seeds are always a sample; units are a sample that all
-seeds share (test images), or fixed (the intensities of a designed grid). With fixed units the test is Student's
-t over seeds. With random ones it is Clark's quasi-F as a t test: the variance of a mean over S seeds crossed
-with U units is (MS_seeds + MS_units - MS_rest) / (S U), here never below the larger one-way part, with
-Satterthwaite's degrees of freedom (Clark, "The language-as-fixed-effect fallacy", Journal of Verbal Learning
-and Verbal Behavior 12, 1973; Satterthwaite, Biometrics Bulletin 2, 1946).
+seeds share (test images), or fixed (the intensities of a designed grid). With fixed units the test is
+Student's t over seeds. With random ones it is Clark's quasi-F as a t test: the variance of a mean over S
+seeds crossed with U units is (MS_seeds + MS_units - MS_rest) / (S U), here never below the larger one-way
+part, with Satterthwaite's degrees of freedom (Clark, "The language-as-fixed-effect fallacy", Journal of
+Verbal Learning and Verbal Behavior 12, 1973; Satterthwaite, Biometrics Bulletin 2, 1946).
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Estimate:
 
     `seeds`, `units` and `rest` are the parts of the variance that fall to seeds, units, and their
     interaction (each already divided by its numbers, `seeds` and `units` holding `rest` as mean squares do);
-    `se` is the standard error with `df` degrees of freedom, 0 and nan where nothing varies or one seed is all.
+    `se` is the standard error with `df` degrees of freedom, 0 and nan where nothing varies or one seed is
+    all.
     """
 
     value: float

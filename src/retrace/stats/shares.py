@@ -14,8 +14,8 @@ from scipy.special import betainc, ndtr
 def share_above(yes: float, items: int, bound: float) -> float:
     """P value of the exact binomial test whose alternative is "the share of yes is above bound".
 
-    ValueError unless 0 <= yes <= items and there is an item. A bound outside (0, 1) cannot be tested by items:
-    the p value is then 0 (below 0) or 1 (at 1 and above; at 0 it is 0 as soon as one item says yes).
+    ValueError unless 0 <= yes <= items and there is an item. A bound outside (0, 1) cannot be tested by
+    items: the p value is then 0 (below 0) or 1 (at 1 and above; at 0 it is 0 as soon as one item says yes).
     """
     _check(yes, items)
     if bound <= 0:
@@ -33,9 +33,9 @@ def share_below(yes: float, items: int, bound: float) -> float:
 def paired_above(gained: float, lost: float, items: int, bound: float) -> float:
     """P value of the score test whose alternative is "the share gained minus the share lost is above bound".
 
-    Of `items` pairs, `gained` have yes on the first side alone and `lost` on the second alone. The variance is
-    taken under the null hypothesis, so that it does not vanish where all pairs agree (Tango, Statistics in
-    Medicine 17, 1998). ValueError unless the counts are at least 0 and fit into the items.
+    Of `items` pairs, `gained` have yes on the first side alone and `lost` on the second alone. The variance
+    is taken under the null hypothesis, so that it does not vanish where all pairs agree (Tango, Statistics
+    in Medicine 17, 1998). ValueError unless the counts are at least 0 and fit into the items.
     """
     if min(gained, lost) < 0:
         raise ValueError(f"counts of pairs are at least 0; got {gained} and {lost}")
