@@ -2,9 +2,9 @@
 
 python benchmarks/bench_calibration.py [--draws 2000] [--seeds 2 3 5 8 24] [--only mean]
 
-A line a kind of claim and of noise: wrong support and wrong refutation in 100 (the true value exactly at the
-threshold, at 5 % and at 0.5 %), power at an effect of four standard errors, coverage of the printed
-intervals. Nominal 5 %: at most 6 (7 for correlations) should be wrong in every line, at 0.5 % at most 0.8.
+A line a kind of claim and of noise: wrong support and wrong refutation in 100 (the true value exactly at
+the threshold, at 5 % and at 0.5 %), power at an effect of four standard errors, coverage of the intervals.
+Nominal 5 %: at most 6 (7 for correlations) should be wrong in every line, at 0.5 % at most 0.8.
 """
 
 from __future__ import annotations
@@ -183,8 +183,8 @@ def line(case: Case, seeds: int, draws: int) -> str:
             ]  # fmt: skip
         counts[4] += (low is None or low <= case.at) and (high is None or case.at <= high)
         if number % 4 == 0 and (effect := case.effect(seeds)):
-            far = judge([case.claim], case.draw(rng, seeds, case.at + effect), case.rows)[0]  # type:
-            ignore[arg-type] counts[5] += 4 * (far.test is not None and far.test.p < 0.05)
+            far = judge([case.claim], case.draw(rng, seeds, case.at + effect), case.rows)[0]  # type: ignore[arg-type]
+            counts[5] += 4 * (far.test is not None and far.test.p < 0.05)
     shown = "  ".join(f"{100 * count / draws:5.1f}" for count in counts)
     return f"{case.name:44s} {seeds:3d}  {shown}"
 
