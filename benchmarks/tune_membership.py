@@ -50,9 +50,9 @@ def points() -> dict[str, list[dict[str, Any]]]:
             {"defence": "ccl", "alpha": 0.1, "beta": 1.0},
         ],
         "hamp": [
-            {"defence": "hamp", "gamma": g, "alpha": a, "learning_rate": 0.5}
-            # published: the second for Purchase100, the last for CIFAR-10
-            for g, a in ((0.6, 0.01), (0.8, 0.01), (0.9, 0.01), (0.95, 0.001))
+            {"defence": "hamp", "gamma": g, "alpha": a, "learning_rate": r}
+            # published: Purchase100, CIFAR-10, CIFAR-100; and one between
+            for g, a, r in ((0.8, 0.01, 0.5), (0.95, 0.001, 0.5), (0.5, 0.005, 1.0), (0.9, 0.001, 1.0))
         ],
         "advreg": [{"defence": "advreg", "weight": w} for w in (0.25, 0.5, 1.0, 3.0)],  # published: 3
         "dmp": [{"defence": "dmp", "temperature": t} for t in (1.0, 2.0, 4.0, 8.0)],

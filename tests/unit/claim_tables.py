@@ -53,6 +53,7 @@ POOR = [
     "initial_gradient_norm",
     "first_check",
     "static_params",
+    "clean_error",
 ]
 INDICES = [name for name in GOOD if name.startswith(("arm", "preindex", "resque"))]
 

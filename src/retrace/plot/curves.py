@@ -74,7 +74,8 @@ def index_against_costs(
                 handles.append(
                     Line2D([], [], color=MUTED, marker=shape, ls="", ms=5, mfc="white", label=said)
                 )
-        columns = 4 if len(axes) > 1 else 2
+        short = len(names) + 1  # entries but for those that count bounds, whose words are long
+        columns = 4 if len(axes) > 1 and len(handles) == short else 2
         fig.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), columns))
     return fig
 

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from retrace.plot.style import PALETTE, panels, styled
 from retrace.plot.table import label, over_seeds, require
 
+MOST_UPRIGHT = 8  # methods whose names fit side by side
+
 
 def brackets(
     states: pd.DataFrame,
@@ -50,8 +52,11 @@ def brackets(
                     lw=0,
                     label=label(name, labels),
                 )
-            words = [fill(label(str(m), labels), 13) for m in means["method"]]
-            ax.set_xticks(np.arange(len(means)), words)
+            words = [label(str(m), labels) for m in means["method"]]
+            if len(words) > MOST_UPRIGHT:
+                ax.set_xticks(np.arange(len(means)), words, rotation=35, ha="right", rotation_mode="anchor")
+            else:
+                ax.set_xticks(np.arange(len(means)), [fill(word, 13) for word in words])
             ax.set(ylim=(0, 1.02), ylabel="share of images")
             ax.set_title(label(str(cell), labels))
             ax.grid(axis="x", visible=False)
