@@ -85,7 +85,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     records = [
         r for repeat in repeats.values() for r in (*_images(repeat), *_states(repeat), *_pairs(repeat))
     ]
-    return Tabled(pd.DataFrame.from_records(records))
+    return Tabled(pd.DataFrame.from_records(records), rows="items")
 
 
 def _chains(row: EvidenceRow[Params]) -> dict[str, Chain]:
