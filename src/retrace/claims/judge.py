@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -21,13 +22,12 @@ def judge(
     claims: Sequence[Claim],
     table: pd.DataFrame,
     rows: Random = "seeds",
-    estimated_columns: Collection[str] = (),
+    untested: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ClaimVerdict]:
     """One verdict record per claim of a paper, in the claims' order.
 
     `table` has one row per seed, cell and condition; `rows` says what its rows are: a sample of items that
-    seeds share, or not. `estimated_columns` are energies that no hardware counter measured: a claim that
-    rests on one is not measurable. Raises RetraceError for a table with ambiguous rows; whatever else is
+    seeds share, or not. `untested` says of columns why a claim that rests on them is not measurable. Raises RetraceError for a table with ambiguous rows; whatever else is
     wrong becomes a reason.
     """
     ready = ordered(table)
@@ -35,7 +35,7 @@ def judge(
     verdicts: dict[str, Verdict] = {}
     tests: dict[str, Tested] = {}
     for trial in trials:
-        verdict = unfit(trial, estimated_columns)
+        verdict = unfit(trial, untested)
         if verdict is None and trial.found is not None and trial.found.random == "nothing":
             verdict = counted(trial)
         if verdict is not None:

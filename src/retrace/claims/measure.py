@@ -18,8 +18,8 @@ from retrace.stats.intervals import clopper_pearson
 from retrace.stats.shares import paired_above, paired_below, share_above, share_below
 
 UNKNOWN = (float("nan"), float("nan"))
-# A mean of correlations is skewed: t over seeds at 5 % would support wrongly in 6.6 to 8.4 of 100 cases.
-CORRELATION_PENALTY = 1.5
+# Correlations are skewed away from 1: plain t over seeds at 5 % supports wrongly in 6.5 to 9 of 100 cases.
+SKEWED_FREEDOM = 0.5  # share of the degrees of freedom that is left to a test towards 1
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Measurement:
     random: Randomness
     shuffles: Array
     correlates: bool
+    compares: bool
 
     @property
     def seeds(self) -> list[int]:
@@ -66,7 +67,7 @@ def measure(evidence: Evidence, table: pd.DataFrame, rows: Random, level: float)
     """
     random = randomness(evidence, rows)
     layout = lay_out(evidence, table, "seeds" if random == "nothing" else random)
-    correlates = STATISTICS[evidence.statistic].correlates
+    kind = (STATISTICS[evidence.statistic].correlates, evidence.versus is not None)
     if not layout.parts:
         shuffles = _mean(_mean(layout.point))
         finite = shuffles[np.isfinite(shuffles)]
@@ -74,14 +75,14 @@ def measure(evidence: Evidence, table: pd.DataFrame, rows: Random, level: float)
         ends = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2]) if finite.size else UNKNOWN
         nothing = Estimate(value, 0.0, float("nan"))
         return Measurement(
-            value, (float(ends[0]), float(ends[1])), nothing, layout, random, shuffles, correlates
+            value, (float(ends[0]), float(ends[1])), nothing, layout, random, shuffles, *kind
         )
     if not np.isfinite(layout.point).any(0).all():
         nothing = Estimate(float("nan"), 0.0, float("nan"))
-        return Measurement(nothing.value, UNKNOWN, nothing, layout, random, np.empty(0), correlates)
+        return Measurement(nothing.value, UNKNOWN, nothing, layout, random, np.empty(0), *kind)
     found = estimate([part.stratum for part in layout.parts], random in ("items", "groups"))
     interval = (found.value, found.value) if random == "nothing" else _interval(found, layout, level)
-    return Measurement(found.value, interval, found, layout, random, np.empty(0), correlates)
+    return Measurement(found.value, interval, found, layout, random, np.empty(0), *kind)
 
 
 def difference(first: Measurement, second: Measurement) -> Estimate | None:
@@ -100,12 +101,14 @@ def p_above(found: Measurement, bound: float) -> float:
 
     The larger of the t test's and, for shares, of a test that knows how shares spread.
     """
-    return _p(found, found.estimate.above(bound), _floor(found.layout.shares, bound, above=True))
+    p = found.estimate.above(bound, _freedom(found, towards_one=bound >= 0))
+    return _p(found, p, _floor(found.layout.shares, bound, above=True))
 
 
 def p_below(found: Measurement, bound: float) -> float:
     """As `p_above`, with the alternative "below"."""
-    return _p(found, found.estimate.below(bound), _floor(found.layout.shares, bound, above=False))
+    p = found.estimate.below(bound, _freedom(found, towards_one=bound <= 0))
+    return _p(found, p, _floor(found.layout.shares, bound, above=False))
 
 
 def p_meets(found: Measurement, expect: Expect) -> tuple[float, float]:
@@ -125,7 +128,15 @@ def p_meets(found: Measurement, expect: Expect) -> tuple[float, float]:
 def _p(found: Measurement, p: float, floor: float) -> float:
     if math.isnan(p):
         return floor if found.layout.shares else p
-    return min(1.0, max(p * (CORRELATION_PENALTY if found.correlates and p < 0.5 else 1.0), floor))
+    return max(p, floor)
+
+
+def _freedom(found: Measurement, towards_one: bool) -> float:
+    """Share of the degrees of freedom that a test keeps; less for a correlation that may be skewed its way.
+
+    The difference of two correlations may be skewed either way.
+    """
+    return SKEWED_FREEDOM if found.correlates and (towards_one or found.compares) else 1.0
 
 
 def _floor(shares: list[Array], bound: float, above: bool) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retrace.claims.expect import number
@@ -28,7 +28,7 @@ class Verdict:
     seeds_to_decide: int | None = None
 
 
-def unfit(trial: Trial, estimated_columns: Collection[str]) -> Verdict | None:
+def unfit(trial: Trial, untested: Mapping[str, str]) -> Verdict | None:
     """The verdict on what cannot be tested whatever the other claims are; None if it can."""
     claim, found = trial.claim, trial.found
     if found is None:
@@ -44,13 +44,8 @@ def unfit(trial: Trial, estimated_columns: Collection[str]) -> Verdict | None:
             f"the statistic is undefined in {len(lost)} of {found.layout.blocks} groups{first}: a column is "
             "constant or not finite there",
         )
-    estimated = sorted(claim.evidence.columns() & set(estimated_columns)) if claim.evidence else []
-    if estimated:
-        return Verdict(
-            "not-measurable",
-            f"{', '.join(estimated)} is time times an assumed power, no hardware counter; "
-            f"as estimated: {_value(found)}",
-        )
+    for column in sorted(claim.evidence.columns() & set(untested)) if claim.evidence else ():
+        return Verdict("not-measurable", f"{column} is {untested[column]}; as it is: {_value(found)}")
     if found.random == "nothing":
         return None
     if len(found.seeds) < 2:

@@ -49,15 +49,19 @@ class Estimate:
     units: float = 0.0
     rest: float = 0.0
 
-    def above(self, bound: float) -> float:
-        """One-sided p value whose alternative is "the sum is above bound"; nan without a standard error."""
+    def above(self, bound: float, freedom: float = 1.0) -> float:
+        """One-sided p value whose alternative is "the sum is above bound"; nan without a standard error.
+
+        `freedom` is the share of the degrees of freedom that the test uses: less than all for values that
+        are skewed towards the alternative.
+        """
         if not (self.se > 0 and math.isfinite(self.df)):
             return float("nan")
-        return float(stdtr(self.df, (bound - self.value) / self.se))
+        return float(stdtr(freedom * self.df, (bound - self.value) / self.se))
 
-    def below(self, bound: float) -> float:
+    def below(self, bound: float, freedom: float = 1.0) -> float:
         """As `above`, with the alternative "below"."""
-        return 1 - above if math.isfinite(above := self.above(bound)) else above
+        return 1 - above if math.isfinite(above := self.above(bound, freedom)) else above
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Two-sided t interval; (nan, nan) without a standard error."""

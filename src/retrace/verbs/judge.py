@@ -36,7 +36,7 @@ def run(job: JudgeJob, root: Path) -> None:
         title=claims.title,
         study=job.study,
         scale=job.scale,
-        claims=judge(claims.claims, tabled.frame, tabled.rows, tabled.estimated),
+        claims=judge(claims.claims, tabled.frame, tabled.rows, tabled.untested),
         cost=total_cost(meters.values()),
         meters=meters,
         environment=environment(record["environment"] for record in records.values()),
