@@ -74,9 +74,7 @@ def measure(evidence: Evidence, table: pd.DataFrame, rows: Random, level: float)
         value = float(finite.mean()) if finite.size else float("nan")
         ends = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2]) if finite.size else UNKNOWN
         nothing = Estimate(value, 0.0, float("nan"))
-        return Measurement(
-            value, (float(ends[0]), float(ends[1])), nothing, layout, random, shuffles, *kind
-        )
+        return Measurement(value, (float(ends[0]), float(ends[1])), nothing, layout, random, shuffles, *kind)
     if not np.isfinite(layout.point).any(0).all():
         nothing = Estimate(float("nan"), 0.0, float("nan"))
         return Measurement(nothing.value, UNKNOWN, nothing, layout, random, np.empty(0), *kind)

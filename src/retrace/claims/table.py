@@ -11,7 +11,7 @@ from retrace.claims.record import ClaimVerdict, PaperVerdict
 from retrace.claims.words import CODES, WORDS
 
 WIDTH = 110
-COLUMNS = ("claim", "verdict", "measured", "interval", "expected", "control", "seeds", "scope")
+COLUMNS = ("claim", "verdict", "measured", "interval", "expected", "control", "seeds")
 CSV_COLUMNS = (
     "paper", "study", "scale", "id", "origin", "kind", "statistic", "verdict", "measured", "low", "high",
     "level", "expected", "published", "p", "p_against", "p_adjusted", "df", "random", "seeds", "units",
@@ -58,7 +58,6 @@ def _row(claim: ClaimVerdict) -> tuple[str, ...]:
         claim.expect.signs() if claim.expect else "",
         _to_places_of(control.measured if control else None, measured) + passes,
         str(claim.seeds),
-        claim.scope.split()[0],
     )
 
 
