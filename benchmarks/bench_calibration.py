@@ -130,7 +130,7 @@ def tune(groups: int, rows: int, seed_sd: float) -> None:
 
 
 def cases(tuned: Collection[str] | None = None) -> Iterator[Case]:
-    """Every kind of claim with the kinds of noise that it meets; of those with a tuned noise, just `tuned`."""
+    """Every kind of claim and of noise; of those whose noise is tuned, only the ones named in `tuned`."""
     above = claim("mean", ["x"], {"at_least": 0.0})
     for groups, rows in ((1, 1), (1, 32), (3, 10), (6, 5), (1, 500)):
         for noise, sds in (("seeds", (1, 0, 0.05)), ("rows", (0.02, 1, 0)), ("all alike", (0.2, 1, 1))):

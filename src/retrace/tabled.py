@@ -19,9 +19,10 @@ _NOTHING: Any = None
 class Tabled(Generic[P]):
     """A study's evidence: one row of `frame` per seed, cell and condition.
 
-    `untested` says of columns why no claim is decided by them, such as `ESTIMATED` or `TIMED`. `rows` says what the rows are to a test: items, a sample that all seeds share (test images,
-    prompts), or else a designed grid, or each seed's own, so that seeds alone are a sample. `pictures` is
-    what only figures need, a class of the study's own (`Tabled[None]`: nothing).
+    `untested` says of columns why no claim is decided by them, such as `ESTIMATED` or `TIMED`. `rows` says
+    what the rows are to a test: items, a sample that all seeds share (test images, prompts), or else a
+    designed grid, or each seed's own, so that seeds alone are a sample. `pictures` is what only figures
+    need, a class of the study's own (`Tabled[None]`: nothing).
     """
 
     frame: pd.DataFrame

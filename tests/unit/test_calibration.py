@@ -6,6 +6,7 @@ benchmarks/bench_calibration.py draws more of them, of more kinds (table in docs
 import numpy as np
 import pytest
 from bench_calibration import cases
+
 from retrace.claims.judge import judge
 
 DRAWS = 150

@@ -221,11 +221,11 @@ def test_measured_is_the_mean_over_groups_then_seeds(table):
 
 
 def test_between_networks_the_units_are_conditions():
-    table = study_table(seeds=8, noise=0.01)
+    table = study_table(seeds=8, noise=0.05)
     between = {"cells": ["*-cnn", "*-v*", "*-mob*"], "within": ["dataset", "condition"], "random": "groups"}
     record = one(table, evidence=between)
     assert record.units == 5  # the conditions that three networks or more share
-    assert record.verdict == "supported"
+    assert (record.random, record.test.df > 4) == ("groups", True)
 
 
 def test_order_is_paired(table):

@@ -27,8 +27,8 @@ def judge(
     """One verdict record per claim of a paper, in the claims' order.
 
     `table` has one row per seed, cell and condition; `rows` says what its rows are: a sample of items that
-    seeds share, or not. `untested` says of columns why a claim that rests on them is not measurable. Raises RetraceError for a table with ambiguous rows; whatever else is
-    wrong becomes a reason.
+    seeds share, or not. `untested` says of columns why a claim that rests on them is not measurable. Raises
+    RetraceError for a table with ambiguous rows; whatever else is wrong becomes a reason.
     """
     ready = ordered(table)
     trials = [run_trial(claim, ready, rows) for claim in claims]

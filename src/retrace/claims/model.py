@@ -19,7 +19,6 @@ from retrace.claims.expect import Expect
 from retrace.claims.query import Evidence, Labelled, Slug, StatisticName, Variation, base_column
 from retrace.claims.statistics import STATISTICS
 
-
 SHUFFLED_REACH = 0.2  # correlations beyond which shuffles of some ten rows or more hardly ever come
 
 
