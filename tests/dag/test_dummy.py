@@ -65,7 +65,7 @@ def test_a_finished_study_has_verdict_figures_and_evidence_and_nothing_half_writ
     verdict = finished.verdict()
     assert [claim["id"] for claim in verdict["claims"]] == ["noise-hurts", "error-is-low"]
     assert verdict["claims"][0]["verdict"] == "supported"
-    assert not verdict["claims"][0]["control"]["passes"]
+    assert verdict["claims"][0]["control"]["specific"]
     assert not [path for path in root.rglob("*") if path.name.endswith((".part", ".damaged"))]
 
 

@@ -30,7 +30,7 @@ def claim(**change):
 def verdicts(*gates):
     """Of a claim with these gates, and of the same without, in one family."""
     table = study_table().assign(late=lambda t: t["epochs"] + 100, one=1.0)
-    return judge([claim(gate=list(gates)), claim(id="free")], table, 0, replicates=299)
+    return judge([claim(gate=list(gates)), claim(id="free")], table)
 
 
 HOLDS = {"label": "costs are positive", "of": "epochs", "expect": {"above": 0}}
@@ -39,17 +39,17 @@ FAILS = {"label": "beats the rival", "of": "one", "versus": {"of": "late"}, "exp
 
 def test_a_gate_that_holds_changes_nothing():
     gated, free = verdicts(HOLDS)
-    assert (gated.verdict, gated.p_holm) == ("supported", free.p_holm)
+    assert (gated.verdict, gated.test) == ("supported", free.test)
 
 
 def test_a_gate_that_fails_makes_a_claim_untestable_and_leaves_the_family():
     gated, free = verdicts(HOLDS, FAILS)
-    assert gated.verdict == "not testable here"
+    assert gated.verdict == "not-measurable"
     assert gated.reason.startswith("beats the rival: -100")
     assert gated.reason.endswith(", not above 0")
-    assert (gated.p, gated.p_holm, gated.seeds_to_decide) == (None, None, None)
+    assert (gated.test, gated.seeds_to_decide) == (None, None)
     assert gated.measured is not None  # shown all the same
-    assert free.p_holm == pytest.approx(verdicts(HOLDS)[1].p_holm / 2)
+    assert free.test.adjusted == pytest.approx(verdicts(HOLDS)[1].test.adjusted / 2)
 
 
 def test_a_gate_looks_at_one_side_unless_it_names_another():
@@ -66,7 +66,7 @@ def test_a_gate_looks_at_one_side_unless_it_names_another():
 )
 def test_a_gate_that_cannot_be_measured_does_not_hold(change, says):
     gated, _ = verdicts({**FAILS, **change})
-    assert (gated.verdict, gated.reason[: len(says)]) == ("not testable here", says)
+    assert (gated.verdict, gated.reason[: len(says)]) == ("not-measurable", says)
 
 
 @pytest.mark.parametrize(

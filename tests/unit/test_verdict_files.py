@@ -5,7 +5,7 @@ import json
 import pytest
 import synthetic_records as synthetic
 from claim_tables import study_table
-from test_judge import FAST, claim
+from test_judge import claim
 
 from retrace.claims.judge import judge
 from retrace.claims.sealed import read_verdict, read_verdicts, write_verdict
@@ -29,7 +29,7 @@ def verdict():
         "device": "cpu", "factor_kg_per_kwh": 0.475, "gpu_kwh": 0.0, "kg_co2e": 1e-6, "kwh": 2e-6,
         "method": "rapl", "overhead_seconds": 0.1, "ram_kwh": 1e-6, "ram_watts": 3.0, "seconds": 3.0,
     }  # fmt: skip
-    return synthetic.paper("alpha", judge(claims, table, 0, (), FAST), meters={"evidence/a.json": meter})
+    return synthetic.paper("alpha", judge(claims, table), meters={"evidence/a.json": meter})
 
 
 def test_what_is_read_is_what_was_written(verdict, tmp_path):
@@ -45,7 +45,7 @@ def test_a_file_holds_what_there_is(verdict, tmp_path):
     write_verdict(tmp_path / "alpha.json", verdict)
     plain = json.loads((tmp_path / "alpha.json").read_bytes())
     first, second = plain["claims"]
-    assert (plain["schema"], first["expect"], second["expect"]) == (1, {"at_least": 0.75}, {})
+    assert (plain["schema"], first["expect"], second["expect"]) == (2, {"at_least": 0.75}, {})
     gone, pixels = first["baselines"]
     assert set(pixels) == {"label", "measured", "interval"}
     assert "no column 'nowhere'" in gone.pop("reason")

@@ -2,66 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 import pandas as pd
 
+from retrace.claims.families import adjusted
+from retrace.claims.measure import p_meets
 from retrace.claims.model import Claim, Statement
-from retrace.claims.record import ClaimVerdict
+from retrace.claims.record import ClaimVerdict, Tested
 from retrace.claims.sample import ordered
+from retrace.claims.strata import Random
 from retrace.claims.trial import LEVEL, Trial, ends, finite, run_trial
-from retrace.claims.verdict import Verdict, cap, decide, significance, unfit
-from retrace.stats.tests import holm
-
-REPLICATES = 4000
-Pair = tuple[float, float]
+from retrace.claims.verdict import ALPHA, Verdict, counted, decide, unfit
 
 
 def judge(
     claims: Sequence[Claim],
     table: pd.DataFrame,
-    seed: int,
-    estimated_columns: Collection[str] = (),
-    replicates: int = REPLICATES,
+    rows: Random = "seeds",
+    untested: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ClaimVerdict]:
     """One verdict record per claim of a paper, in the claims' order.
 
-    `table` has one row per seed, cell and condition; `seed` fixes the resamples. `estimated_columns` are
-    energies that no hardware counter measured: a claim that rests on one is at best inconclusive.
-    Raises RetraceError for a table with ambiguous rows; whatever else is wrong becomes a reason.
+    `table` has one row per seed, cell and condition; `rows` says what its rows are: a sample of items that
+    seeds share, or not. `untested` says of columns why a claim that rests on them is not measurable. Raises
+    RetraceError for a table with ambiguous rows; whatever else is wrong becomes a reason.
     """
-    rows = ordered(table)
-    trials = [run_trial(claim, rows, seed, replicates) for claim in claims]
-    raw = {trial.claim.id: p for trial in trials if (p := _test(trial))}
-    for_it, against_it = (holm([p[side] for p in raw.values()]) for side in (0, 1))
-    corrected = dict(zip(raw, zip(for_it, against_it, strict=True), strict=True))
-    return [_record(trial, rows, raw.get(trial.claim.id), corrected, estimated_columns) for trial in trials]
+    ready = ordered(table)
+    trials = [run_trial(claim, ready, rows) for claim in claims]
+    verdicts: dict[str, Verdict] = {}
+    tests: dict[str, Tested] = {}
+    for trial in trials:
+        verdict = unfit(trial, untested)
+        if verdict is None and trial.found is not None and trial.found.random == "nothing":
+            verdict = counted(trial)
+        if verdict is not None:
+            verdicts[trial.claim.id] = verdict
+    left = [trial for trial in trials if trial.claim.id not in verdicts]
+    p = [p_meets(t.found, t.claim.expect) for t in left if t.found is not None and t.claim.expect is not None]
+    corrected, shares = adjusted([trial.claim for trial in left], [min(pair) for pair in p])
+    for trial, pair, after, share in zip(left, p, corrected, shares, strict=True):
+        assert trial.found is not None
+        verdicts[trial.claim.id] = decide(trial, pair, after, ALPHA * share)
+        estimate = trial.found.estimate
+        tests[trial.claim.id] = Tested(
+            p=pair[0], p_against=pair[1], adjusted=after, df=finite(estimate.df), se=finite(estimate.se)
+        )
+    return [_record(trial, ready, verdicts[trial.claim.id], tests.get(trial.claim.id)) for trial in trials]
 
 
-def _test(trial: Trial) -> Pair | None:
-    if trial.found is None or trial.claim.expect is None or trial.closed or unfit(trial.found):
-        return None
-    return significance(trial.found, trial.claim.expect)
-
-
-def _verdict(trial: Trial, p: Pair | None, corrected: dict[str, Pair], estimated: Collection[str]) -> Verdict:
+def _record(trial: Trial, table: pd.DataFrame, verdict: Verdict, test: Tested | None) -> ClaimVerdict:
     claim, found = trial.claim, trial.found
-    if found is None:
-        return Verdict("not testable here" if claim.testable else "not run", trial.missing)
-    if trial.closed:
-        return Verdict("not testable here", trial.closed)
-    if p is None or claim.expect is None:
-        return Verdict("inconclusive", unfit(found))
-    return cap(decide(found, claim.expect, p, corrected[claim.id], len(corrected)), trial, estimated)
-
-
-def _record(
-    trial: Trial, table: pd.DataFrame, p: Pair | None, corrected: dict[str, Pair], estimated: Collection[str]
-) -> ClaimVerdict:
-    claim, found = trial.claim, trial.found
-    verdict = _verdict(trial, p, corrected, estimated)
-    p_holm = corrected.get(claim.id)
     return ClaimVerdict(
         **claim.model_dump(include=set(Statement.model_fields)),
         expect=claim.expect,
@@ -70,13 +63,11 @@ def _record(
         measured=finite(found.value) if found else None,
         interval=ends(found) if found else None,
         level=LEVEL,
+        random=found.random if found else None,
         seeds=len(found.seeds) if found else 0,
-        units=found.units if found else 0,
-        p=p[0] if p else None,
-        p_holm=p_holm[0] if p_holm else None,
-        p_against=p[1] if p else None,
-        p_against_holm=p_holm[1] if p_holm else None,
-        verdict=verdict.word,
+        units=found.layout.units if found else 0,
+        test=test,
+        verdict=verdict.code,
         reason=verdict.reason,
         seeds_to_decide=verdict.seeds_to_decide,
         control=trial.control,

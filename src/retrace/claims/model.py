@@ -8,6 +8,7 @@ and holds the outcome (for `versus`: the difference of two outcomes, group by gr
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator
 from typing import Literal
 
@@ -15,8 +16,10 @@ from pydantic import Field, field_validator, model_validator
 
 from retrace.claims.base import Strict, first_reason
 from retrace.claims.expect import Expect
-from retrace.claims.query import Evidence, Labelled, Slug, StatisticName, Variation
+from retrace.claims.query import Evidence, Labelled, Slug, StatisticName, Variation, base_column
 from retrace.claims.statistics import STATISTICS
+
+SHUFFLED_REACH = 0.2  # correlations beyond which shuffles of some ten rows or more hardly ever come
 
 
 class Published(Strict):
@@ -50,6 +53,11 @@ class Statement(Strict):
         min_length=1, description="place in the paper; for our own questions, why they are asked"
     )
     origin: Literal["paper", "ours"] = "paper"
+    primary: bool = Field(
+        False,
+        exclude_if=operator.not_,
+        description="a sentence of the abstract: it goes before the paper's other claims",
+    )
     kind: Literal["value", "order", "trend", "bound", "equivalence"]
     scope: Literal["exact setting", "reduced scale", "surrogate data"] = "reduced scale"
 
@@ -90,7 +98,21 @@ class Claim(Statement):
                 raise ValueError(f"{name}: {first_reason(error)}") from None
         if self.control and self.evidence.varied(self.control).is_vacuous():
             raise ValueError("control: compares something with itself, so it cannot fail; choose another")
+        if self.control and self._excludes_shuffles(self.evidence.varied(self.control)):
+            raise ValueError(
+                f"control: a shuffled column cannot reach {self.expect.words()}, so it tests nothing; choose "
+                "what might do as well, such as a trivial index"
+            )
         return self
+
+    def _excludes_shuffles(self, control: Evidence) -> bool:
+        """Whether the control is a shuffle, and the threshold or a rival alone keeps it out."""
+        assert self.expect is not None
+        other = control.other_side()
+        sides = [control, other] if other else [control]
+        shuffled = [any(base_column(name) != name for name in side.of) for side in sides]
+        least = max(self.expect.low, -self.expect.high)  # what the outcome must reach, either way
+        return any(shuffled) and (least > SHUFFLED_REACH or (other is not None and not all(shuffled)))
 
     def companions(self) -> list[Variation]:
         """The claim's evidence under the statistics of `also`."""

@@ -14,6 +14,7 @@ Scalar = bool | int | float | str
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Column = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*|shuffled\([a-z][a-z0-9_]*\))$")]
 Where = dict[str, Scalar | list[Scalar]]
+Randomness = Literal["seeds", "items", "groups", "nothing"]
 
 
 def _known_statistic(name: str) -> str:
@@ -57,8 +58,10 @@ class Evidence(Strict):
     )
     where: Where = Field(default_factory=dict, description="rows kept: column -> value or list of values")
     versus: Variation | None = Field(None, description="what is subtracted, group by group")
-    resample: Literal["rows", "groups", "seeds"] = Field(
-        "rows", description="rows within groups or whole groups, beside the seeds (bootstrap); seeds: t test"
+    random: Randomness | None = Field(
+        None,
+        description="what is a sample, as the study says if left out: seeds alone (rows are a designed grid, "
+        "or each seed has its own); items, groups: these too, shared by all seeds; nothing: it is counted",
     )
 
     @model_validator(mode="after")
@@ -68,10 +71,8 @@ class Evidence(Strict):
             raise ValueError(f"of: {self.statistic} takes {wanted} column(s), not {len(self.of)}")
         if self.versus and self.versus.versus:
             raise ValueError("versus: cannot have a versus of its own")
-        if self.versus and self.versus.where is not None and self.resample == "rows":
-            raise ValueError(
-                "versus: other rows than the first side's cannot be paired; resample groups or seeds"
-            )
+        if self.random == "items" and not STATISTICS[self.statistic].smooth:
+            raise ValueError(f"random: a {self.statistic} of items has no test here; say seeds")
         return self
 
     def varied(self, change: Variation) -> Evidence:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import Field, field_serializer, field_validator
 
 from retrace.claims.cost import Cost
 from retrace.claims.expect import Expect
 from retrace.claims.model import Published, Statement
+from retrace.claims.query import Randomness
+from retrace.claims.words import Code
 from retrace.meter import MeterRecord
 from retrace.strict import Strict
 
-Word = Literal["supported", "refuted", "inconclusive", "not testable here", "not run"]
-VERDICTS: tuple[Word, ...] = get_args(Word)
 Interval = tuple[float | None, float | None]  # None: no finite end
 
 
@@ -28,16 +28,35 @@ class Beside(Strict):
 
 
 class Control(Beside):
-    """What must not satisfy the claim; `passes` is None where it could not be measured."""
+    """What must not satisfy the claim; `passes` is None where it could not be measured.
+
+    `specific`: the claim's value lies clearly (5 %, paired) beyond the control's, the way the claim asks.
+    """
 
     passes: bool | None
+    specific: bool
+
+
+class Tested(Strict):
+    """The test behind a verdict.
+
+    `p` and `p_against` are the p values of "does not meet `expect`" and "meets it", `adjusted` the smaller
+    one corrected for the claim's family; `se` has `df` degrees of freedom (None: nothing varied, an exact
+    test).
+    """
+
+    p: float
+    p_against: float
+    adjusted: float
+    se: float | None
+    df: float | None
 
 
 class ClaimVerdict(Statement):
     """The verdict on one claim, and all that it rests on.
 
-    `p` and `p_against` are the p values of "does not meet `expect`" and "meets it", `_holm` corrected over
-    the paper. `units` counts rows or groups; `censored` is how many of the claim's rows are, and of how many.
+    `random` says what was a sample beside the seeds, `units` how many items or groups there were; `censored`
+    is how many of the claim's rows are, and of how many. Without `test`, the reason says why.
     """
 
     expect: Expect | None
@@ -46,13 +65,11 @@ class ClaimVerdict(Statement):
     measured: float | None
     interval: Interval | None
     level: float
+    random: Randomness | None
     seeds: int
     units: int
-    p: float | None
-    p_holm: float | None
-    p_against: float | None
-    p_against_holm: float | None
-    verdict: Word
+    test: Tested | None
+    verdict: Code
     reason: str
     seeds_to_decide: int | None
     control: Control | None
@@ -80,7 +97,7 @@ class FigureCaption(Strict):
 class PaperVerdict(Strict):
     """The verdicts of one paper, what they cost (`meters`: by evidence file), and what belongs to them."""
 
-    schema_version: Literal[1] = Field(1, alias="schema")
+    schema_version: Literal[2] = Field(2, alias="schema")
     paper: str
     title: str
     study: str

@@ -12,13 +12,19 @@ from retrace.stats.correlation import Array, kendall, pearson, spearman
 
 @dataclass(frozen=True)
 class Statistic:
-    """`function(*columns, weights)` for `columns` arrays (..., n); groups below `least_rows` are left out."""
+    """`function(*columns, weights)` for `columns` arrays (..., n); groups below `least_rows` are left out.
+
+    `linear`: the mean of its rows' own values (of two columns: of their differences). `smooth`: so nearly so
+    that leaving rows out in turn tells its variance (the jackknife fails for a median).
+    """
 
     function: Callable[..., Array]
     columns: int
     least_rows: int
     symbol: str
     correlates: bool = False
+    linear: bool = False
+    smooth: bool = True
 
 
 def mean(x: Array, weights: Array) -> Array:
@@ -60,10 +66,10 @@ def pearson_log(x: Array, y: Array, weights: Array) -> Array:
 
 
 STATISTICS: dict[str, Statistic] = {
-    "mean": Statistic(mean, 1, 1, "mean"),
-    "median": Statistic(median, 1, 1, "median"),
+    "mean": Statistic(mean, 1, 1, "mean", linear=True),
+    "median": Statistic(median, 1, 1, "median", smooth=False),
     "ratio": Statistic(ratio, 2, 1, "ratio"),
-    "difference": Statistic(difference, 2, 1, "difference"),
+    "difference": Statistic(difference, 2, 1, "difference", linear=True),
     "pearson": Statistic(pearson, 2, 3, "r", correlates=True),
     "pearson_log": Statistic(pearson_log, 2, 3, "r with log", correlates=True),
     "spearman": Statistic(spearman, 2, 3, "rho", correlates=True),

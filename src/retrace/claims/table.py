@@ -7,14 +7,15 @@ import textwrap
 from collections.abc import Iterable
 
 from retrace.claims.expect import number
-from retrace.claims.record import VERDICTS, ClaimVerdict, PaperVerdict
+from retrace.claims.record import ClaimVerdict, PaperVerdict
+from retrace.claims.words import CODES, WORDS
 
 WIDTH = 110
-COLUMNS = ("claim", "verdict", "measured", "interval", "expected", "control", "seeds", "scope")
+COLUMNS = ("claim", "verdict", "measured", "interval", "expected", "control", "seeds")
 CSV_COLUMNS = (
     "paper", "study", "scale", "id", "origin", "kind", "statistic", "verdict", "measured", "low", "high",
-    "level", "expected", "published", "p", "p_holm", "p_against_holm", "seeds", "units", "seeds_to_decide",
-    "control", "control_passes", "scope", "says", "reason",
+    "level", "expected", "published", "p", "p_against", "p_adjusted", "df", "random", "seeds", "units",
+    "seeds_to_decide", "control", "control_passes", "specific", "primary", "scope", "says", "reason",
 )  # fmt: skip
 CsvValue = str | float | bool | None
 
@@ -23,9 +24,9 @@ def verdict_table(papers: Iterable[PaperVerdict]) -> str:
     """Verdicts as text of at most 110 columns, with the reason below every claim not supported."""
     papers = list(papers)
     blocks = [_paper(paper) for paper in papers]
-    words = [claim.verdict for paper in papers for claim in paper.claims]
-    total = ", ".join(f"{words.count(word)} {word}" for word in VERDICTS if word in words)
-    return "\n\n".join([*blocks, f"{len(words)} claims: {total}" if words else "no verdicts yet"])
+    codes = [claim.verdict for paper in papers for claim in paper.claims]
+    total = ", ".join(f"{codes.count(code)} {WORDS[code]}" for code in CODES if code in codes)
+    return "\n\n".join([*blocks, f"{len(codes)} claims: {total}" if codes else "no verdicts yet"])
 
 
 def csv_rows(papers: Iterable[PaperVerdict]) -> list[dict[str, CsvValue]]:
@@ -51,13 +52,12 @@ def _row(claim: ClaimVerdict) -> tuple[str, ...]:
     passes = " passes" if control and control.passes else ""
     return (
         claim.id,
-        claim.verdict,
+        WORDS[claim.verdict],
         _to_places_of(measured, measured),
         f"{low} to {high}" if claim.interval else "",
         claim.expect.signs() if claim.expect else "",
         _to_places_of(control.measured if control else None, measured) + passes,
         str(claim.seeds),
-        claim.scope.split()[0],
     )
 
 
@@ -80,5 +80,10 @@ def _flat(paper: PaperVerdict, claim: ClaimVerdict) -> dict[str, CsvValue]:
         "published": claim.published.value if claim.published else None,
         "control": claim.control.measured if claim.control else None,
         "control_passes": claim.control.passes if claim.control else None,
+        "specific": claim.control.specific if claim.control else None,
+        "p": claim.test.p if claim.test else None,
+        "p_against": claim.test.p_against if claim.test else None,
+        "p_adjusted": claim.test.adjusted if claim.test else None,
+        "df": claim.test.df if claim.test else None,
     }
     return {name: made[name] if name in made else getattr(claim, name) for name in CSV_COLUMNS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from retrace.claims.expect import Expect, number
-from retrace.claims.measure import Measurement, measure
+from retrace.claims.measure import Measurement, difference, measure, p_meets
 from retrace.claims.model import Claim, Gate
-from retrace.claims.query import Evidence, Variation
+from retrace.claims.query import Evidence, Labelled, Variation
 from retrace.claims.record import Beside, Control, Interval
 from retrace.claims.sample import NoEvidence
-from retrace.seeds import derive
+from retrace.claims.strata import Random
 
 LEVEL = 0.95
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -35,44 +37,47 @@ class Trial:
     closed: str = ""
 
 
-def run_trial(claim: Claim, table: pd.DataFrame, seed: int, replicates: int) -> Trial:
-    """Measure all that a claim asks for in an `ordered` table, on the same resamples.
-
-    `seed` and the claim's id fix those resamples, whatever other claims there are.
-    """
+def run_trial(claim: Claim, table: pd.DataFrame, rows: Random) -> Trial:
+    """Measure all that a claim asks for in an `ordered` table; `rows` says what the study's rows are."""
     evidence, expect = claim.evidence, claim.expect
     if claim.testable or evidence is None or expect is None:
         return Trial(claim, missing=claim.testable.not_here if claim.testable else "")
     if table.empty:
         return Trial(claim, missing="no evidence yet")
-    stream = derive(seed, "resamples", claim.id)
 
     def beside(change: Variation) -> Beside:
         try:
-            found = measure(evidence.varied(change), table, stream, replicates, LEVEL)
+            found = measure(evidence.varied(change), table, rows, LEVEL)
         except NoEvidence as missing:
             return Beside(label=change.label, reason=str(missing))
         return Beside(label=change.label, measured=finite(found.value), interval=ends(found))
 
+    def held(change: Labelled) -> Control:
+        try:
+            found = measure(evidence.varied(change), table, rows, LEVEL)
+        except NoEvidence as missing:
+            return Control(label=change.label, reason=str(missing), passes=None, specific=False)
+        return _held_against(expect, own, found, change.label)
+
     try:
-        found = measure(evidence, table, stream, replicates, LEVEL)
+        own = measure(evidence, table, rows, LEVEL)
     except NoEvidence as missing:
         return Trial(claim, missing=str(missing))
     return Trial(
         claim,
-        found,
-        control=_held_against(expect, beside(claim.control)) if claim.control else None,
+        own,
+        control=held(claim.control) if claim.control else None,
         baselines=[beside(baseline) for baseline in claim.baselines],
         also=[beside(companion) for companion in claim.companions()],
-        closed=_closed(claim.gate, evidence.one_side(), table, stream),
+        closed=_closed(claim.gate, evidence.one_side(), table, rows),
     )
 
 
-def _closed(gates: Sequence[Gate], side: Evidence, table: pd.DataFrame, stream: int) -> str:
+def _closed(gates: Sequence[Gate], side: Evidence, table: pd.DataFrame, rows: Random) -> str:
     """The first gate that does not hold, with its value over all seeds; empty where all hold."""
     for gate in gates:
         try:
-            value = measure(side.varied(gate), table, stream, 1, LEVEL).value
+            value = measure(side.varied(gate), table, rows, LEVEL).value
         except NoEvidence as missing:
             return f"{gate.label}: {missing}"
         if not gate.expect.meets(value):
@@ -80,10 +85,30 @@ def _closed(gates: Sequence[Gate], side: Evidence, table: pd.DataFrame, stream: 
     return ""
 
 
-def _held_against(expect: Expect, found: Beside) -> Control:
-    """The control, and whether its value (of a shuffled one: the mean over shuffles) meets `expect`."""
-    passes = None if found.measured is None else bool(expect.meets(found.measured))
-    return Control(**dict(found), passes=passes)
+def _held_against(expect: Expect, own: Measurement, found: Measurement, label: str) -> Control:
+    """The control: whether its value meets `expect`, and whether the claim goes clearly further than it."""
+    value = finite(found.value)
+    passes = None if value is None else bool(expect.meets(value))
+    specific = passes is not None and _further(expect, own, found, passes)
+    return Control(label=label, measured=value, interval=ends(found), passes=passes, specific=specific)
+
+
+def _further(expect: Expect, own: Measurement, control: Measurement, passes: bool) -> bool:
+    """Whether the claim's value lies clearly beyond the control's, the way the claim asks, at 5 %.
+
+    By the paired difference; against shuffles by their share that reaches it; for a claim with two ends by
+    whether the control clearly misses them. Where nothing varies, by the control's value alone.
+    """
+    low, high = math.isfinite(expect.low), math.isfinite(expect.high)
+    if low and high:
+        p = p_meets(control, expect)[1] if not control.shuffles.size else math.nan
+    elif control.shuffles.size:
+        reach = control.shuffles >= own.value if low else control.shuffles <= own.value
+        p = (1 + np.count_nonzero(reach)) / (1 + control.shuffles.size)
+    else:
+        apart = difference(own, control)
+        p = math.nan if apart is None else apart.above(0.0) if low else apart.below(0.0)
+    return not passes if math.isnan(p) else p < ALPHA
 
 
 def finite(value: float) -> float | None:

@@ -3,118 +3,146 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import numpy as np
-
-from retrace.claims.expect import Expect, number
-from retrace.claims.measure import Measurement
-from retrace.claims.record import Word
+from retrace.claims.expect import number
+from retrace.claims.measure import Measurement, p_above, p_below, p_meets
+from retrace.claims.model import Claim
+from retrace.claims.statistics import STATISTICS
 from retrace.claims.trial import Trial
-from retrace.stats.bootstrap import achieved_significance
-from retrace.stats.power import seeds_to_decide
-from retrace.stats.tests import mean_above, mean_below, tost
+from retrace.claims.words import Code
+from retrace.stats.power import power_at, seeds_to_decide
 
 ALPHA = 0.05
-MAX_UNDEFINED = 0.2  # share of groups, or of resamples, that may lack an outcome
+MAX_UNDEFINED = 0.2  # share of groups that may lack an outcome
+LEAST_SEEDS_NEAR, MOST_SEEDS, FUTILE = 5, 24, 0.05
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A word, the reason for it, and how many seeds would decide an undecided claim."""
+    """A code of `words`, the reason for it, and how many seeds would decide an open claim."""
 
-    word: Word
+    code: Code
     reason: str
     seeds_to_decide: int | None = None
 
 
-def unfit(found: Measurement) -> str:
-    """Why a measurement cannot be tested; empty if it can."""
+def unfit(trial: Trial, untested: Mapping[str, str]) -> Verdict | None:
+    """The verdict on what cannot be tested whatever the other claims are; None if it can."""
+    claim, found = trial.claim, trial.found
+    if found is None:
+        code: Code = "not-measurable" if claim.testable else "not-run"
+        return Verdict(code, trial.missing)
+    if trial.closed:
+        return Verdict("not-measurable", trial.closed)
     if found.share_undefined > MAX_UNDEFINED or not math.isfinite(found.value):
-        first = f", first {found.undefined[0]}" if found.undefined else ""
-        return (
-            f"the statistic is undefined in {len(found.undefined)} of {found.blocks} groups{first} and in "
-            f"{100 * found.lost_resamples:.0f} % of resamples: a column is constant or not finite there"
+        lost = found.layout.undefined
+        first = f", first {lost[0]}" if lost else ""
+        return Verdict(
+            "not-measurable",
+            f"the statistic is undefined in {len(lost)} of {found.layout.blocks} groups{first}: a column is "
+            "constant or not finite there",
         )
-    if np.count_nonzero(np.isfinite(found.per_seed)) < 2:
-        return f"{len(found.seeds)} seed; an interval needs at least 2"
-    return ""
+    for column in sorted(claim.evidence.columns() & set(untested)) if claim.evidence else ():
+        return Verdict("not-measurable", f"{column} is {untested[column]}; as it is: {_value(found)}")
+    if found.random == "nothing":
+        return None
+    if len(found.seeds) < 2:
+        return Verdict("open", f"{_value(found)}: {len(found.seeds)} seed; a test needs at least 2")
+    if claim.expect and any(math.isnan(p) for p in p_meets(found, claim.expect)):
+        return Verdict(
+            "not-measurable", f"{_value(found)}: all seeds agree exactly, so that nothing says how sure it is"
+        )
+    return None
 
 
-def significance(found: Measurement, expect: Expect) -> tuple[float, float]:
-    """P values of the two null hypotheses "does not meet `expect`" and "meets `expect`".
+def counted(trial: Trial) -> Verdict:
+    """The verdict on a value that is counted, not sampled: the value itself decides."""
+    found, expect = trial.found, trial.claim.expect
+    assert found is not None
+    assert expect is not None
+    told = f"{number(found.value)}, counted"
+    if expect.meets(found.value):
+        return _specific(trial, f"{told}: {expect.words()}")
+    return Verdict("refuted", f"{told}: not {expect.words()}")
 
-    By bootstrap where there are resamples, else by t tests over the seeds. With two ends, meeting takes both
-    one-sided tests (TOST) and missing takes either, at half the level.
+
+def decide(trial: Trial, p: tuple[float, float], adjusted: float, alpha: float) -> Verdict:
+    """The verdict at 5 % from the p values of `p_meets` and the smaller one adjusted for the family.
+
+    `alpha` is the level that the family leaves this claim alone, for what would decide it.
     """
-    bounded = math.isfinite(expect.low), math.isfinite(expect.high)
-    if found.resamples.size:
-        drawn = found.resamples[np.isfinite(found.resamples)]
-        met = expect.meets_low(drawn), expect.meets_high(drawn)
-        p = max(achieved_significance(side) for side, on in zip(met, bounded, strict=True) if on)
-        misses = [achieved_significance(~side) for side, on in zip(met, bounded, strict=True) if on]
-    else:
-        drawn = found.per_seed[np.isfinite(found.per_seed)]
-        p = tost(drawn, expect.low, expect.high)
-        tests = (mean_below, expect.low), (mean_above, expect.high)
-        misses = [test(drawn, end) for (test, end), on in zip(tests, bounded, strict=True) if on]
-    return p, min(1.0, min(misses) * len(misses))
-
-
-def decide(
-    found: Measurement, expect: Expect, p: tuple[float, float], p_holm: tuple[float, float], tests: int
-) -> Verdict:
-    """Supported or refuted at 5 % after Holm's correction over `tests` claims, else inconclusive.
-
-    `p` and `p_holm` hold the p values of `significance`, raw and corrected.
-    """
-    low, high = found.interval
-    value = f"{number(found.value)}, interval {number(low)} to {number(high)}"
-    if found.undefined:
-        value += f" ({len(found.undefined)} of {found.blocks} groups undefined, left out)"
-    if p_holm[0] < ALPHA:
-        return Verdict("supported", f"{value}: {expect.words()}")
-    if p_holm[1] < ALPHA:
-        return Verdict("refuted", f"{value}: not {expect.words()}")
-    seeds = _enough_seeds(found, expect, ALPHA / tests)
+    claim, found, expect = trial.claim, trial.found, trial.claim.expect
+    assert found is not None
+    assert expect is not None
+    told = _value(found)
+    if adjusted < ALPHA:
+        if p[0] < p[1]:
+            return _specific(trial, f"{told}: {expect.words()}")
+        code: Code = "margin" if _sign_agrees(claim, found) else "refuted"
+        return Verdict(code, f"{told}: not {expect.words()}")
+    gap = min(abs(found.value - end) for end in (expect.low, expect.high))
+    spread, stays = found.estimate.seeds_needed(len(found.seeds))
+    if found.random == "groups" or not math.isfinite(spread):
+        stays = math.nan if not math.isfinite(spread) else stays
+    if len(found.seeds) >= LEAST_SEEDS_NEAR and power_at(gap, spread, stays, MOST_SEEDS, alpha) < FUTILE:
+        far = max(
+            abs(end - edge)
+            for end in found.interval
+            for edge in (expect.low, expect.high)
+            if math.isfinite(edge)
+        )
+        return Verdict("near", f"{told}: {expect.words()} or not, it is at most {number(far)} away from it")
     doubt = (
-        f"clear alone, not among {tests} claims"
+        "clear alone, not among its paper's claims"
         if min(p) < ALPHA
         else f"not clearly {expect.words()} or otherwise"
     )
-    more = (
-        "more conditions are needed, seeds alone would not decide it"
-        if found.resamples.size
-        else "it is too close"
-    )
-    advice = f"about {seeds} seeds would decide it" if seeds else more
-    return Verdict("inconclusive", f"{value}: {doubt}; {advice}", seeds)
+    if _sign_agrees(claim, found):
+        doubt += "; the sign is clear, the margin is not"
+    seeds = seeds_to_decide(gap, spread, stays, alpha)
+    seeds = None if seeds is None else max(seeds, len(found.seeds) + 1)
+    if seeds:
+        advice = f"about {seeds} seeds would decide it"
+    else:
+        more = {"items": "more items are", "groups": "more groups are"}.get(found.random, "")
+        advice = f"{more} needed, seeds alone would not decide it" if more else "it is too close"
+    return Verdict("open", f"{told}: {doubt}; {advice}", seeds)
 
 
-def cap(verdict: Verdict, trial: Trial, estimated_columns: Collection[str]) -> Verdict:
-    """Withhold a verdict that rests on estimated energy, and support whose control passes."""
-    evidence, control = trial.claim.evidence, trial.control
-    estimated = sorted(evidence.columns() & set(estimated_columns)) if evidence else []
-    if estimated and verdict.word != "inconclusive":
+def _specific(trial: Trial, told: str) -> Verdict:
+    """Supported, unless the control meets the expectation as well as the claim does."""
+    control = trial.control
+    if control is None or control.specific:
+        return Verdict("supported", told)
+    label = control.label
+    if control.passes is None:
         return Verdict(
-            "inconclusive",
-            f"{', '.join(estimated)} is time times an assumed power, no hardware counter; "
-            f"as estimated it would be {verdict.word}: {verdict.reason}",
+            "not-specific", f"{told}; the control ({label}) could not be measured: {control.reason}"
         )
-    if verdict.word == "supported" and control and control.passes is not False:
-        says = "meets the expectation too" if control.passes else "could not be measured"
-        return replace(
-            verdict, word="inconclusive", reason=f"the control ({control.label}) {says}; {verdict.reason}"
-        )
-    return verdict
+    says = "meets it, too" if control.passes else "is not clearly further from it"
+    return Verdict("not-specific", f"{told}; the control ({label}) {says}")
 
 
-def _enough_seeds(found: Measurement, expect: Expect, alpha: float) -> int | None:
-    per_seed = found.per_seed[np.isfinite(found.per_seed)]
-    gap = min(abs(found.value - end) for end in (expect.low, expect.high))
-    seed_sd = float(per_seed.std(ddof=1))
-    drawn = found.resamples[np.isfinite(found.resamples)]
-    beyond_seeds = float(drawn.var()) - seed_sd**2 / per_seed.size if drawn.size else 0.0
-    enough = seeds_to_decide(gap, seed_sd, math.sqrt(max(beyond_seeds, 0.0)), alpha)
-    return None if enough is None else max(enough, len(found.seeds) + 1)
+def _sign_agrees(claim: Claim, found: Measurement) -> bool:
+    """Whether a margin is asked for beyond zero, and the value is clearly on the margin's side of zero."""
+    evidence, expect = claim.evidence, claim.expect
+    if evidence is None or expect is None:
+        return False
+    statistic = STATISTICS[evidence.statistic]
+    if not (evidence.versus or statistic.correlates or evidence.statistic == "difference"):
+        return False
+    if expect.low > 0 and expect.high == math.inf:
+        return p_above(found, 0.0) < ALPHA
+    if expect.high < 0 and expect.low == -math.inf:
+        return p_below(found, 0.0) < ALPHA
+    return False
+
+
+def _value(found: Measurement) -> str:
+    low, high = found.interval
+    told = f"{number(found.value)}, interval {number(low)} to {number(high)}"
+    if lost := found.layout.undefined:
+        told += f" ({len(lost)} of {found.layout.blocks} groups undefined, left out)"
+    return told

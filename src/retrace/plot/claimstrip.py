@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from retrace.claims.record import ClaimVerdict, Interval, PaperVerdict
+from retrace.claims.words import WORDS
 from retrace.plot.style import FAINT, INK, MUTED, VERDICT_COLOURS, VERDICT_MARKERS, WIDTH, styled
 from retrace.plot.words import ends, number, short, span
 
@@ -140,7 +141,7 @@ def _words(fig: Figure, claim: ClaimVerdict, y: float, tall: float) -> None:
         linespacing=1.15,
     )
     hue = VERDICT_COLOURS[claim.verdict]
-    fig.text(_RIGHT + 0.02, y, claim.verdict, weight="bold", fontsize=9, color=hue, va="top")
+    fig.text(_RIGHT + 0.02, y, WORDS[claim.verdict], weight="bold", fontsize=9, color=hue, va="top")
     numbers = f"{short(claim.measured)} {span(claim.interval)}".strip()
     wanted = textwrap.shorten(claim.expect.words(short) if claim.expect else "", 34, placeholder=" …")
     lines = [numbers if numbers != "n/a" else "", f"wanted: {wanted}" if wanted else ""]

@@ -17,15 +17,16 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from retrace.claims.record import VERDICTS, Word
+from retrace.claims.words import CODES, Code
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B4C9A", "#4D4D4D")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK, MUTED, FAINT = "#222222", "#666666", "#D9D9D9"
-VERDICT_COLOURS: dict[Word, str] = dict(
-    zip(VERDICTS, ("#0072B2", "#D55E00", "#8A6100", "#666666", "#6E6E6E"), strict=True)
+_BLUE, _RED, _OCHRE, _GREY = "#0072B2", "#D55E00", "#8A6100", "#666666"
+VERDICT_COLOURS: dict[Code, str] = dict(
+    zip(CODES, (_BLUE, "#3A7D9C", _RED, "#B0703C", "#6B4C9A", _OCHRE, _GREY, "#6E6E6E"), strict=True)
 )
-VERDICT_MARKERS: dict[Word, str] = dict(zip(VERDICTS, ("o", "X", "D", "s", "s"), strict=True))
+VERDICT_MARKERS: dict[Code, str] = dict(zip(CODES, ("o", "h", "X", "P", "d", "D", "s", "s"), strict=True))
 WIDTH = 8.4  # inches: the text width of the report
 
 _RC: dict[str, Any] = {

@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 import jinja2
 
-from retrace.claims.record import VERDICTS, PaperVerdict, Word
+from retrace.claims.record import PaperVerdict
+from retrace.claims.words import CODES, WORDS, Code
 from retrace.plot.words import short
 from retrace.report import view
 
-SYMBOLS = dict(zip(VERDICTS, ("✓", "✗", "?", "⊘", "–"), strict=True))
+SYMBOLS = dict(zip(CODES, ("✓", "≈", "✗", "≠", "~", "?", "⊘", "–"), strict=True))
 FINDINGS = {
-    "refuted": "Claims that failed",
+    "refuted": "Claims that failed, or not by our margin",
     "baseline": "Trivial baselines that do better than the method",
-    "control": "Controls that satisfy a claim which they must not",
+    "control": "Claims that hold, and for their controls as well",
 }
 STRIP = "claims"  # the name of a paper's claim strip, shown before its table
 
@@ -43,7 +44,7 @@ class _Paper(NamedTuple):
     """A paper on the page."""
 
     verdict: PaperVerdict
-    counts: dict[Word, int]
+    counts: dict[Code, int]
     strip: _Shown | None
     figures: list[_Shown]
 
@@ -71,6 +72,7 @@ def render(verdicts: Sequence[PaperVerdict], figures: Mapping[str, Sequence[Pict
         findings={kind: [f for f in found if f.kind == kind] for kind in FINDINGS},
         headings=FINDINGS,
         symbols=SYMBOLS,
+        words=WORDS,
         methods={name: words.get(name, "") for cost in costs for name in cost.methods},
         factors=sorted({factor for cost in costs for factor in view.factors(cost)}),
         view=view,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from retrace.claims.cost import Cost
-from retrace.claims.record import VERDICTS, Beside, ClaimVerdict, PaperVerdict, Word
+from retrace.claims.record import Beside, ClaimVerdict, PaperVerdict
+from retrace.claims.words import CODES, Code
 from retrace.plot.words import NOTHING, beats, ends, short, span
 
 METHODS = {
@@ -87,17 +88,27 @@ def published(claim: ClaimVerdict) -> str:
     return "not quoted: the result tables were not available to us"
 
 
-def p_values(claim: ClaimVerdict) -> str:
-    """The p values for the claim and, where the record has them, against it, each with Holm's correction."""
-    parts = []
-    for name, p, adjusted in (
-        ("p", claim.p, claim.p_holm),
-        ("p against the claim", claim.p_against, claim.p_against_holm),
-    ):
-        if p is not None:
-            holm = "" if adjusted is None else f" (Holm {short(adjusted, 2)})"
-            parts.append(f"{name} {short(p, 2)}{holm}")
-    return ", ".join(parts)
+RANDOM = {
+    "seeds": "seeds",
+    "items": "seeds and items",
+    "groups": "seeds and groups",
+    "nothing": "nothing, it is counted",
+}
+
+
+def test(claim: ClaimVerdict) -> str:
+    """What was random, and the test: its p values, degrees of freedom and correction; empty without one."""
+    if claim.random is None:
+        return ""
+    told = f"random: {RANDOM[claim.random]}"
+    if claim.test is None:
+        return told
+    p, against, adjusted = (short(v, 2) for v in (claim.test.p, claim.test.p_against, claim.test.adjusted))
+    freedom = (
+        "exact test" if claim.test.df is None else f"t with {short(claim.test.df, 2)} degrees of freedom"
+    )
+    family = "the paper's claims" if claim.origin == "paper" else "our questions"
+    return f"{told}; {freedom}: p {p}, against the claim {against}; among {family} {adjusted}"
 
 
 def remark(baseline: Beside, claim: ClaimVerdict) -> str:
@@ -120,11 +131,11 @@ def findings(paper: PaperVerdict) -> list[Finding]:
         def add(kind: str, text: str, claim: ClaimVerdict = claim) -> None:
             found.append(Finding(kind, paper.paper, claim.id, claim.says, text))
 
-        if claim.verdict == "refuted":
+        if claim.verdict in ("refuted", "margin"):
             add("refuted", f"Measured {measured(claim)}, wanted {wanted(claim) or 'otherwise'}.")
-        if claim.control and claim.control.passes:
+        if claim.verdict == "not-specific" and claim.control:
             label = f"{claim.control.label}: {measured(claim.control)}"
-            add("control", f"The control ({label}) also satisfies the claim.")
+            add("control", f"Measured {measured(claim)}; the control ({label}) is not clearly behind it.")
         better = [baseline for baseline in claim.baselines if remark(baseline, claim)]
         if better:
             names = ", ".join(f"{b.label} {measured(b)}{_sure(b, claim)}" for b in better)
@@ -132,10 +143,10 @@ def findings(paper: PaperVerdict) -> list[Finding]:
     return found
 
 
-def counts(claims: Iterable[ClaimVerdict]) -> dict[Word, int]:
-    """How many claims have each of the five verdicts, all five always present."""
+def counts(claims: Iterable[ClaimVerdict]) -> dict[Code, int]:
+    """How many claims have each of the verdicts, all of them always present."""
     found = [claim.verdict for claim in claims]
-    return {verdict: found.count(verdict) for verdict in VERDICTS}
+    return {code: found.count(code) for code in CODES}
 
 
 def factors(cost: Cost) -> list[str]:

@@ -17,7 +17,6 @@ from retrace.claims.sealed import write_verdict
 from retrace.config import validate
 from retrace.jobs import JudgeJob, PaperJob
 from retrace.records.evidence import read_evidence, read_record
-from retrace.seeds import derive
 from retrace.sheet import params_model
 from retrace.stage import Evidence, EvidenceRow
 from retrace.tabled import Tabled
@@ -37,7 +36,7 @@ def run(job: JudgeJob, root: Path) -> None:
         title=claims.title,
         study=job.study,
         scale=job.scale,
-        claims=judge(claims.claims, tabled.frame, derive("judge", job.paper), tabled.estimated),
+        claims=judge(claims.claims, tabled.frame, tabled.rows, tabled.untested),
         cost=total_cost(meters.values()),
         meters=meters,
         environment=environment(record["environment"] for record in records.values()),

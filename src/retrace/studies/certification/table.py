@@ -17,7 +17,7 @@ import pandas as pd
 
 from retrace.stage import Array, EvidenceRow
 from retrace.stats.mcnemar import mcnemar
-from retrace.tabled import Tabled
+from retrace.tabled import TIMED, Tabled
 
 if TYPE_CHECKING:
     from retrace.studies.certification.params import Params
@@ -85,7 +85,9 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     records = [
         r for repeat in repeats.values() for r in (*_images(repeat), *_states(repeat), *_pairs(repeat))
     ]
-    return Tabled(pd.DataFrame.from_records(records))
+    frame = pd.DataFrame.from_records(records)
+    timed = [column for column in frame.columns if column.startswith("seconds")]
+    return Tabled(frame, dict.fromkeys(timed, TIMED), rows="items")
 
 
 def _chains(row: EvidenceRow[Params]) -> dict[str, Chain]:

@@ -13,11 +13,12 @@ from retrace.data.sequences.tasks import Characters, Pixels, Task
 from retrace.meter import ESTIMATES, estimate_kwh
 from retrace.stage import Array, EvidenceRow
 from retrace.studies.memory.progress import Run, horizons, progress
-from retrace.tabled import Tabled
+from retrace.tabled import ESTIMATED, TIMED, Tabled
 
 if TYPE_CHECKING:
     from retrace.studies.memory.params import Params
 
+CLOCKED = ("ms_step", "log2_ms", "log2_cpu", "log2_rate", "us_rate", "cpu_seconds")
 RIVALS = ("logistic", "gram1", "gram2", "gram3", "gram5")  # of `prepare`, without a recurrent network
 
 
@@ -40,11 +41,11 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     """
     pictures = Pictures()
     records: list[dict[str, Any]] = []
-    estimated: set[str] = set()
+    untested = dict.fromkeys(CLOCKED, TIMED)
     for row in rows:
         train, measured = row.evidence["train"], row.evidence["measure"]
         if train.meter["method"] in ESTIMATES:
-            estimated |= {"kwh", "log2_kwh"}
+            untested |= dict.fromkeys(("kwh", "log2_kwh"), ESTIMATED)
         key = (row.seed, row.cell)
         pictures.curves[key] = {
             name: {**m["curve"], "stopped": m["stopped"]} for name, m in train.results["models"].items()
@@ -84,7 +85,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
             record["log2_rate"] = record["log2_ms"] - float(np.log2(record["batch"] * found["time_steps"]))
             record["us_rate"] = 1000 * 2 ** record["log2_rate"]
             records.append(record)
-    return Tabled(_excess(pd.DataFrame.from_records(records)), tuple(sorted(estimated)), pictures)
+    return Tabled(_excess(pd.DataFrame.from_records(records)), untested, pictures=pictures)
 
 
 def _published(found: Mapping[str, int] | None) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from retrace.meter import ESTIMATES, estimate_kwh
 from retrace.stage import EvidenceRow
-from retrace.tabled import Tabled
+from retrace.tabled import ESTIMATED, Tabled
 
 if TYPE_CHECKING:
     from retrace.studies.reuse.params import Params
@@ -22,11 +22,11 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     conditions. Energy and carbon are the job's, shared out by CPU seconds of training steps.
     """
     records: list[dict[str, Any]] = []
-    estimated: set[str] = set()
+    estimated: dict[str, str] = {}
     for row in rows:
         meter = row.evidence["defend"].meter
         if meter["method"] in ESTIMATES:
-            estimated |= {"kwh", "kg_co2e"}
+            estimated = dict.fromkeys(("kwh", "kg_co2e"), ESTIMATED)
         for i, cost in enumerate(row.evidence["defend"].results["conditions"]):
             kind, _, intensity = cost["condition"].partition(":")
             seconds = row.evidence["defend"].timing["conditions"][i]
@@ -53,4 +53,4 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
                     "kg_co2e": kwh * meter["factor_kg_per_kwh"],
                 }
             )
-    return Tabled(pd.DataFrame.from_records(records), tuple(sorted(estimated)))
+    return Tabled(pd.DataFrame.from_records(records), estimated)

@@ -65,7 +65,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
         made += [r for kind in QUANTITIES for r in _items(kind, found, row)]
         made += [*_probes(row, found), *_flows(row)]
         records += [{**about, **record} for record in made]
-    return Tabled(pd.DataFrame.from_records(records))
+    return Tabled(pd.DataFrame.from_records(records), rows="items")
 
 
 def roles(params: Params) -> dict[str, str]:

@@ -1,0 +1,163 @@
+"""Inference about a mean over seeds and what they share: items, groups, or nothing but a designed grid.
+
+A quantity is a sum of strata, each a mean over its units weighed by a constant: one stratum a group of rows,
+say, or one more with a minus for what is subtracted. Seeds are always a sample; units are a sample that all
+seeds share (test images), or fixed (the intensities of a designed grid). With fixed units the test is
+Student's t over seeds. With random ones it is Clark's quasi-F as a t test: the variance of a mean over S
+seeds crossed with U units is (MS_seeds + MS_units - MS_rest) / (S U), here never below the larger one-way
+part, with Satterthwaite's degrees of freedom (Clark, "The language-as-fixed-effect fallacy", Journal of
+Verbal Learning and Verbal Behavior 12, 1973; Satterthwaite, Biometrics Bulletin 2, 1946).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtr, stdtrit
+
+from retrace.stats.correlation import Array
+
+ROUNDING = 1e-12  # share of the largest value below which a spread or a mean is nothing but rounding
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Values (seeds, units), nan where a seed lacks one, and what their mean is multiplied by in the sum."""
+
+    values: Array
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A sum of means with its uncertainty.
+
+    `seeds`, `units` and `rest` are the parts of the variance that fall to seeds, units, and their
+    interaction (each already divided by its numbers, `seeds` and `units` holding `rest` as mean squares do);
+    `se` is the standard error with `df` degrees of freedom, 0 and nan where nothing varies or one seed is
+    all.
+    """
+
+    value: float
+    se: float
+    df: float
+    seeds: float = 0.0
+    units: float = 0.0
+    rest: float = 0.0
+
+    def above(self, bound: float, freedom: float = 1.0) -> float:
+        """One-sided p value whose alternative is "the sum is above bound"; nan without a standard error.
+
+        `freedom` is the share of the degrees of freedom that the test uses: less than all for values that
+        are skewed towards the alternative.
+        """
+        if not (self.se > 0 and math.isfinite(self.df)):
+            return float("nan")
+        return float(stdtr(freedom * self.df, (bound - self.value) / self.se))
+
+    def below(self, bound: float, freedom: float = 1.0) -> float:
+        """As `above`, with the alternative "below"."""
+        return 1 - above if math.isfinite(above := self.above(bound, freedom)) else above
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Two-sided t interval; (nan, nan) without a standard error."""
+        if not (self.se > 0 and math.isfinite(self.df)):
+            return float("nan"), float("nan")
+        half = float(stdtrit(self.df, (1 + level) / 2)) * self.se
+        return self.value - half, self.value + half
+
+    def seeds_needed(self, seeds: int) -> tuple[float, float]:
+        """Standard deviation between seeds, and the standard error that more of them would leave."""
+        stays = max(self.units - self.rest, 0.0)
+        return math.sqrt(max(self.seeds, self.rest) * seeds), math.sqrt(stays)
+
+
+def estimate(strata: Sequence[Stratum], random_units: bool) -> Estimate:
+    """The sum of the strata's weighed means over seeds and units, with its standard error.
+
+    A mean over seeds is taken stratum by stratum over the seeds that have it, so strata may differ in their
+    seeds (rows of `values` stand for the same seeds in all of them). `random_units` says whether units are a
+    sample, too. Raises ValueError without strata or where a stratum is nowhere defined.
+    """
+    if not strata or any(not np.isfinite(s.values).any() for s in strata):
+        raise ValueError("an estimate needs strata with a finite value each")
+    weights = np.array([s.weight for s in strata])
+    means = np.stack([_mean(s.values, 1) for s in strata], axis=1)  # (seeds, strata)
+    there = np.isfinite(means)
+    value = float(weights @ _mean(means, 0))
+    scale = float(np.abs(weights) @ np.nanmax(np.abs(means), axis=0))
+    value = 0.0 if abs(value) < ROUNDING * scale else value  # a tie is no support
+    counts = there.sum(0)
+    if counts.min() < 2:
+        return Estimate(value, 0.0, float("nan"))
+    between = _seed_variance(means, there, weights)
+    lowest = float(counts.min() - 1)
+    if not random_units:
+        return _finished(value, between, lowest, scale, between, 0.0, 0.0)
+    parts = [_unit_variances(s) for s in strata if s.values.shape[1] > 1]
+    units, rest = sum(p[0] for p in parts), sum(p[1] for p in parts)
+    both = between + units - rest
+    if both < max(between, units):  # subtraction may leave less than one side alone has
+        largest = max(between, units)
+        df = lowest if between >= units else _satterthwaite(units, [(p[0], p[2]) for p in parts])
+        return _finished(value, largest, df, scale, between, units, rest)
+    terms = [(between, lowest)]
+    terms += [term for p in parts for term in ((p[0], p[2]), (p[1], p[3]))]
+    fewest = min([lowest, *(p[2] for p in parts)])
+    return _finished(value, both, max(_satterthwaite(both, terms), fewest), scale, between, units, rest)
+
+
+def _finished(
+    value: float, variance: float, df: float, scale: float, seeds: float, units: float, rest: float
+) -> Estimate:
+    se = math.sqrt(max(variance, 0.0))
+    se = 0.0 if se < ROUNDING * scale else se
+    return Estimate(value, se, df if se else float("nan"), seeds, units, rest)
+
+
+def _seed_variance(means: Array, there: npt.NDArray[np.bool_], weights: Array) -> float:
+    """Variance of the sum that falls to seeds: covariances of strata over the seeds that both have."""
+    centred = np.where(there, means - _mean(means, 0), 0.0)
+    shared = there.T.astype(np.float64) @ there
+    own = there.sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        covariance = np.where(shared > 1, (centred.T @ centred) / (shared - 1), 0.0)
+    variance = covariance * shared / np.outer(own, own)
+    least = float(np.max(weights**2 * np.diag(variance))) if len(weights) == 1 or not there.all() else 0.0
+    return max(float(weights @ variance @ weights), least, 0.0)
+
+
+def _unit_variances(stratum: Stratum) -> tuple[float, float, float, float]:
+    """Variance that falls to units and to the rest, and the degrees of freedom of both."""
+    values, square = stratum.values, stratum.weight**2
+    present = np.isfinite(values).any(0)
+    values = values[:, present]
+    seeds, units = int(np.isfinite(values).any(1).sum()), values.shape[1]
+    if units < 2:
+        return 0.0, 0.0, 1.0, 1.0
+    columns = _mean(values, 0)
+    rest = values - columns - _mean(values, 1)[:, None] + np.nanmean(values)
+    df = (seeds - 1) * (units - 1)
+    mean_square = float(np.nansum(rest**2)) / df
+    return (
+        square * float(columns.var(ddof=1)) / units,
+        square * mean_square / (seeds * units),
+        float(units - 1),
+        float(df),
+    )
+
+
+def _satterthwaite(total: float, terms: Sequence[tuple[float, float]]) -> float:
+    below = sum(part**2 / df for part, df in terms)
+    return total**2 / below if below > 0 else float("nan")
+
+
+def _mean(values: Array, axis: int) -> Array:
+    """Mean of the finite values along an axis, nan where none is."""
+    finite = np.isfinite(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(finite, values, 0.0).sum(axis) / finite.sum(axis))
