@@ -35,7 +35,7 @@ FLOORS = {
     "files": Room("whole files or none", "recipe stage"),
     "meter": Room("energy and carbon", "stage"),
     "device": Room("where networks train", "stage", torch=True),
-    "stats": Room("tests, intervals, resamples"),
+    "stats": Room("tests, intervals, power"),
     "data": Room(
         "data sets, their readers, shifts and spoilt labels", "files recipe stage strict", torch=True
     ),
