@@ -39,6 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     scaled(command("index", _index, "list evidence with its cell, seed, key and cost"))
     audit = scaled(command("audit", _audit, "compute random cells again and compare their results"))
     audit.add_argument("-k", type=int, default=3, help="how many (default 3)")
+    audit.add_argument(
+        "--beside",
+        type=Path,
+        metavar="VERDICTS",
+        help="compare with another machine's verdicts folder instead",
+    )
     audit.add_argument("--seed", type=int, help="which random choice (default: a new one, printed)")
     reach = scaled(command("reach", _reach, "say what a change of files makes again, and what that cost"))
     reach.add_argument(
@@ -90,8 +96,12 @@ def _index(arguments: argparse.Namespace, root: Path) -> None:
 
 
 def _audit(arguments: argparse.Namespace, root: Path) -> int:
-    from retrace.upkeep import audit
+    from retrace.upkeep import audit, beside
 
+    if arguments.beside:
+        scale = _config(root, arguments.scale).scale
+        print(beside.told(beside.paired(root / "results" / scale / "verdicts", arguments.beside)))
+        return 0
     return audit.run(_config(root, arguments.scale), root, arguments.k, arguments.seed)
 
 
