@@ -83,6 +83,11 @@ def tasks(seeds=2, rng=0):
     return pd.DataFrame(rows)
 
 
+def tested(**more):
+    """A synthetic test."""
+    return {"p": 0.01, "p_against": 0.99, "adjusted": 0.03, "se": 0.1, "df": 2.0} | more
+
+
 def claim(name, verdict, measured, interval, **more):
     """A synthetic verdict on a claim."""
     record = {
@@ -98,10 +103,8 @@ def claim(name, verdict, measured, interval, **more):
         "level": 0.95,
         "seeds": 3,
         "units": 15,
-        "p": 0.01,
-        "p_holm": 0.03,
-        "p_against": None,
-        "p_against_holm": None,
+        "random": "seeds",
+        "test": tested(),
         "verdict": verdict,
         "reason": f"synthetic reason of {name}",
         "seeds_to_decide": None,
@@ -146,7 +149,13 @@ def cost(**more):
 
 
 def control(measured, interval, passes=False):
-    return {"label": "shuffled index", "measured": measured, "interval": interval, "passes": passes}
+    return {
+        "label": "shuffled index",
+        "measured": measured,
+        "interval": interval,
+        "passes": passes,
+        "specific": not passes,
+    }
 
 
 def baseline(label, measured, interval=None):
@@ -185,7 +194,7 @@ def verdicts():
             ),
             claim(
                 "fewer-epochs",
-                "inconclusive",
+                "open",
                 12.4,
                 [8.1, 16.9],
                 kind="bound",
@@ -218,7 +227,7 @@ def verdicts():
         claims=[
             claim(
                 "attack-falls",
-                "supported",
+                "not-specific",
                 0.06,
                 [0.02, None],
                 kind="order",
@@ -228,19 +237,26 @@ def verdicts():
             ),
             claim(
                 "needs-gpu",
-                "not testable here",
+                "not-measurable",
                 None,
                 None,
                 seeds=0,
                 scope="surrogate data",
                 reason="needs a gated 7B model; run at scale gpu with a licence",
-                p=None,
-                p_holm=None,
+                random=None,
+                test=None,
             ),
             claim(
-                "not-yet", "not run", None, None, seeds=0, reason="no evidence; run snakemake beta", expect={}
+                "not-yet",
+                "not-run",
+                None,
+                None,
+                seeds=0,
+                reason="no evidence; run snakemake beta",
+                expect={},
+                test=None,
             ),
-            claim("not-a-number", "inconclusive", float("nan"), [float("nan"), float("nan")], seeds=1),
+            claim("not-a-number", "open", float("nan"), [float("nan"), float("nan")], seeds=1),
         ],
     )
     return [first, second]

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from retrace.claims.expect import Expect
-from retrace.claims.record import VERDICTS
+from retrace.claims.words import CODES, WORDS
 from retrace.plot import style
-from retrace.plot.claimstrip import claim_strip, limits
+from retrace.plot.claimstrip import claim_strip
 from retrace.plot.curves import index_against_costs
 from retrace.plot.labels import overlap, place
+from retrace.plot.scale import limits, ticks
 from retrace.plot.style import colour, image, marker, panels, save, styled
 from retrace.plot.table import frame, mean_interval, over_seeds
 from retrace.plot.words import beats, short, span
@@ -218,16 +219,20 @@ def test_labels_of_a_crowd_do_not_overlap():
 def test_claim_strip_says_every_verdict_in_words():
     fig = claim_strip(synthetic.verdicts()[1])
     found = texts(fig)
-    assert {"supported", "not testable here", "not run", "inconclusive", "no measurement"} <= set(found)
+    assert {"supported, not specific", "not measurable here", "not run", "open", "no measurement"} <= set(
+        found
+    )
     assert sum("wanted" in t for t in found) == 3
     with_title = claim_strip(synthetic.verdicts()[0], title="Alpha")
     assert "Alpha" in texts(with_title)
 
 
-@pytest.mark.parametrize("verdict", VERDICTS)
+@pytest.mark.parametrize("verdict", CODES)
 def test_claim_strip_draws_dollars_and_gaps(verdict):
     claim = synthetic.claim("x", verdict, None, None, says="costs $5 or $6 with {braces}", expect=None)
-    assert isinstance(claim_strip(synthetic.paper("p", [claim])), Figure)
+    fig = claim_strip(synthetic.paper("p", [claim]))
+    assert isinstance(fig, Figure)
+    assert WORDS[verdict] in texts(fig)
     assert image(claim_strip(synthetic.paper("p", [claim])), "svg")
 
 
@@ -241,6 +246,21 @@ def test_limits_hold_everything_and_prefer_the_unit_range():
     assert limits(synthetic.claim("x", "supported", 0.9, [0.85, 0.95])) == (0, 1)
     assert limits(synthetic.claim("x", "supported", -0.5, [-0.6, 0.1])) == (-1, 1)
     assert limits(synthetic.claim("x", "supported", 12, [10, 14]))[1] > 14
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "found"),
+    [(0, 1, [0, 0.25, 0.5, 0.75, 1]), (-1, 1, [-1, -0.5, 0, 0.5, 1]), (7.3, 18, [7.5, 10, 12.5, 15, 17.5])],
+)
+def test_ticks_are_round(low, high, found):
+    assert ticks(low, high) == pytest.approx(found)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_ticks_are_few_and_inside(low, width):
+    found = ticks(low, low + width)
+    assert len(found) <= 5
+    assert all(low - 1e-6 * width <= t <= low + 1.000001 * width for t in found)
 
 
 def test_frame_holds_the_points_however_wide_the_intervals():
@@ -307,7 +327,7 @@ def test_expectations(expect, wanted, words):
 
 @pytest.mark.parametrize("nothing", [{}, None])
 def test_a_claim_that_expects_nothing_says_nothing(nothing):
-    claim = synthetic.claim("x", "not run", None, None, expect=nothing)
+    claim = synthetic.claim("x", "not-run", None, None, expect=nothing)
     assert claim.expect is None
     assert not any("wanted" in text for text in texts(claim_strip(synthetic.paper("p", [claim]))))
     assert view.wanted(claim) == ""

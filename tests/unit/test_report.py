@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import synthetic_records as synthetic
+from PIL import Image
 
-from retrace.claims.record import VERDICTS, PaperVerdict
+from retrace.claims.record import PaperVerdict
+from retrace.claims.words import CODES, WORDS
 from retrace.plot.words import short
 from retrace.report import view
-from retrace.report.html import Picture, render
+from retrace.report.embed import Picture
+from retrace.report.html import STRIP, render
+from retrace.report.row import row, words
 from retrace.report.view import Run, counts, findings, methods
 
-SVG = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>\n'
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+REPOSITORY = Path(__file__).parents[2]
+BOUND = 5_000_000  # bytes of a page of nine papers
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 
 
@@ -52,12 +61,12 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def figures(tmp_path):
-    (tmp_path / "claims.svg").write_text(SVG)
-    (tmp_path / "curves.svg").write_text(SVG)
+    for name in ("curves", "planes"):
+        Image.new("RGB", (900, 600), "red").save(tmp_path / f"{name}.png")
     return {
         "alpha": [
-            Picture("curves", 'what <to> "see"', tmp_path / "curves.svg"),
-            Picture("claims", "the strip", tmp_path / "claims.svg"),
+            Picture("curves", 'what <to> "see"', tmp_path / "curves.png"),
+            Picture("planes", "the plane", tmp_path / "planes.png"),
         ]
     }
 
@@ -73,9 +82,9 @@ def test_nothing_is_loaded_from_elsewhere(figures):
     page = Page(source)
     for _, attrs in page.tags:
         for name in ("src", "href", "action", "data", "poster", "srcset"):
-            assert attrs.get(name, "#").startswith(("#", "data:image/svg+xml;base64,"))
+            assert attrs.get(name, "#").startswith(("#", "data:image/png;base64,"))
         assert not any(name.startswith("on") for name in attrs)
-    assert not page.all("script")
+    assert page.all("script") == [{}]
     assert not page.all("link")
     assert not re.search(r"url\(|@import|https?://", source)
 
@@ -90,14 +99,15 @@ def test_every_claim_is_there_and_reachable(figures):
             assert f"claim-{record.paper}-{claim.id}" in ids
             assert claim.says in page.text
             assert claim.reason in page.text
-    assert {attrs["href"][1:] for attrs in page.all("a")} <= set(ids)
+    verdicts = {f"verdict={code}" for code in CODES}
+    assert {attrs["href"][1:] for attrs in page.all("a")} <= set(ids) | verdicts
     for phrase in [
         "11.2 (Table 2, row 3)",
         "not quoted: the result tables were not available to us",
         "about 7 seeds would decide",
         "95% interval [0.31, 0.68]",
         "shuffled index: 0.02",
-        "kNN error: 0.6",
+        "kNN error: 0.6 ",
         "our own question",
         "CPU seconds × 15 W; not a measurement",
         "0.475 kg CO₂e per kWh",
@@ -125,26 +135,31 @@ def test_hostile_text_stays_text(figures):
     run = replace(synthetic.run(), title=bad, commands=(bad,), environment={bad: bad})
     page = Page(render([alpha, beta], figures, run))
     assert page.text.count("alert('x')") >= 9
-    assert not page.all("script")
-    assert len(page.all("img")) == 2
+    assert page.all("script") == [{}]
+    assert len(page.all("img")) == 3
 
 
-def test_figures_are_described_and_the_strip_comes_before_the_table(figures):
+def test_figures_are_described_and_the_key_figure_is_on_the_card(figures):
     page = Page(render(synthetic.verdicts(), figures, synthetic.run()))
     assert [a["alt"] for a in page.all("img")] == [
-        "the strip (alpha, claims)",
+        'Key figure, small: what <to> "see"',
         'what <to> "see" (alpha, curves)',
+        "the plane (alpha, planes)",
     ]
+    assert [int(a["width"]) for a in page.all("img")] == [560, 900, 900]
     tags = [name for name, attrs in page.tags if name == "img" or attrs.get("class") == "claims"]
-    assert tags[:3] == ["img", "table", "img"]
+    assert tags[:4] == ["img", "ol", "img", "img"]
 
 
 def test_missing_and_damaged_figures_are_named(figures, tmp_path):
-    figures["alpha"].append(Picture("gone", "", tmp_path / "gone.svg"))
-    (tmp_path / "curves.svg").write_text(SVG[:60])
+    figures["alpha"].append(Picture("gone", "", tmp_path / "gone.png"))
+    whole = (tmp_path / "curves.png").read_bytes()
+    (tmp_path / "curves.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "planes.png").write_text("no picture")
     source = render(synthetic.verdicts(), figures, synthetic.run())
-    assert "Figure alpha/gone.svg is missing. Draw it with: snakemake alpha" in source
-    assert "Figure alpha/curves.svg is not a whole SVG file" in source
+    assert "Figure alpha/gone.png is missing. Draw it with: snakemake alpha" in source
+    for name in ("curves", "planes"):
+        assert f"Figure alpha/{name}.png is not a whole PNG file" in source
     assert str(tmp_path) not in source
 
 
@@ -161,8 +176,8 @@ def test_tables_and_headings_are_accessible(figures):
 
 def test_verdicts_are_counted():
     every = [claim for record in synthetic.verdicts() for claim in record.claims]
-    assert counts(every) == dict(zip(VERDICTS, (3, 1, 2, 1, 1), strict=True))
-    assert counts([]) == dict.fromkeys(VERDICTS, 0)
+    assert counts(every) == dict(zip(CODES, (2, 1, 1, 0, 0, 2, 1, 1), strict=True))
+    assert counts([]) == dict.fromkeys(CODES, 0)
 
 
 def test_negative_findings_are_all_listed():
@@ -188,8 +203,8 @@ def test_a_page_without_bad_news_says_so():
 
 def test_empty_and_bare_records_render():
     assert "No paper has been judged yet" in render([], {}, Run())
-    nothing = dict.fromkeys(("expect", "statistic", "p", "p_holm"))
-    bare = synthetic.claim("x", "not run", None, None, seeds=0, units=0, reason="", **nothing)
+    nothing = dict.fromkeys(("expect", "statistic", "random", "test"))
+    bare = synthetic.claim("x", "not-run", None, None, seeds=0, units=0, reason="", **nothing)
     free = synthetic.cost(jobs=0, kwh=float("nan"), methods=[], factor_kg_per_kwh=[])
     papers = [synthetic.paper("gamma", [bare], cost=free), synthetic.paper("delta", [], cost=free)]
     page = Page(render(papers, {}, Run()))
@@ -200,16 +215,24 @@ def test_empty_and_bare_records_render():
 
 def test_numbers_that_are_none_or_nan_are_words():
     nan = float("nan")
-    claim = synthetic.claim("x", "inconclusive", nan, [nan, 1.0], p=None, p_holm=None)
-    assert (short(claim.measured), view.interval(claim), view.p_values(claim)) == ("n/a", "", "")
+    claim = synthetic.claim("x", "open", nan, [nan, 1.0], random=None, test=None)
+    assert (short(claim.measured), view.interval(claim), view.test(claim)) == ("n/a", "", {})
     open_end = synthetic.claim("x", "supported", 0.5, [0.2, None])
     assert view.interval(open_end).replace("\u00a0", " ") == "95% interval [0.2, …]"
 
 
 def test_p_values_for_and_against():
-    both = synthetic.claim("x", "refuted", 0.1, [0, 0.2], p_against=0.002, p_against_holm=0.004)
-    assert view.p_values(both) == "p 0.01 (Holm 0.03), p against the claim 0.002 (Holm 0.004)"
-    assert view.p_values(synthetic.claim("x", "supported", 0.9, None, p_holm=None)) == "p 0.01"
+    both = synthetic.claim("x", "refuted", 0.1, [0, 0.2], test=synthetic.tested(p_against=0.002))
+    assert view.test(both) == {
+        "random": "seeds",
+        "test": "t with 2 degrees of freedom: p 0.01, against the claim 0.002",
+        "family": "the paper's claims, corrected together: p 0.03",
+    }
+    exact = synthetic.claim("x", "refuted", 0.1, None, test=synthetic.tested(df=None), origin="ours")
+    assert view.test(exact)["test"].startswith("exact test: p 0.01")
+    assert view.test(exact)["family"].startswith("our questions")
+    counted = synthetic.claim("x", "refuted", 0.1, None, random="nothing", test=None)
+    assert view.test(counted) == {"random": "nothing, it is counted"}
 
 
 def test_wrong_input_is_named():
@@ -240,3 +263,99 @@ def test_cost_of_the_whole_run_is_a_row_of_its_own():
     two = synthetic.paper("alpha", [], cost=synthetic.cost(factor_kg_per_kwh=[0.2, 0.475]))
     assert "energy times 0.2 or 0.475 kg" in Page(render([two], {}, Run())).text
     assert "whole run" not in Page(render(synthetic.verdicts(), {}, Run())).text
+
+
+def test_a_card_sums_up_the_abstract_or_else_all_claims_of_the_paper():
+    claims = synthetic.verdicts()[0].claims
+    line, groups = view.card(claims)
+    assert line == "Of 3 claims of the paper, 1 held here, 1 did not, 1 open."
+    assert [[c.id for c in group] for group in groups.values()] == [
+        ["ranks-within-type"],
+        ["ranks-pooled"],
+        ["fewer-epochs"],
+    ]
+    primary = [claims[0], claims[1].model_copy(update={"primary": True})]
+    assert view.card(primary).line == "Of 1 sentences of the abstract, 0 held here, 1 did not, 0 open."
+    assert sorted(code for codes in view.GROUPS.values() for code in codes) == sorted(CODES)
+
+
+def test_a_claim_s_picture_says_all_it_shows():
+    claims = {claim.id: claim for record in synthetic.verdicts() for claim in record.claims}
+    epochs = claims["fewer-epochs"]
+    assert words(epochs) == (
+        "measured 12.4 [8.1, 16.9]; wanted at most 14; published 11.2; "
+        "control, shuffled index: 15 [13.5, 17.2]; trivial baseline, one-epoch extrapolation: 11.9"
+    )
+    drawn = Page(row(epochs))
+    assert drawn.all("svg")[0]["aria-label"] == words(epochs)
+    assert drawn.all("svg")[0]["role"] == "img"
+    classes = [attrs.get("class") for _, attrs in drawn.tags]
+    for kind in ("wanted", "edge", "published", "mark-here", "mark-control", "mark-trivial"):
+        assert classes.count(kind) == 1, kind
+    assert row(claims["needs-gpu"]) == row(claims["not-a-number"]) == ""
+    hostile = epochs.model_copy(
+        update={"baselines": [epochs.baselines[0].model_copy(update={"label": "<b>"})]}
+    )
+    assert "<b>" not in row(hostile)
+    open_end = row(claims["attack-falls"])
+    assert "nan" not in open_end
+    assert "inf" not in open_end
+
+
+def test_every_claim_has_one_picture_and_one_mark_at_a_glance(figures):
+    page = Page(render(synthetic.verdicts(), figures, synthetic.run()))
+    claims = [claim for record in synthetic.verdicts() for claim in record.claims]
+    shown = [claim for claim in claims if short(claim.measured) != "n/a"]
+    assert len([a for a in page.all("svg") if a.get("class") == "row"]) == len(shown)
+    marks = [a["aria-label"] for a in page.all("a") if "mark" in a.get("class", "").split()]
+    assert sorted(marks) == sorted(f"{WORDS[claim.verdict]}: {claim.says}" for claim in claims)
+
+
+def test_a_page_of_nine_papers_stays_small():
+    """The published figures of all papers, and more claims than those papers have."""
+    first = synthetic.verdicts()[0].claims
+    claims = [first[k % 4].model_copy(update={"id": f"c{k}"}) for k in range(20)]
+    folders = sorted(path for path in (REPOSITORY / "figures").iterdir() if path.is_dir())
+    pictures = {
+        folder.name: [Picture(path.stem, "see", path) for path in folder.glob("*.png") if path.stem != STRIP]
+        for folder in folders
+    }
+    assert len(folders) >= 9
+    assert sum(map(len, pictures.values())) >= 30
+    papers = [synthetic.paper(folder.name, claims) for folder in folders]
+    page = render(papers, pictures, Run())
+    assert 'class="missing"' not in page
+    assert len(page.encode()) < BOUND
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to filter the page in")
+@pytest.mark.parametrize(
+    ("address", "shown", "opened"),
+    [
+        ("", 8, set()),
+        ("#paper=beta", 4, set()),
+        ("#paper=alpha&verdict=refuted", 1, set()),
+        ("#kind=equivalence", 1, set()),
+        ("#verdict=margin", 8, set()),
+        ("#claim-alpha-fewer-epochs", 8, {"claim-alpha-fewer-epochs"}),
+    ],
+)
+def test_filters_work_in_a_browser(address, shown, opened, figures, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(render(synthetic.verdicts(), figures, synthetic.run()))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"]
+    done = subprocess.run(
+        [CHROMIUM, *options, "--dump-dom", f"{page.as_uri()}{address}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+    )
+    dom = Page(done.stdout)
+    claims = [attrs for _, attrs in dom.tags if "claim" in attrs.get("class", "").split()]
+    assert len(claims) == 8
+    assert sum("hidden" not in attrs for attrs in claims) == shown
+    assert f"{shown} of 8 claims shown" in dom.text
+    assert "hidden" not in dom.all("form")[0]
+    inside = re.findall(r'id="(claim-[^"]+)"(?:(?!</li>).)*?<details open', done.stdout, re.DOTALL)
+    assert set(inside) == opened

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from retrace.claims.record import ClaimVerdict, Interval, PaperVerdict
 from retrace.claims.words import WORDS
+from retrace.plot.scale import limits
 from retrace.plot.style import FAINT, INK, MUTED, VERDICT_COLOURS, VERDICT_MARKERS, WIDTH, styled
 from retrace.plot.words import ends, number, short, span
 
@@ -53,20 +54,6 @@ def claim_strip(verdicts: PaperVerdict, title: str = "") -> Figure:
         if title:
             fig.suptitle(title, x=0.01, ha="left", y=1 - 0.08 / tall, va="top")
     return fig
-
-
-def limits(claim: ClaimVerdict) -> tuple[float, float]:
-    """The axis of a claim's row: 0 to 1 or -1 to 1 where everything fits, else the numbers with a margin."""
-    values = [claim.measured, *ends(claim.interval), *(baseline.measured for baseline in claim.baselines)]
-    values += [claim.published.value] if claim.published else []
-    values += [claim.control.measured, *ends(claim.control.interval)] if claim.control else []
-    values += [claim.expect.low, claim.expect.high] if claim.expect else []
-    known = [v for v in values if v is not None and math.isfinite(v)]
-    low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    if low >= -1 and high <= 1 and (high > 0.2 or low < -0.2):
-        return (0.0 if low >= 0 else -1.0), 1.0
-    margin = 0.1 * (high - low) or max(abs(high), 1.0) * 0.1
-    return low - margin, high + margin
 
 
 def _row(ax: Axes, claim: ClaimVerdict) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from retrace.claims.cost import Cost
-from retrace.claims.record import Beside, ClaimVerdict, PaperVerdict
+from retrace.claims.record import Beside, ClaimVerdict, Control, PaperVerdict
 from retrace.claims.words import CODES, Code
 from retrace.plot.words import NOTHING, beats, ends, short, span
 
@@ -96,19 +96,72 @@ RANDOM = {
 }
 
 
-def test(claim: ClaimVerdict) -> str:
-    """What was random, and the test: its p values, degrees of freedom and correction; empty without one."""
+def test(claim: ClaimVerdict) -> dict[str, str]:
+    """What was random, and the test: its p values, degrees of freedom and family; empty without one."""
     if claim.random is None:
-        return ""
-    told = f"random: {RANDOM[claim.random]}"
+        return {}
+    told = {"random": RANDOM[claim.random]}
     if claim.test is None:
         return told
     p, against, adjusted = (short(v, 2) for v in (claim.test.p, claim.test.p_against, claim.test.adjusted))
-    freedom = (
-        "exact test" if claim.test.df is None else f"t with {short(claim.test.df, 2)} degrees of freedom"
-    )
+    df = claim.test.df
+    freedom = "exact test" if df is None else f"t with {short(df, 2)} degrees of freedom"
     family = "the paper's claims" if claim.origin == "paper" else "our questions"
-    return f"{told}; {freedom}: p {p}, against the claim {against}; among {family} {adjusted}"
+    return told | {
+        "test": f"{freedom}: p {p}, against the claim {against}",
+        "family": f"{family}, corrected together: p {adjusted}",
+    }
+
+
+def source(claim: ClaimVerdict) -> str:
+    """Where a claim comes from, with its place."""
+    if claim.origin == "ours":
+        return f"our own question: {claim.where}"
+    return f"from the paper: {claim.where}"
+
+
+def behind(control: Control) -> str:
+    """Whether a control is behind its claim, as it must be."""
+    if control.specific:
+        return "clearly behind the claim, as it must be"
+    return "not clearly behind the claim, as it should be"
+
+
+def warnings(claim: ClaimVerdict) -> list[str]:
+    """What must be seen beside a claim's word: a control that is not behind it, baselines that do better."""
+    told = []
+    if claim.control and claim.control.passes is not None and not claim.control.specific:
+        told.append(f"The control ({claim.control.label}) is {behind(claim.control)}.")
+    better = [f"{item.label}{_sure(item, claim)}" for item in claim.baselines if remark(item, claim)]
+    if better:
+        told.append(f"Better than the method: {', '.join(better)}.")
+    return told
+
+
+class Card(NamedTuple):
+    """What a paper's headlines came to: a line, and the claims that hold, do not, and are open."""
+
+    line: str
+    groups: dict[str, list[ClaimVerdict]]
+
+
+GROUPS: dict[str, tuple[Code, ...]] = {
+    "Held here": ("supported", "not-specific"),
+    "Did not hold here": ("refuted", "margin"),
+    "Open": ("near", "open", "not-measurable", "not-run"),
+}
+
+
+def card(claims: Sequence[ClaimVerdict]) -> Card:
+    """The abstract's sentences by what came of them; where none is marked, all claims of the paper."""
+    theirs = [claim for claim in claims if claim.origin == "paper"]
+    heads = [claim for claim in theirs if claim.primary]
+    groups = {
+        name: [claim for claim in heads or theirs if claim.verdict in codes] for name, codes in GROUPS.items()
+    }
+    held, failed, left = (len(group) for group in groups.values())
+    what = "sentences of the abstract" if heads else "claims of the paper"
+    return Card(f"Of {len(heads or theirs)} {what}, {held} held here, {failed} did not, {left} open.", groups)
 
 
 def remark(baseline: Beside, claim: ClaimVerdict) -> str:

@@ -13,7 +13,8 @@ from retrace.claims.sealed import read_verdicts
 from retrace.claims.table import CSV_COLUMNS, csv_rows
 from retrace.files import write_atomic
 from retrace.jobs import ReportJob
-from retrace.report.html import Picture, render
+from retrace.report.embed import Picture
+from retrace.report.html import STRIP, render
 from retrace.report.view import Run
 from retrace.verbs.judge import environment
 
@@ -43,8 +44,11 @@ def run(job: ReportJob, root: Path) -> None:
 
 
 def _figures(verdict: PaperVerdict, paths: list[str], root: Path) -> list[Picture]:
-    svg = {Path(path).stem: root / path for path in paths if path.endswith(".svg")}
-    return [Picture(f.name, f.caption, svg.get(f.name, Path(f.name))) for f in verdict.figures]
+    """The figures of a paper but for its claim strip: the page draws every claim itself."""
+    png = {Path(path).stem: root / path for path in paths if path.endswith(".png")}
+    return [
+        Picture(f.name, f.caption, png.get(f.name, Path(f.name))) for f in verdict.figures if f.name != STRIP
+    ]
 
 
 def _different(watts: Iterable[float | None]) -> tuple[float, ...]:
