@@ -268,14 +268,14 @@ def test_cost_of_the_whole_run_is_a_row_of_its_own():
 def test_a_card_sums_up_the_abstract_or_else_all_claims_of_the_paper():
     claims = synthetic.verdicts()[0].claims
     line, groups = view.card(claims)
-    assert line == "Of 3 claims of the paper, 1 held here, 1 did not, 1 open."
+    assert line == "3 claims of the paper: 1 held here, 1 did not, 1 open, 0 not measurable or not run."
     assert [[c.id for c in group] for group in groups.values()] == [
         ["ranks-within-type"],
         ["ranks-pooled"],
         ["fewer-epochs"],
     ]
     primary = [claims[0], claims[1].model_copy(update={"primary": True})]
-    assert view.card(primary).line == "Of 1 sentences of the abstract, 0 held here, 1 did not, 0 open."
+    assert view.card(primary).line == "1 sentence of the abstract: 0 held here, 1 did not, 0 open, 0 not measurable or not run."
     assert sorted(code for codes in view.GROUPS.values() for code in codes) == sorted(CODES)
 
 

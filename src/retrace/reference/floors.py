@@ -88,7 +88,7 @@ FLOORS = {
     "job": Room("the door from a rule's shell line to a verb", "verbs warm", torch=True),
     "upkeep": Room(
         "what looks after evidence with a plan in hand: index, audit, reach",
-        "config data files jobs planning recipe records",
+        "claims config data files jobs planning recipe records",
         torch=True,
     ),
     "reference": Room(

@@ -148,7 +148,8 @@ class Card(NamedTuple):
 GROUPS: dict[str, tuple[Code, ...]] = {
     "Held here": ("supported", "not-specific"),
     "Did not hold here": ("refuted", "margin"),
-    "Open": ("near", "open", "not-measurable", "not-run"),
+    "Open": ("near", "open"),
+    "Not measurable here, or not run": ("not-measurable", "not-run"),
 }
 
 
@@ -159,9 +160,12 @@ def card(claims: Sequence[ClaimVerdict]) -> Card:
     groups = {
         name: [claim for claim in heads or theirs if claim.verdict in codes] for name, codes in GROUPS.items()
     }
-    held, failed, left = (len(group) for group in groups.values())
-    what = "sentences of the abstract" if heads else "claims of the paper"
-    return Card(f"Of {len(heads or theirs)} {what}, {held} held here, {failed} did not, {left} open.", groups)
+    held, failed, left, out = (len(group) for group in groups.values())
+    number = len(heads or theirs)
+    what = ("sentence" if heads else "claim") + ("" if number == 1 else "s")
+    whose = "abstract" if heads else "paper"
+    found = f"{held} held here, {failed} did not, {left} open, {out} not measurable or not run"
+    return Card(f"{number} {what} of the {whose}: {found}.", groups)
 
 
 def remark(baseline: Beside, claim: ClaimVerdict) -> str:
