@@ -62,7 +62,10 @@ def test_only_the_named_cells_of_the_named_scale_get_more_seeds(root):
     ("text", "expected"),
     [
         ("smoke: {reus: {digits-cnn: 4}}", "smoke: unknown study 'reus' (did you mean 'reuse'?)"),
-        ("smoke: {reuse: {digit-cnn: 4}}", "smoke.reuse: unknown cell 'digit-cnn' (did you mean 'digits-cnn'?)"),
+        (
+            "smoke: {reuse: {digit-cnn: 4}}",
+            "smoke.reuse: unknown cell 'digit-cnn' (did you mean 'digits-cnn'?)",
+        ),
         (
             "smoke: {reuse: {digits-cnn: 1}}",
             "smoke.reuse.digits-cnn: 1 means seeds 0 to 0, the sheet has [0, 1]; raise it",
@@ -133,7 +136,8 @@ def test_decide_prints_and_only_then_writes(root, monkeypatch):
     def standing(flow, paper, with_looks):
         plan = flow.plans["reuse"]
         judged = [
-            Judged(Trial(claim), Verdict("open", "")) for claim in load_claims(ROOT / "claims/arm.yaml").claims
+            Judged(Trial(claim), Verdict("open", ""))
+            for claim in load_claims(ROOT / "claims/arm.yaml").claims
         ]
         made = [replace(OUTLOOK, id=name, code=code) for name, code in codes.items()]
         return Standing(paper, plan, Looks(planned(2), {}), judged, made)
@@ -141,7 +145,9 @@ def test_decide_prints_and_only_then_writes(root, monkeypatch):
     config = load_config({"scale": "smoke", "studies": ["reuse"]})
     monkeypatch.setattr(decide, "lacking", lambda flow, paper: "")
     monkeypatch.setattr(decide, "stand", standing)
-    monkeypatch.setattr(decide, "read_record", lambda path: {"meter": {"cpu_seconds": 1, "overhead_seconds": 0}})
+    monkeypatch.setattr(
+        decide, "read_record", lambda path: {"meter": {"cpu_seconds": 1, "overhead_seconds": 0}}
+    )
     text = decide.run(config, root, 600.0, dry=True)
     assert "digits-shift" in text
     assert "too near to call" in text
@@ -150,7 +156,9 @@ def test_decide_prints_and_only_then_writes(root, monkeypatch):
     text = decide.run(config, root, 600.0, dry=False)
     assert "now run: snakemake --cores all reuse --config scale=smoke" in text
     assert read_more(root) == {"smoke": {"reuse": {"digits-shift": 8}}}
-    assert "the cheapest, reuse digits-shift to 12 seeds, takes" in refusal(decide.run, config, root, 1.0, False)
+    assert "the cheapest, reuse digits-shift to 12 seeds, takes" in refusal(
+        decide.run, config, root, 1.0, False
+    )
     assert read_more(root) == {"smoke": {"reuse": {"digits-shift": 8}}}
 
 
@@ -167,5 +175,5 @@ def test_another_budget_is_one_line(text):
 def test_without_evidence_a_line_names_the_command_that_makes_it(root):
     expected = "arm: no evidence at scale smoke; snakemake --cores all arm --config scale=smoke makes it"
     assert power.report(SMOKE, root, ["arm"]) == expected
-    assert refusal(decide.run, SMOKE, root, 60.0, True) .startswith("decide: certifiedpruning: no evidence")
+    assert refusal(decide.run, SMOKE, root, 60.0, True).startswith("decide: certifiedpruning: no evidence")
     assert "did you mean 'arm'?" in refusal(power.report, SMOKE, root, ["amr"])

@@ -110,7 +110,11 @@ def test_a_difference_of_shares_has_a_best_outcome_too():
 
 def test_sizes_are_those_of_seeds_and_items():
     rng = np.random.default_rng(3)
-    x = 0.2 * rng.normal(size=(400, 1, 1)) + rng.normal(size=(1, 1, 400)) + 0.1 * rng.normal(size=(400, 1, 400))
+    x = (
+        0.2 * rng.normal(size=(400, 1, 1))
+        + rng.normal(size=(1, 1, 400))
+        + 0.1 * rng.normal(size=(400, 1, 400))
+    )
     found = look_at(table(x))
     assert found.seed_sd == pytest.approx(0.2, rel=0.1)
     assert found.unit_se == pytest.approx(1 / 20, rel=0.1)

@@ -141,9 +141,7 @@ def _perfect(found: Measurement, low: float, high: float, alpha: float) -> Perfe
 
     def best(items: int) -> float:
         if len(shares) == 1:
-            return (
-                share_above(items, items, low) if math.isfinite(low) else share_below(0, items, high)
-            )
+            return share_above(items, items, low) if math.isfinite(low) else share_below(0, items, high)
         return paired_above(items, 0, items, low if math.isfinite(low) else -high)
 
     items = shares[0].shape[1]

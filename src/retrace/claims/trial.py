@@ -88,9 +88,7 @@ def _closed(gates: Sequence[Gate], side: Evidence, table: pd.DataFrame, rows: Ra
     return ""
 
 
-def _held_against(
-    expect: Expect, own: Measurement, found: Measurement, label: str, alpha: float
-) -> Control:
+def _held_against(expect: Expect, own: Measurement, found: Measurement, label: str, alpha: float) -> Control:
     """The control: whether its value meets `expect`, and whether the claim goes clearly further than it."""
     value = finite(found.value)
     passes = None if value is None else bool(expect.meets(value))
@@ -98,9 +96,7 @@ def _held_against(
     return Control(label=label, measured=value, interval=ends(found), passes=passes, specific=specific)
 
 
-def _further(
-    expect: Expect, own: Measurement, control: Measurement, passes: bool, alpha: float
-) -> bool:
+def _further(expect: Expect, own: Measurement, control: Measurement, passes: bool, alpha: float) -> bool:
     """Whether the claim's value lies clearly beyond the control's, the way the claim asks, at `alpha`.
 
     By the paired difference; against shuffles by their share that reaches it; for a claim with two ends by

@@ -59,7 +59,10 @@ def _block(paper: Standing) -> str:
     lines = [paper.paper]
     for row, note in zip(rows, notes, strict=True):
         left, right = zip(row[:2], widths, strict=False), zip(row[2:], widths[2:], strict=True)
-        cells = [*(text[:width].ljust(width) for text, width in left), *(text.rjust(width) for text, width in right)]
+        cells = [
+            *(text[:width].ljust(width) for text, width in left),
+            *(text.rjust(width) for text, width in right),
+        ]
         lines.append("  ".join(cells).rstrip())
         lines += textwrap.wrap(note, WIDTH, initial_indent="    ", subsequent_indent="    ")
     for name, reason in _unmeasured(paper):
@@ -123,5 +126,7 @@ def _csv(papers: Sequence[Standing]) -> str:
             best = (e.perfect.p, e.perfect.needed) if e.perfect else (None, None)
             floor = (e.floor, e.floor_needs)
             sizes = (e.seeds, e.units, e.seed_sd, e.unit_se, e.seeds_needed, e.units_needed, e.units_at_most)
-            writer.writerow((paper.paper, e.id, e.code, e.value, e.gap, e.alpha, e.random, *sizes, *floor, *best))
+            writer.writerow(
+                (paper.paper, e.id, e.code, e.value, e.gap, e.alpha, e.random, *sizes, *floor, *best)
+            )
     return buffer.getvalue()
