@@ -23,7 +23,7 @@ HEAD = (
     "# Seeds 0 to n-1 of these cells, beyond those of their sheets: written by `retrace decide`, see\n"
     "# docs/decide.md. Numbers may be raised by hand.\n"
 )
-Seeds = Mapping[str, Mapping[str, Mapping[str, int]]]
+Seeds = Mapping[str, Mapping[str, Mapping[str, int]]]  # by scale, study and cell
 
 
 class More(RootModel[dict[Scale, dict[str, dict[str, Annotated[StrictInt, Field(ge=1)]]]]]):
@@ -37,7 +37,8 @@ def read_more(root: Path) -> Seeds:
     """
     if not (root / PLACE).exists():
         return {}
-    return validate(More, read_yaml(root / PLACE, PLACE) or {}, PLACE).root
+    made = validate(More, read_yaml(root / PLACE, PLACE) or {}, PLACE)
+    return {str(scale): studies for scale, studies in made.root.items()}
 
 
 def write_more(root: Path, scale: str, raised: Mapping[str, Mapping[str, int]], edited: bool = False) -> None:

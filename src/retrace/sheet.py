@@ -139,7 +139,8 @@ def _more(study: Study, scale: str, rows: ScaleSheet, root: Path) -> Mapping[str
             raise RetraceError(f"{place}: {unknown('cell', cell, rows.cells)}")
         if not set(rows.seeds) <= set(range(number)):
             raise RetraceError(
-                f"{place}.{cell}: {number} means seeds 0 to {number - 1}, the sheet has {rows.seeds}; raise it"
+                f"{place}.{cell}: {number} means seeds 0 to {number - 1}, "
+                f"the sheet has {rows.seeds}; raise it"
             )
     return more
 

@@ -10,7 +10,7 @@ from functools import partial
 from retrace.claims.families import adjusted
 from retrace.claims.judge import Judged
 from retrace.claims.looks import LADDER
-from retrace.claims.measure import Measurement, share_floor
+from retrace.claims.measure import Measurement, freedom, share_floor
 from retrace.claims.trial import ALPHA
 from retrace.claims.words import Code
 from retrace.stats.power import Spread, items_to_reach, predictive_power, seeds_to_decide
@@ -40,7 +40,8 @@ class Outlook:
     the standard error that items (or groups) leave however many seeds there are. `seeds_needed` seeds give
     80 % power; `units_needed` units do with the present seeds, `units_at_most` with 24 (None: not within
     reach). `perfect` is there for shares of items. `floor` is the least p value that the items allow at the
-    shares as measured (0 where there are none), `floor_needs` how many would bring it below `alpha`.
+    shares as measured (0 where there are none), `floor_needs` how many would bring it below `alpha`. `freedom`
+    is the share of the degrees of freedom that the test keeps.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Outlook:
     perfect: Perfect | None
     floor: float
     floor_needs: int | None
+    freedom: float = 1.0
 
     @property
     def few_items(self) -> bool:
@@ -77,7 +79,9 @@ class Outlook:
         """
         if self.few_items:
             return 0.0
-        found = predictive_power(self.gap, self.seed_sd, self.unit_se, self.seeds, seeds, self.alpha)
+        found = predictive_power(
+            self.gap, self.seed_sd, self.unit_se, self.seeds, seeds, self.alpha, self.freedom
+        )
         return 0.0 if math.isnan(found) else found
 
 
@@ -89,7 +93,8 @@ def outlook(judged: Judged, alpha: float) -> Outlook | None:
     if found.random == "nothing" or not math.isfinite(found.value):
         return None
     seeds, units = len(found.seeds), found.layout.units
-    gap = min(abs(found.value - end) for end in (expect.low, expect.high))
+    bound = min(expect.low, expect.high, key=lambda end: abs(found.value - end))
+    gap = abs(found.value - bound)
     seed_sd, unit_se, spread = _sizes(found, seeds, units)
     floor = partial(_floor, found, expect.low, expect.high)
     needs = items_to_reach(floor, alpha) if floor() >= alpha else None
@@ -111,6 +116,7 @@ def outlook(judged: Judged, alpha: float) -> Outlook | None:
         perfect=_perfect(found, expect.low, expect.high, alpha),
         floor=floor(),
         floor_needs=needs,
+        freedom=freedom(found, towards_one=bound >= 0 if found.value > bound else bound <= 0),
     )
 
 

@@ -48,18 +48,19 @@ def seeds_to_decide(
 
 
 def predictive_power(
-    gap: float, seed_sd: float, fixed_se: float, seeds: int, upto: int, alpha: float
+    gap: float, seed_sd: float, fixed_se: float, seeds: int, upto: int, alpha: float, freedom: float = 1.0
 ) -> float:
     """Chance that the test at `alpha` over the first `upto` seeds decides, given what `seeds` of them say.
 
-    `gap`: distance of their mean from the threshold, other arguments as in `power_at`. The mean of `upto`
+    `gap`: distance of their mean from the threshold, `freedom`: share of the degrees of freedom that the test
+    uses, other arguments as in `power_at`. The mean of `upto`
     seeds is drawn around that of the first: the true mean is as uncertain as they leave it (Spiegelhalter,
     Freedman and Blackburn, Controlled Clinical Trials 7, 1986), so its scale is seed_sd * sqrt(1 / seeds -
     1 / upto). Both directions count. nan for unknown inputs or fewer than two seeds.
     """
     if seeds < 2 or upto < seeds or not np.isfinite([gap, seed_sd, fixed_se]).all():
         return float("nan")
-    bar = float(stdtrit(upto - 1, 1 - alpha)) * math.sqrt(fixed_se**2 + seed_sd**2 / upto)
+    bar = float(stdtrit(freedom * (upto - 1), 1 - alpha)) * math.sqrt(fixed_se**2 + seed_sd**2 / upto)
     scale = seed_sd * math.sqrt(1 / seeds - 1 / upto)
     if scale == 0:
         return float(abs(gap) > bar)
@@ -106,7 +107,7 @@ def items_to_reach(best: Callable[[int], float], alpha: float, limit: int = 100_
 
 
 def _smallest(enough: Callable[[int], bool], low: int, high: int) -> int | None:
-    """The smallest whole number from `low` to `high` that is enough, if all above one that is are; or None."""
+    """The smallest whole number from `low` to `high` that is enough, as are all above it; or None."""
     if not enough(high):
         return None
     while low < high:

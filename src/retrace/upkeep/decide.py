@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from retrace.claims.choose import Bundle, Cell, Price, Wish, choose
@@ -107,8 +107,8 @@ def _refuse(left: Sequence[Bundle], budget: float) -> None:
         raise RetraceError("decide: no open claim that more seeds would decide; retrace power says why")
     least = left[0]
     raise RetraceError(
-        f"decide: {budget / 60:.3g} CPU min are too few: the cheapest, {_cells(least.cells)} to {least.seeds} "
-        f"seeds, takes {least.price / 60:.1f}"
+        f"decide: {budget / 60:.3g} CPU min are too few: the cheapest, {_cells(least.cells)} to "
+        f"{least.seeds} seeds, takes {least.price / 60:.1f}"
     )
 
 
@@ -130,13 +130,10 @@ def _table(chosen: Sequence[Bundle], have: Mapping[Cell, int]) -> list[str]:
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = []
-    for row, bundle in zip(rows, [None, *chosen], strict=True):
+    for place, row in enumerate(rows):
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        if bundle:
-            told = ", ".join(
-                f"{name} {chance:.0%}" for name, chance in sorted(bundle.gains.items(), key=_by_chance)
-            )
-            lines += _wrapped(told)
+        gains = sorted(chosen[place - 1].gains.items(), key=_by_chance) if place else []
+        lines += _wrapped(", ".join(f"{name} {chance:.0%}" for name, chance in gains))
     total = sum(bundle.price for bundle in chosen) / 60
     expected = sum(bundle.decisions for bundle in chosen)
     return [*lines, f"together {total:.1f} CPU min, {expected:.1f} decisions to expect"]
@@ -148,8 +145,8 @@ def _rest(wishes: Sequence[Wish], chosen: Sequence[Bundle], left: Sequence[Bundl
     if left:
         least = left[0]
         lines += textwrap.wrap(
-            f"left: {len(left)} more bundles; the cheapest, {_cells(least.cells)} to {least.seeds} seeds, takes "
-            f"{least.price / 60:.1f} CPU min",
+            f"left: {len(left)} more bundles; the cheapest, {_cells(least.cells)} to {least.seeds} seeds, "
+            f"takes {least.price / 60:.1f} CPU min",
             WIDTH,
             subsequent_indent="    ",
         )
@@ -184,8 +181,8 @@ def _under_looks(papers: Sequence[Standing], flow: Workflow) -> list[str]:
     looks = papers[0].looks.number
     return [
         *textwrap.wrap(
-            f"looks at {', '.join(map(str, papers[0].looks.plan))} seeds share the level ({looks} equal parts): "
-            f"{len(lost)} claims that one look decides are open again until their next",
+            f"looks at {', '.join(map(str, papers[0].looks.plan))} seeds share the level ({looks} equal "
+            f"parts), so that {len(lost)} claims that one look decides are open again until their next",
             WIDTH,
             subsequent_indent="    ",
         ),

@@ -1,4 +1,4 @@
-"""How papers stand: their claims judged in this process from the evidence that is here, and nothing written."""
+"""How papers stand: claims judged in this process from the evidence that is here; nothing is written."""
 
 from __future__ import annotations
 
@@ -73,5 +73,5 @@ def stand(flow: Workflow, paper: str, with_looks: bool) -> Standing:
     looks = Looks(planned, job.seeds)
     tabled = table_of(job, evidence_rows(job, flow.root))
     claims = parse_claims(job.claims, f"claims/{paper}.yaml").claims
-    judged = verdicts(claims, ordered(tabled.frame), tabled.rows, tabled.estimated, looks)
+    judged = verdicts(claims, ordered(tabled.frame), tabled.rows, tabled.untested, looks)
     return Standing(paper, plan, looks, judged, outlooks(judged, looks.number))
