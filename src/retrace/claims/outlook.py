@@ -40,8 +40,8 @@ class Outlook:
     the standard error that items (or groups) leave however many seeds there are. `seeds_needed` seeds give
     80 % power; `units_needed` units do with the present seeds, `units_at_most` with 24 (None: not within
     reach). `perfect` is there for shares of items. `floor` is the least p value that the items allow at the
-    shares as measured (0 where there are none), `floor_needs` how many would bring it below `alpha`. `freedom`
-    is the share of the degrees of freedom that the test keeps.
+    shares as measured (0 where there are none), `floor_needs` how many would bring it below `alpha`.
+    `freedom` is the share of the degrees of freedom that the test keeps.
     """
 
     id: str
