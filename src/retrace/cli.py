@@ -50,6 +50,17 @@ def _parser() -> argparse.ArgumentParser:
     reach.add_argument(
         "files", nargs="+", metavar="FILE", help="code, sheet, claims, data; or a dotted module"
     )
+    power = scaled(command("power", _power, "say which number of seeds or items would decide each claim"))
+    power.add_argument("papers", nargs="*", metavar="PAPER", help="only these papers")
+    power.add_argument("--csv", metavar="FILE", help="also write it there")
+    decide = scaled(command("decide", _decide, "give more seeds to the cells where they decide most"))
+    decide.add_argument(
+        "--budget", required=True, metavar="TIME", help="CPU time to spend, such as 90s, 60min or 2h"
+    )
+    decide.add_argument("--dry-run", action="store_true", help="only print the table")
+    decide.add_argument(
+        "--rewrite", action="store_true", help="also where config/more.yaml was edited by hand"
+    )
     collect = command("gc", _gc, "remove files that no sheet reaches at any scale; not during a run")
     collect.add_argument("--dry-run", action="store_true", help="only list them")
     command("pull", _pull, "add the published evidence to what is here; overwrites and deletes nothing")
@@ -109,6 +120,19 @@ def _reach(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.upkeep import reach
 
     print(reach.text(_config(root, arguments.scale), root, arguments.files))
+
+
+def _power(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace.upkeep import power
+
+    print(power.report(_config(root, arguments.scale), root, arguments.papers, arguments.csv))
+
+
+def _decide(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace.upkeep import decide
+
+    config, seconds = _config(root, arguments.scale), decide.cpu_seconds(arguments.budget)
+    print(decide.run(config, root, seconds, arguments.dry_run, arguments.rewrite))
 
 
 def _gc(arguments: argparse.Namespace, root: Path) -> None:

@@ -89,9 +89,14 @@ class PaperJob(ProductJob):
 
 @dataclass(frozen=True)
 class JudgeJob(PaperJob):
-    """Judge one paper: its claims as the plan read them."""
+    """Judge one paper: its claims as the plan read them, the looks at them, the seeds of its table's cells.
+
+    Without `looks` there is one, at the seeds that there are.
+    """
 
     claims: dict[str, Any]
+    looks: list[int]
+    seeds: dict[str, int]
 
 
 @dataclass(frozen=True)

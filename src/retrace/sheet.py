@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,8 @@ from pydantic import BaseModel, Field, NonNegativeInt, StringConstraints
 
 import retrace.studies
 from retrace.config import Config, Scale, validate
-from retrace.errors import RetraceError, did_you_mean
+from retrace.errors import RetraceError, did_you_mean, unknown
+from retrace.more import PLACE, read_more
 from retrace.strict import Strict
 from retrace.study import Study
 from retrace.yamls import read_yaml
@@ -86,17 +88,14 @@ def scales_of(study: Study, root: Path) -> list[Scale]:
 
 
 def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
-    """The validated cells of a study at a scale.
+    """The validated cells of a study at a scale, with the seeds that `config/more.yaml` adds.
 
     Raises RetraceError naming the sheet, the cell and the key that does not fit, or a stage whose parameters
     no cell has.
     """
     place, sheet = _place(study), _read(study, root)
-    if scale not in sheet.scales:
-        raise RetraceError(f"{place}: no scale {scale!r}{did_you_mean(scale, sheet.scales)}")
-    rows = sheet.scales[scale]  # type: ignore[index]
-    if len(set(rows.seeds)) < len(rows.seeds):
-        raise RetraceError(f"{place}: scales.{scale}.seeds: a seed is listed twice: {rows.seeds}")
+    rows = _scale(sheet, scale)
+    more = _more(study, scale, rows, root)
     model = params_model(study.name)
     for stage in study.stages:
         if not issubclass(model, stage.params):
@@ -107,8 +106,43 @@ def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
     cells = []
     for name, own in rows.cells.items():
         params = validate(model, {**sheet.base, **rows.base, **own}, f"{place}: scales.{scale}.cells.{name}")
-        cells.append(Cell(name, params.model_dump(mode="json"), tuple(rows.seeds)))
+        seeds = range(more[name]) if name in more else rows.seeds
+        cells.append(Cell(name, params.model_dump(mode="json"), tuple(seeds)))
     return cells
+
+
+def sheet_seeds(study: Study, scale: str, root: Path) -> list[int]:
+    """The seeds that the study's sheet itself gives every cell of a scale."""
+    return _scale(_read(study, root), scale).seeds
+
+
+def _scale(sheet: Sheet, scale: str) -> ScaleSheet:
+    place = f"config/studies/{sheet.study}.yaml"
+    if scale not in sheet.scales:
+        raise RetraceError(f"{place}: no scale {scale!r}{did_you_mean(scale, sheet.scales)}")
+    rows = sheet.scales[scale]  # type: ignore[index]
+    if len(set(rows.seeds)) < len(rows.seeds):
+        raise RetraceError(f"{place}: scales.{scale}.seeds: a seed is listed twice: {rows.seeds}")
+    return rows
+
+
+def _more(study: Study, scale: str, rows: ScaleSheet, root: Path) -> Mapping[str, int]:
+    """How many seeds `config/more.yaml` gives cells of the study; it may not lower those of the sheet."""
+    studies = read_more(root).get(scale, {})
+    for name in studies:
+        if name not in known_studies():
+            raise RetraceError(f"{PLACE}: {scale}: {unknown('study', name, known_studies())}")
+    more = studies.get(study.name, {})
+    for cell, number in more.items():
+        place = f"{PLACE}: {scale}.{study.name}"
+        if cell not in rows.cells:
+            raise RetraceError(f"{place}: {unknown('cell', cell, rows.cells)}")
+        if not set(rows.seeds) <= set(range(number)):
+            raise RetraceError(
+                f"{place}.{cell}: {number} means seeds 0 to {number - 1}, "
+                f"the sheet has {rows.seeds}; raise it"
+            )
+    return more
 
 
 def _place(study: Study) -> str:

@@ -273,9 +273,13 @@ def test_a_card_sums_up_the_abstract_or_else_all_claims_of_the_paper():
         ["ranks-within-type"],
         ["ranks-pooled"],
         ["fewer-epochs"],
+        [],
     ]
     primary = [claims[0], claims[1].model_copy(update={"primary": True})]
-    assert view.card(primary).line == "1 sentence of the abstract: 0 held here, 1 did not, 0 open, 0 not measurable or not run."
+    assert (
+        view.card(primary).line
+        == "1 sentence of the abstract: 0 held here, 1 did not, 0 open, 0 not measurable or not run."
+    )
     assert sorted(code for codes in view.GROUPS.values() for code in codes) == sorted(CODES)
 
 

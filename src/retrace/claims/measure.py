@@ -99,14 +99,14 @@ def p_above(found: Measurement, bound: float) -> float:
 
     The larger of the t test's and, for shares, of a test that knows how shares spread.
     """
-    p = found.estimate.above(bound, _freedom(found, towards_one=bound >= 0))
-    return _p(found, p, _floor(found.layout.shares, bound, above=True))
+    p = found.estimate.above(bound, freedom(found, towards_one=bound >= 0))
+    return _p(found, p, share_floor(found.layout.shares, bound, above=True))
 
 
 def p_below(found: Measurement, bound: float) -> float:
     """As `p_above`, with the alternative "below"."""
-    p = found.estimate.below(bound, _freedom(found, towards_one=bound <= 0))
-    return _p(found, p, _floor(found.layout.shares, bound, above=False))
+    p = found.estimate.below(bound, freedom(found, towards_one=bound <= 0))
+    return _p(found, p, share_floor(found.layout.shares, bound, above=False))
 
 
 def p_meets(found: Measurement, expect: Expect) -> tuple[float, float]:
@@ -129,7 +129,7 @@ def _p(found: Measurement, p: float, floor: float) -> float:
     return max(p, floor)
 
 
-def _freedom(found: Measurement, towards_one: bool) -> float:
+def freedom(found: Measurement, towards_one: bool) -> float:
     """Share of the degrees of freedom that a test keeps; less for a correlation that may be skewed its way.
 
     The difference of two correlations may be skewed either way.
@@ -137,16 +137,20 @@ def _freedom(found: Measurement, towards_one: bool) -> float:
     return SKEWED_FREEDOM if found.correlates and (towards_one or found.compares) else 1.0
 
 
-def _floor(shares: list[Array], bound: float, above: bool) -> float:
-    """The least p value that so many yes-or-no items allow, as though one network had answered them."""
+def share_floor(shares: list[Array], bound: float, above: bool, items: int | None = None) -> float:
+    """The least p value that so many yes-or-no items allow, as though one network had answered them.
+
+    `items`: as it would be with so many that are answered alike; 0 without shares.
+    """
     if not shares:
         return 0.0
-    items = shares[0].shape[1]
-    first = _mean(shares[0].T)
+    times = 1.0 if items is None else items / shares[0].shape[1]
+    items = shares[0].shape[1] if items is None else items
+    first = times * _mean(shares[0].T)
     if len(shares) == 1:
         test = share_above if above else share_below
         return test(float(first.sum()), items, bound)
-    second = _mean(shares[1].T)
+    second = times * _mean(shares[1].T)
     gained, lost = (float(np.maximum(d, 0).sum()) for d in (first - second, second - first))
     return (paired_above if above else paired_below)(gained, lost, items, bound)
 

@@ -18,6 +18,10 @@ from retrace.strict import Strict
 Interval = tuple[float | None, float | None]  # None: no finite end
 
 
+def _is_one(number: int) -> bool:
+    return number == 1
+
+
 class Beside(Strict):
     """What was measured beside a claim (a baseline, another statistic), or the reason why nothing was."""
 
@@ -40,9 +44,9 @@ class Control(Beside):
 class Tested(Strict):
     """The test behind a verdict.
 
-    `p` and `p_against` are the p values of "does not meet `expect`" and "meets it", `adjusted` the smaller
-    one corrected for the claim's family; `se` has `df` degrees of freedom (None: nothing varied, an exact
-    test).
+    `p` and `p_against` are the p values of "does not meet `expect`" and "meets it" at this look (of so many
+    that are planned: `claims.looks`), `adjusted` the smallest one of all looks so far corrected for the looks
+    and for the claim's family; `se` has `df` degrees of freedom (None: nothing varied, an exact test).
     """
 
     p: float
@@ -50,6 +54,8 @@ class Tested(Strict):
     adjusted: float
     se: float | None
     df: float | None
+    look: int = Field(1, exclude_if=_is_one)
+    looks: int = Field(1, exclude_if=_is_one)
 
 
 class ClaimVerdict(Statement):

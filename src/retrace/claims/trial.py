@@ -37,8 +37,11 @@ class Trial:
     closed: str = ""
 
 
-def run_trial(claim: Claim, table: pd.DataFrame, rows: Random) -> Trial:
-    """Measure all that a claim asks for in an `ordered` table; `rows` says what the study's rows are."""
+def run_trial(claim: Claim, table: pd.DataFrame, rows: Random, looks: int = 1) -> Trial:
+    """Measure all that a claim asks for in an `ordered` table; `rows` says what the study's rows are.
+
+    At each of `looks` the control is held against an equal share of the level.
+    """
     evidence, expect = claim.evidence, claim.expect
     if claim.testable or evidence is None or expect is None:
         return Trial(claim, missing=claim.testable.not_here if claim.testable else "")
@@ -57,7 +60,7 @@ def run_trial(claim: Claim, table: pd.DataFrame, rows: Random) -> Trial:
             found = measure(evidence.varied(change), table, rows, LEVEL)
         except NoEvidence as missing:
             return Control(label=change.label, reason=str(missing), passes=None, specific=False)
-        return _held_against(expect, own, found, change.label)
+        return _held_against(expect, own, found, change.label, ALPHA / looks)
 
     try:
         own = measure(evidence, table, rows, LEVEL)
@@ -85,16 +88,16 @@ def _closed(gates: Sequence[Gate], side: Evidence, table: pd.DataFrame, rows: Ra
     return ""
 
 
-def _held_against(expect: Expect, own: Measurement, found: Measurement, label: str) -> Control:
+def _held_against(expect: Expect, own: Measurement, found: Measurement, label: str, alpha: float) -> Control:
     """The control: whether its value meets `expect`, and whether the claim goes clearly further than it."""
     value = finite(found.value)
     passes = None if value is None else bool(expect.meets(value))
-    specific = passes is not None and _further(expect, own, found, passes)
+    specific = passes is not None and _further(expect, own, found, passes, alpha)
     return Control(label=label, measured=value, interval=ends(found), passes=passes, specific=specific)
 
 
-def _further(expect: Expect, own: Measurement, control: Measurement, passes: bool) -> bool:
-    """Whether the claim's value lies clearly beyond the control's, the way the claim asks, at 5 %.
+def _further(expect: Expect, own: Measurement, control: Measurement, passes: bool, alpha: float) -> bool:
+    """Whether the claim's value lies clearly beyond the control's, the way the claim asks, at `alpha`.
 
     By the paired difference; against shuffles by their share that reaches it; for a claim with two ends by
     whether the control clearly misses them. Where nothing varies, by the control's value alone.
@@ -108,7 +111,7 @@ def _further(expect: Expect, own: Measurement, control: Measurement, passes: boo
     else:
         apart = difference(own, control)
         p = math.nan if apart is None else apart.above(0.0) if low else apart.below(0.0)
-    return not passes if math.isnan(p) else p < ALPHA
+    return not passes if math.isnan(p) else p < alpha
 
 
 def finite(value: float) -> float | None:

@@ -10,15 +10,17 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from retrace.claims.looks import planned
 from retrace.config import Config
 from retrace.data import sets
 from retrace.errors import RetraceError
 from retrace.files import check, set_aside
 from retrace.jobs import Context, StageJob
+from retrace.more import read_more
 from retrace.planning.known import Known
 from retrace.recipe import recipe_key
 from retrace.records.evidence import read_record
-from retrace.sheet import GROUP, Cell, chosen_studies, load_cells
+from retrace.sheet import GROUP, Cell, chosen_studies, load_cells, sheet_seeds
 from retrace.study import Stage, Study
 
 
@@ -101,11 +103,12 @@ class Row:
 
 @dataclass
 class StudyPlan:
-    """A study's rows and its tasks by key."""
+    """A study's rows and its tasks by key; the looks that are planned, if any (`claims.looks`)."""
 
     study: Study
     rows: list[Row] = field(default_factory=list)
     tasks: dict[str, Task] = field(default_factory=dict)
+    looks: tuple[int, ...] = ()
 
     def of_verb(self, verb: str) -> list[Task]:
         """Tasks of one verb, in the order of the sheet."""
@@ -115,6 +118,8 @@ class StudyPlan:
 def plan_study(study: Study, config: Config, root: Path, known: Known | None = None) -> StudyPlan:
     """All tasks of a study at the configured scale, each once, needed tasks first."""
     plan = StudyPlan(study)
+    if config.scale in read_more(root):
+        plan.looks = looks_of(study, config.scale, root)
     known = known or Known(root)
     content = cache(partial(sets.fingerprint, root, config.datasets))
     for cell in load_cells(study, config.scale, root):
@@ -130,6 +135,11 @@ def plan_study(study: Study, config: Config, root: Path, known: Known | None = N
                 tasks[stage.verb] = plan.tasks.setdefault(task.key, task)
             plan.rows.append(Row(cell.name, seed, cell.params, tasks))
     return plan
+
+
+def looks_of(study: Study, scale: str, root: Path) -> tuple[int, ...]:
+    """The looks at a study's claims where seeds are added: the sheet's number first."""
+    return planned(len(sheet_seeds(study, scale, root)))
 
 
 def _module(study: Study, stage: Stage) -> str:

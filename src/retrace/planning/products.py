@@ -82,6 +82,7 @@ def judge(plan: StudyPlan, paper: str, config: Config, root: Path, known: Known)
         "paper": paper,
         "scale": config.scale,
         "claims": claims.model_dump(mode="json"),
+        "looks": list(plan.looks),
         "code": _code(known, "retrace.verbs.judge", f"retrace.studies.{plan.study.name}.table"),
         # all parameters: the table may use one that no stage does
         "rows": [[row.cell, row.seed, row.params, {v: t.key for v, t in row.tasks.items()}] for row in rows],
@@ -98,6 +99,8 @@ def judge(plan: StudyPlan, paper: str, config: Config, root: Path, known: Known)
         figures=recipe["figures"],
         code=recipe["code"],
         claims=recipe["claims"],
+        looks=recipe["looks"],
+        seeds=_seeds_of(plan, rows),
         out=[f"results/judge/{paper}-{recipe_key(recipe)}.json"],
     )
     inputs = tuple(path for task in tasks.values() for path in task.lasting)
@@ -113,12 +116,21 @@ def _rows_for(plan: StudyPlan, claims: PaperClaims) -> list[Row]:
                 f"{place}: study {claim.evidence.study!r}; the paper belongs to {plan.study.name!r}"
             )
     patterns = {pattern for evidence in wanted for pattern in evidence.cells}
-    settings = plan.study.settings
+    return [row for row in plan.rows if any(fnmatchcase(setting(plan, row), p) for p in patterns)]
 
-    def name(row: Row) -> str:
-        return str(row.params[settings]) if settings else row.cell
 
-    return [row for row in plan.rows if any(fnmatchcase(name(row), pattern) for pattern in patterns)]
+def setting(plan: StudyPlan, row: Row) -> str:
+    """What the study's table, and so its claims, call the row's cell."""
+    return str(row.params[plan.study.settings]) if plan.study.settings else row.cell
+
+
+def _seeds_of(plan: StudyPlan, rows: list[Row]) -> dict[str, int]:
+    """How many seeds each cell of the table has: as many as all cells of the sheet that it is made of."""
+    cells: dict[str, dict[str, int]] = {}
+    for row in rows:
+        own = cells.setdefault(setting(plan, row), {})
+        own[row.cell] = own.get(row.cell, 0) + 1
+    return {name: min(own.values()) for name, own in cells.items()}
 
 
 def draw(plan: StudyPlan, verdict: Product[JudgeJob], known: Known) -> Product[DrawJob]:

@@ -70,11 +70,12 @@ FLOORS = {
     ),
     "jobs": Room("what a job is told: types at both ends of a rule's shell line", "recipe"),
     "config": Room("the configuration of a run", "strict"),
-    "sheet": Room("sheets: cells and seeds", "config strict studies study yamls"),
+    "more": Room("more seeds than the sheets say", "config files yamls"),
+    "sheet": Room("sheets: cells and seeds", "config more strict studies study yamls"),
     "records": Room("sealed evidence and its store", "data files recipe stage", torch=True),
     "planning": Room(
         "tasks, products and targets of a run",
-        "claims config data files garbage jobs recipe records sheet study",
+        "claims config data files garbage jobs more recipe records sheet study",
         torch=True,
     ),
     "verbs": Room(
@@ -87,8 +88,8 @@ FLOORS = {
     "warm": Room("the server that forks a run's jobs at once"),
     "job": Room("the door from a rule's shell line to a verb", "verbs warm", torch=True),
     "upkeep": Room(
-        "what looks after evidence with a plan in hand: index, audit, reach",
-        "claims config data files jobs planning recipe records",
+        "what looks after evidence with a plan in hand: index, audit, reach, power, decide",
+        "claims config data files jobs more planning recipe records verbs yamls",
         torch=True,
     ),
     "reference": Room(

@@ -1,1 +1,1 @@
-"""What looks after evidence with a plan in hand: index, audit, reach."""
+"""What looks after evidence with a plan in hand: index, audit, reach, power, decide."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from retrace.claims.cost import total_cost
 from retrace.claims.judge import judge
 from retrace.claims.load import parse_claims
+from retrace.claims.looks import Looks
 from retrace.claims.record import PaperVerdict
 from retrace.claims.sealed import write_verdict
 from retrace.config import validate
@@ -26,23 +27,28 @@ def run(job: JudgeJob, root: Path) -> None:
     """Write the verdicts of the paper: claims, costs, and the figures that go with them."""
     # from the plan, not from the file, which may have changed since
     claims = parse_claims(job.claims, f"claims/{job.paper}.yaml")
-    rows = evidence_rows(job, root)
     records = {path: read_record(root / path) for row in job.rows for path in row.evidence.values()}
     meters = {path: record["meter"] for path, record in records.items()}
-    study = importlib.import_module(f"retrace.studies.{job.study}.table")
-    tabled: Tabled[Any] = study.table(rows)
+    tabled = table_of(job, evidence_rows(job, root))
+    looks = Looks(tuple(job.looks), job.seeds)
     verdict = PaperVerdict(
         paper=job.paper,
         title=claims.title,
         study=job.study,
         scale=job.scale,
-        claims=judge(claims.claims, tabled.frame, tabled.rows, tabled.untested),
+        claims=judge(claims.claims, tabled.frame, tabled.rows, tabled.untested, looks),
         cost=total_cost(meters.values()),
         meters=meters,
         environment=environment(record["environment"] for record in records.values()),
         figures=job.figures,
     )
     write_verdict(root / job.out[0], verdict)
+
+
+def table_of(job: PaperJob, rows: list[EvidenceRow[BaseModel]]) -> Tabled[Any]:
+    """The table of the job's study from its evidence."""
+    tabled: Tabled[Any] = importlib.import_module(f"retrace.studies.{job.study}.table").table(rows)
+    return tabled
 
 
 def evidence_rows(job: PaperJob, root: Path) -> list[EvidenceRow[BaseModel]]:
