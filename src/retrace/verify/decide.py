@@ -50,10 +50,10 @@ def decide(
 ) -> Answer:
     """Whether an input makes one of the cases true.
 
-    Attack; then, where at most `FEW` inputs have any width, the box is split (`search.inputs`), else ReLUs as
-    in `search.complete`. "unsat" rests on float64 bounds. A "sat" is said only of an input that `run` (float32
-    inputs (inputs,) to outputs (outputs,); default: the network in float64) puts into a case. `seconds` is
-    time on the wall; the search looks at it between batches. `limits`: `domains` for each box, and the efforts.
+    Attack; then, where at most `FEW` inputs have any width, the box is split (`search.inputs`), else ReLUs
+    as in `search.complete`. "unsat" rests on float64 bounds; "sat" is said only of an input that `run`
+    (float32 inputs (inputs,) to outputs (outputs,); default: the network in float64) puts into a case.
+    `seconds` is time on the wall, looked at between batches; `limits` has the `domains` of each box.
     Errors: ValueError for cases that do not fit the network, or none.
     """
     if not cases:

@@ -6,6 +6,8 @@ leaky slope and |x| get the tightest lines that there are.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -98,14 +100,22 @@ def maximum(builder: Builder, a: int, b: int, name: str) -> int:
     """max(a, b) of two nodes of one shape."""
     builder.shared |= {a, b}
     excess = builder.append(Add(), (a, times(builder, b, -1.0, name)), name)
-    return builder.append(Add(), (b, builder.append(Relu(None), (excess,), name)), name)
+    return builder.append(Add(), (b, relu(builder, excess, name)), name)
+
+
+def relu(builder: Builder, source: int, name: str) -> int:
+    """A ReLU; one that would read the input itself reads a copy, since bounds name what a ReLU reads."""
+    if not source:
+        shape = builder.shapes[0]
+        source = builder.append(Rearrange(torch.arange(math.prod(shape)), shape), (0,), name)
+    return builder.append(Relu(None), (source,), name)
 
 
 def leaky(builder: Builder, source: int, slope: float | Tensor, name: str) -> int:
     """The slope below zero, a number or one a channel (channels,): slope x + (1 - slope) relu(x)."""
     builder.shared.add(source)
     straight = times(builder, source, slope, name)
-    bent = times(builder, builder.append(Relu(None), (source,), name), 1 - slope, name)
+    bent = times(builder, relu(builder, source, name), 1 - slope, name)
     return builder.append(Add(), (straight, bent), name)
 
 
@@ -123,10 +133,10 @@ def clip(builder: Builder, source: int, low: float | None, high: float | None, n
     if low is None:
         parts.append(source)
     else:
-        rest = builder.append(Relu(None), (plus(builder, source, -low, name),), name)
+        rest = relu(builder, plus(builder, source, -low, name), name)
         parts.append(plus(builder, rest, low, name))
     if high is not None:
-        over = builder.append(Relu(None), (plus(builder, source, -high, name),), name)
+        over = relu(builder, plus(builder, source, -high, name), name)
         parts.append(times(builder, over, -1.0, name))
     return builder.append(Add(), (parts[0], parts[1]), name) if len(parts) == 2 else parts[0]
 

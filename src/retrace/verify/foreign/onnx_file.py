@@ -31,12 +31,14 @@ class Model:
     place: str
 
     def run(self, x: Tensor) -> Tensor:
-        """Outputs (outputs,) of float32 inputs (inputs,) by onnx's reference implementation, nothing of ours."""
+        """Outputs (outputs,) of float32 inputs (inputs,) by onnx's reference implementation."""
         from onnx.reference import ReferenceEvaluator
 
         shape = ((1,) if self.batched else ()) + self.network.input_shape
         name = _inputs(self.proto.graph)[0].name
-        (out, *_) = ReferenceEvaluator(self.proto).run(None, {name: x.float().numpy().reshape(shape)})
+        (out, *_) = ReferenceEvaluator(self.proto, new_ops=[_norm()]).run(
+            None, {name: x.float().numpy().reshape(shape)}
+        )
         return torch.from_numpy(np.array(out, dtype=np.float64)).flatten()
 
     def compare(self, points: Tensor) -> None:
@@ -153,10 +155,23 @@ def _values(graph: Graph, node: Any, step: Step) -> Sequence[int | np.ndarray]:
         (numbers,) = _evaluate(node, step, {0: numbered(graph.full(source))})
         return [graph.rearrange(source, np.asarray(numbers), step.name)]
     if step.operator not in OPERATORS:
-        raise ValueError(
-            f"{step.name}: no exact form for this operator; taken are {', '.join(sorted((*OPERATORS, *MOVES)))}"
-        )
+        known = ", ".join(sorted((*OPERATORS, *MOVES)))
+        raise ValueError(f"{step.name}: no exact form for this operator; taken are {known}")
     return [OPERATORS[step.operator](graph, step)]
+
+
+def _norm() -> Any:
+    """Batch norm in inference: onnx's reference of the opsets up to 13 uses the batch's own statistics."""
+    from onnx.reference.op_run import OpRun
+
+    class BatchNormalization(OpRun):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(self, x: Any, *rest: Any, epsilon: float = 1e-5, **_: Any) -> tuple[Any]:
+            scale, bias, mean, variance = (r.reshape(-1, *[1] * (x.ndim - 2)) for r in rest)
+            return (((x - mean) / np.sqrt(variance + np.float32(epsilon)) * scale + bias).astype(x.dtype),)
+
+    return BatchNormalization
 
 
 def _evaluate(node: Any, step: Step, instead: dict[int, np.ndarray]) -> list[Any]:

@@ -9,7 +9,7 @@ import torch
 
 from retrace.verify import lower
 from retrace.verify.foreign.graph import Graph, Step, tensor
-from retrace.verify.layers import Add, Dense, Relu
+from retrace.verify.layers import Add, Dense
 from retrace.verify.lower import Pads, Pair
 
 MOST = 1 << 26  # entries of a matrix that stands for a product of unusual shape
@@ -60,19 +60,17 @@ def _pads(graph: Graph, step: Step, kernel: Pair) -> Pads:
     automatic = step.options.get("auto_pad", b"NOTSET").decode()
     stride, dilation = _pair(step.options.get("strides")), _pair(step.options.get("dilations"))
     if automatic in ("SAME_UPPER", "SAME_LOWER"):
-        both = []
+        both: list[tuple[int, int]] = []
         for k in (0, 1):
-            reach, size = (kernel[k] - 1) * dilation[k] + 1, shape[1 + k]
-            total = max(0, (-(-size // stride[k]) - 1) * stride[k] + reach - size)
-            both.append((total // 2, total - total // 2)[:: 1 if automatic == "SAME_UPPER" else -1])
+            window, size = (kernel[k] - 1) * dilation[k] + 1, shape[1 + k]
+            total = max(0, (-(-size // stride[k]) - 1) * stride[k] + window - size)
+            less, more = total // 2, total - total // 2
+            both.append((less, more) if automatic == "SAME_UPPER" else (more, less))
         return both[0][0], both[1][0], both[0][1], both[1][1]
     top, left, bottom, right = (int(p) for p in step.options.get("pads") or (0, 0, 0, 0))
     reach = [(kernel[k] - 1) * dilation[k] + 1 for k in (0, 1)]
-    over = [
-        (shape[1] + top + bottom - reach[0]) % stride[0],
-        (shape[2] + left + right - reach[1]) % stride[1],
-    ]
-    if step.options.get("ceil_mode") and any(over):
+    room = (shape[1] + top + bottom - reach[0], shape[2] + left + right - reach[1])
+    if step.options.get("ceil_mode") and any(room[k] % stride[k] for k in (0, 1)):
         raise ValueError(f"{step.name}: ceil_mode on windows that do not fit evenly: pad the map instead")
     return top, left, bottom, right
 
@@ -122,6 +120,8 @@ def _max_pool(graph: Graph, step: Step) -> int:
 
 
 def _norm(graph: Graph, step: Step) -> int:
+    if step.options.get("training_mode"):
+        raise ValueError(f"{step.name}: a batch norm in training; export the network in evaluation")
     gamma, beta, mean, variance = (step.constant(k) for k in (1, 2, 3, 4))
     factor = gamma / np.sqrt(variance + step.options.get("epsilon", 1e-5))
     shift = beta - mean * factor
@@ -154,7 +154,7 @@ def _product(graph: Graph, step: Step) -> int:
 
 
 def _relu(graph: Graph, step: Step) -> int:
-    return graph.builder.append(Relu(None), (step.node(),), step.name)
+    return lower.relu(graph.builder, step.node(), step.name)
 
 
 def _leaky(graph: Graph, step: Step) -> int:

@@ -168,8 +168,8 @@ def _case(atoms: list[Atom], inputs: int, outputs: int) -> Case:
             raise ValueError(f"X_{k} lies between {a:g} and {b:g}: an empty box; swap the ends")
     if not rows:
         raise ValueError("a case says nothing of the outputs: every input would be unsafe")
-    ends = (torch.tensor(t, dtype=torch.float64) for t in (low, high))
-    return Case(*ends, torch.tensor(rows, dtype=torch.float64), torch.tensor(right, dtype=torch.float64))
+    numbers = [torch.tensor(t, dtype=torch.float64) for t in (low, high, right)]
+    return Case(numbers[0], numbers[1], torch.tensor(rows, dtype=torch.float64), numbers[2])
 
 
 def _shown(form: Any) -> str:
