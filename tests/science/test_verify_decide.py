@@ -25,6 +25,7 @@ from retrace.verify.foreign import vnnlib
 from retrace.verify.network import Network
 from retrace.verify.outcome import Limits
 from retrace.verify.property import Case, questions
+from retrace.verify.search import inputs
 
 LIMITS = Limits(domains=4000, steps=10, restarts=2)
 
@@ -116,7 +117,9 @@ def test_the_gaps_and_the_race_say_what_a_case_says():
         assert torch.allclose(logits[:, 0] - logits[:, 1 + k], gap, atol=1e-12)
 
 
-def test_means_that_run_out_are_no_proof():
+@pytest.mark.parametrize("few", [0, 10])
+def test_means_that_run_out_are_no_proof(few, monkeypatch):
+    monkeypatch.setattr(deciding, "FEW", few)
     net = small(1)
     hard = [Case(c.lower, c.upper, c.rows, c.right) for c in cases(net, 1, 0.0)]
     least = [possible(net, c) for c in hard]
@@ -135,13 +138,22 @@ def test_an_example_that_the_network_itself_denies_is_not_printed():
 
 
 def test_an_example_in_float32_lies_inside_its_box():
-    low = torch.tensor([0.1, 0.1, 1 / 3], dtype=torch.float64)
-    high = torch.tensor([0.2, 0.1, 1.0], dtype=torch.float64)
-    found = deciding._single(low, low, high)
+    low = torch.tensor([0.7, 0.1, 0.0], dtype=torch.float64)  # float32 has less than 0.7, more than 0.1
+    high = torch.tensor([0.8, 0.1, 0.1], dtype=torch.float64)
+    found = deciding._single(torch.tensor([0.7, 0.1, 0.1], dtype=torch.float64), low, high)
     assert torch.equal(found, found.float().double())
     assert found[0] >= low[0]
-    assert found[2] >= low[2]
+    assert found[2] <= high[2]
     assert found[1] == low[1].float().double()  # no float32 lies between equal ends: the nearest
+
+
+def test_halves_cover_their_boxes_and_a_box_without_a_middle_is_counted():
+    low = torch.tensor([[0.0, 0.0], [1.0, 2.0], [3.0, 3.0]], dtype=torch.float64)
+    high = torch.tensor([[1.0, 4.0], [2.0, 2.0], [3.0, 3.0]], dtype=torch.float64)
+    halves, small = inputs._halves(Box(low, high), torch.tensor([[0.0, 1.0], [0.0, 9.0], [1.0, 1.0]]))
+    assert small == 1
+    assert halves.lower.tolist() == [[0, 0], [1, 2], [0, 2], [1.5, 2]]
+    assert halves.upper.tolist() == [[1, 2], [1.5, 2], [1, 4], [2, 2]]
 
 
 BOX = "(declare-const X_0 Real)(declare-const Y_0 Real)(declare-const Y_1 Real)(assert (<= X_0 1))"

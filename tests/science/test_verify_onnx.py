@@ -30,6 +30,12 @@ MAPS = {  # nodes between a map (1, 2, 6, 7) and what is flattened
     "groups": [helper.make_node("Conv", ["x", "grouped", "four"], ["o"], group=2, pads=[1, 0, 2, 1])],
     "dilation": [helper.make_node("Conv", ["x", "w"], ["o"], dilations=[2, 1], strides=[2, 2])],
     "same": [helper.make_node("Conv", ["x", "w"], ["o"], strides=[2, 2], auto_pad="SAME_LOWER")],
+    "same at the end": [helper.make_node("Conv", ["x", "w"], ["o"], strides=[2, 2], auto_pad="SAME_UPPER")],
+    "read twice": [
+        helper.make_node("Conv", ["x", "w"], ["a"]),
+        helper.make_node("Mul", ["a", "low"], ["b"]),
+        helper.make_node("Add", ["a", "b"], ["o"]),
+    ],
     "norm": [
         helper.make_node("Conv", ["x", "w"], ["c"]),
         helper.make_node("BatchNormalization", ["c", "three", "three", "three", "three"], ["o"]),

@@ -94,6 +94,8 @@ def _search(one: Question, limits: Limits, until: float) -> tuple[Tensor | None,
         return (None if found.example is None else found.example[None]), bool(found.left)
     queue, search = Queue(1, limits), Search(one.race, one.region, _zero(), limits)
     for proved, batch in search.roots():
+        if time.monotonic() >= until:
+            return None, True
         queue.prove(proved)
         for domain, example in search.bound(batch, limits.first) if batch else ():
             queue.settle(domain, example)

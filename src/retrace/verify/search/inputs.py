@@ -25,14 +25,16 @@ class Found:
     domains: int
 
 
-def search(net: Network, region: Box, ways: Tensor, *, until: float, domains: int, batch: int = 256) -> Found:
+def search(net: Network, region: Box, ways: Tensor, *, until: float, domains: int, batch: int = 512) -> Found:
     """Whether a box holds an input at which all outputs ways[:, k] of a float64 network are 0 or less.
 
     `ways` (rows, cases). Parts of the box are bounded by CROWN in float64, `batch` together; one is done with
     once every case has an output above 0 on it. Others are halved along the input that moves the bounds of
-    open cases most (coefficient x width). Stops past `until` (`time.monotonic()`) or `domains` parts.
+    open cases most, wide ones first (coefficient x width x share of the whole width left). Stops past
+    `until` (`time.monotonic()`) or `domains` parts.
     """
     parts, count, stuck = [region], 0, 0
+    whole = (region.upper - region.lower).flatten(1).clamp(min=torch.finfo(torch.float64).tiny)  # (1, inputs)
     while parts and time.monotonic() < until and count < domains:
         some = _joined(parts, batch)
         count += len(some)
@@ -42,7 +44,8 @@ def search(net: Network, region: Box, ways: Tensor, *, until: float, domains: in
         points = torch.cat([corners[left].flatten(0, 1), some.take(left).centre])
         if len(left) and (hit := _unsafe(net, points, ways)) is not None:
             return Found(hit, 0, count)
-        worth = (slopes * open_[:, :, None]).amax(1)[left]  # (n, inputs)
+        share = (some.upper - some.lower).flatten(1) / whole
+        worth = ((slopes * open_[:, :, None]).amax(1) * share)[left]  # (n, inputs)
         halves, small = _halves(some.take(left), worth)
         stuck += small
         if len(halves):
