@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when done, 1 after a one-line error or a failed audit."""
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments, _root()) or 0)
+        return int(arguments.run(arguments, _root() if arguments.run is not _verify else Path.cwd()) or 0)
     except RetraceError as error:
         print(f"retrace: {error}", file=sys.stderr)
         return 1
@@ -73,6 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--paper", help="slug of its paper (default: NAME-paper)")
     new.add_argument("--title", default="What does this study ask?", help="what it asks, one sentence")
     new.add_argument("--citation", default="Authors, title, venue and year", help="of the paper")
+    verify = command("verify", _verify, "say whether a network (ONNX) can break a property (VNN-LIB)")
+    verify.add_argument("network", metavar="NET.onnx", type=Path)
+    verify.add_argument("property", metavar="PROPERTY.vnnlib", type=Path)
+    verify.add_argument("--seconds", type=float, default=300.0, help="time on the wall (default 300)")
     schemas = command("schemas", _schemas, "check that schemas and default config fit the models")
     schemas.add_argument("--fix", action="store_true", help="write them")
     return parser
@@ -198,3 +202,9 @@ def _new_study(arguments: argparse.Namespace, root: Path) -> None:
     for path in new_study(root, arguments.name, paper, arguments.title, arguments.citation):
         print(path)
     print(f"now: snakemake {arguments.name} --config scale=smoke; docs/add-a-paper.md says what goes where")
+
+
+def _verify(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace.verify.foreign import competition
+
+    print(competition.answer(arguments.network, arguments.property, arguments.seconds))

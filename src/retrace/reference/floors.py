@@ -50,7 +50,9 @@ FLOORS = {
         "training that gives less away", "attacks nets privacy seeds stage strict training", torch=True
     ),
     "metrics": Room("measures of networks and of their data", "attacks data nets training", torch=True),
-    "verify": Room("bounds and complete verification of ReLU networks", torch=True),
+    "verify": Room(
+        "bounds and complete verification of piecewise linear networks, ONNX files among them", torch=True
+    ),
     "llm": Room(
         "language models: loading, kernels, tuning, judges of answers",
         "data files recipe stage strict",
@@ -98,7 +100,7 @@ FLOORS = {
     "skeleton": Room("a new study, ready to run", "files reference sheet"),
     "cli": Room(
         "the command `retrace`",
-        "config planning records reference skeleton upkeep yamls",
+        "config planning records reference skeleton upkeep verify yamls",
         torch=True,
     ),
     "__main__": Room("`python -m retrace`", "cli", torch=True),
