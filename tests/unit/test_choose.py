@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from retrace.claims.choose import Wish, choose
+from retrace.claims.choose import Bundle, Wish, choose
 from retrace.claims.looks import planned
 from retrace.claims.outlook import Outlook
+from retrace.upkeep.decide import table
 
 PLAN = planned(3)
 OUTLOOK = Outlook(
@@ -85,3 +86,11 @@ def test_a_likelier_decision_is_worth_its_price():
     assert unsure.outlook.power(8) < 0.2
     chosen, _ = choose([sure, unsure], HAVE, PRICE, 10)
     assert [sorted(bundle.gains) for bundle in chosen] == [["paper/sure"]]
+
+
+def test_the_table_names_every_cell_however_many_there_are():
+    cells = frozenset(("reuse", f"fashion-network-{n}") for n in range(12))
+    bundle = Bundle(cells, 8, 60.0, {"arm/ranks": 0.5})
+    told = "\n".join(table([bundle], dict.fromkeys(cells, 3)))
+    assert all(cell in told.replace("\n", " ") for _, cell in cells)
+    assert max(map(len, told.splitlines())) <= 110

@@ -121,6 +121,13 @@ def test_a_mistake_is_one_line_that_names_place_and_remedy(path, value, words):
     assert all(word in line for word in words), line
 
 
+def test_a_question_of_ours_is_no_headline():
+    raw = copy.deepcopy(MINIMAL)
+    raw["claims"][0] |= {"origin": "ours", "primary": True}
+    with pytest.raises(RetraceError, match="primary: our own questions are no sentences of the abstract"):
+        parse_claims(raw, "x")
+
+
 def test_an_id_twice_is_refused():
     raw = copy.deepcopy(MINIMAL)
     raw["claims"] *= 2

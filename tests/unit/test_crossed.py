@@ -76,3 +76,8 @@ def test_power_agrees_with_the_seeds_that_it_asks_for():
     assert power_at(0.1, 0.2, 0.0, n - 2, 0.01) < 0.8 < power_at(0.1, 0.2, 0.0, n + 1, 0.01)
     assert np.isnan(power_at(0.1, 0.2, 0.0, 1, 0.05))
     assert power_at(0.1, 0.0, 0.0, 2, 0.05) == 1
+
+
+def test_a_test_with_less_freedom_needs_more_seeds():
+    assert seeds_to_decide(0.1, 0.2, alpha=0.01, freedom=0.5) > seeds_to_decide(0.1, 0.2, alpha=0.01)
+    assert power_at(0.1, 0.2, 0.0, 8, 0.05, freedom=0.5) < power_at(0.1, 0.2, 0.0, 8, 0.05)

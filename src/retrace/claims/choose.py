@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from retrace.claims.outlook import MOST_SEEDS, Outlook
+from retrace.claims.looks import FUTILE, MOST_SEEDS
+from retrace.claims.outlook import Outlook
 
-FUTILE = 0.05  # chance of a decision below which more seeds are not worth their price
 Cell = tuple[str, str]  # study and cell of its sheet
 # CPU seconds of raising cells from the first numbers of seeds (all cells) to the second (some)
 Price = Callable[[Mapping[Cell, int], Mapping[Cell, int]], float]

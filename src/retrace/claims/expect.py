@@ -59,6 +59,10 @@ class Expect(Strict):
             return (self.value or 0.0) + self.within
         return next((b for b in (self.at_most, self.below) if b is not None), math.inf)
 
+    def nearest(self, value: float) -> float:
+        """The end that is nearest to a value."""
+        return min(self.low, self.high, key=lambda end: abs(value - end))
+
     def meets(self, outcome: float | Array) -> npt.NDArray[np.bool_]:
         """Whether each outcome lies inside, give or take rounding errors; a nan does not."""
         return np.asarray(self.meets_low(outcome) & self.meets_high(outcome))

@@ -17,8 +17,8 @@ from retrace.claims.model import Claim, Statement
 from retrace.claims.record import ClaimVerdict, Tested
 from retrace.claims.sample import NoEvidence, ordered
 from retrace.claims.strata import Random
-from retrace.claims.trial import LEVEL, Trial, ends, finite, run_trial
-from retrace.claims.verdict import ALPHA, Verdict, counted, decide, unfit
+from retrace.claims.trial import ALPHA, LEVEL, Trial, ends, finite, run_trial
+from retrace.claims.verdict import Verdict, counted, decide, unfit
 
 ONE_LOOK = Looks()
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 LADDER = (8, 12, 17, 24)
+MOST_SEEDS = LADDER[-1]  # beyond which nobody goes
+FUTILE = 0.05  # chance of a decision below which more seeds are not worth their price
 
 
 def planned(first: int) -> tuple[int, ...]:

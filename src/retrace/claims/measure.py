@@ -13,7 +13,7 @@ from retrace.claims.query import Evidence, Randomness
 from retrace.claims.statistics import STATISTICS
 from retrace.claims.strata import Layout, Random, apart, lay_out
 from retrace.stats.correlation import Array
-from retrace.stats.crossed import Estimate, estimate
+from retrace.stats.crossed import Estimate, estimate, finite_mean
 from retrace.stats.intervals import clopper_pearson
 from retrace.stats.shares import paired_above, paired_below, share_above, share_below
 
@@ -69,7 +69,7 @@ def measure(evidence: Evidence, table: pd.DataFrame, rows: Random, level: float)
     layout = lay_out(evidence, table, "seeds" if random == "nothing" else random)
     kind = (STATISTICS[evidence.statistic].correlates, evidence.versus is not None)
     if not layout.parts:
-        shuffles = _mean(_mean(layout.point))
+        shuffles = finite_mean(finite_mean(layout.point))
         finite = shuffles[np.isfinite(shuffles)]
         value = float(finite.mean()) if finite.size else float("nan")
         ends = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2]) if finite.size else UNKNOWN
@@ -137,6 +137,11 @@ def freedom(found: Measurement, towards_one: bool) -> float:
     return SKEWED_FREEDOM if found.correlates and (towards_one or found.compares) else 1.0
 
 
+def freedom_of(found: Measurement, bound: float) -> float:
+    """`freedom` of a test of the value against a bound, the way that the value lies."""
+    return freedom(found, towards_one=bound >= 0 if found.value > bound else bound <= 0)
+
+
 def share_floor(shares: list[Array], bound: float, above: bool, items: int | None = None) -> float:
     """The least p value that so many yes-or-no items allow, as though one network had answered them.
 
@@ -146,11 +151,11 @@ def share_floor(shares: list[Array], bound: float, above: bool, items: int | Non
         return 0.0
     times = 1.0 if items is None else items / shares[0].shape[1]
     items = shares[0].shape[1] if items is None else items
-    first = times * _mean(shares[0].T)
+    first = times * finite_mean(shares[0].T)
     if len(shares) == 1:
         test = share_above if above else share_below
         return test(float(first.sum()), items, bound)
-    second = times * _mean(shares[1].T)
+    second = times * finite_mean(shares[1].T)
     gained, lost = (float(np.maximum(d, 0).sum()) for d in (first - second, second - first))
     return (paired_above if above else paired_below)(gained, lost, items, bound)
 
@@ -163,10 +168,3 @@ def _interval(found: Estimate, layout: Layout, level: float) -> tuple[float, flo
     items = layout.shares[0].shape[1]
     exact = clopper_pearson(found.value * items, items, level)
     return max(0.0, float(np.nanmin([low, exact[0]]))), min(1.0, float(np.nanmax([high, exact[1]])))
-
-
-def _mean(values: Array) -> Array:
-    """Mean of the finite values along the last axis, nan where none is."""
-    finite = np.isfinite(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(finite, values, 0.0).sum(-1) / finite.sum(-1))

@@ -78,6 +78,8 @@ class Claim(Statement):
 
     @model_validator(mode="after")
     def _complete(self) -> Claim:
+        if self.primary and self.origin == "ours":
+            raise ValueError("primary: our own questions are no sentences of the abstract; leave it out")
         if self.testable:
             return self
         missing = [name for name in ("evidence", "expect", "control") if getattr(self, name) is None]

@@ -9,14 +9,12 @@ from functools import partial
 
 from retrace.claims.families import adjusted
 from retrace.claims.judge import Judged
-from retrace.claims.looks import LADDER
-from retrace.claims.measure import Measurement, freedom, share_floor
+from retrace.claims.looks import MOST_SEEDS
+from retrace.claims.measure import Measurement, freedom_of, share_floor
 from retrace.claims.trial import ALPHA
 from retrace.claims.words import Code
 from retrace.stats.power import Spread, items_to_reach, predictive_power, seeds_to_decide
 from retrace.stats.shares import paired_above, share_above, share_below
-
-MOST_SEEDS = LADDER[-1]
 
 
 @dataclass(frozen=True)
@@ -93,8 +91,8 @@ def outlook(judged: Judged, alpha: float) -> Outlook | None:
     if found.random == "nothing" or not math.isfinite(found.value):
         return None
     seeds, units = len(found.seeds), found.layout.units
-    bound = min(expect.low, expect.high, key=lambda end: abs(found.value - end))
-    gap = abs(found.value - bound)
+    bound = expect.nearest(found.value)
+    gap, kept = abs(found.value - bound), freedom_of(found, bound)
     seed_sd, unit_se, spread = _sizes(found, seeds, units)
     floor = partial(_floor, found, expect.low, expect.high)
     needs = items_to_reach(floor, alpha) if floor() >= alpha else None
@@ -110,13 +108,15 @@ def outlook(judged: Judged, alpha: float) -> Outlook | None:
         random=found.random,
         seed_sd=seed_sd,
         unit_se=unit_se,
-        seeds_needed=None if floor() >= alpha else seeds_to_decide(gap, seed_sd, unit_se, alpha),
+        seeds_needed=None
+        if floor() >= alpha
+        else seeds_to_decide(gap, seed_sd, unit_se, alpha, freedom=kept),
         units_needed=_more(spread.units_to_decide(gap, seeds, alpha), needs) if many else None,
         units_at_most=_more(spread.units_to_decide(gap, MOST_SEEDS, alpha), needs) if many else None,
         perfect=_perfect(found, expect.low, expect.high, alpha),
         floor=floor(),
         floor_needs=needs,
-        freedom=freedom(found, towards_one=bound >= 0 if found.value > bound else bound <= 0),
+        freedom=kept,
     )
 
 

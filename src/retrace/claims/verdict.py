@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retrace.claims.expect import number
-from retrace.claims.measure import Measurement, p_above, p_below, p_meets
+from retrace.claims.looks import FUTILE, MOST_SEEDS
+from retrace.claims.measure import Measurement, freedom_of, p_above, p_below, p_meets
 from retrace.claims.model import Claim
 from retrace.claims.statistics import STATISTICS
-from retrace.claims.trial import Trial
+from retrace.claims.trial import ALPHA, Trial
 from retrace.claims.words import Code
 from retrace.stats.power import power_at, seeds_to_decide
 
-ALPHA = 0.05
 MAX_UNDEFINED = 0.2  # share of groups that may lack an outcome
-LEAST_SEEDS_NEAR, MOST_SEEDS, FUTILE = 5, 24, 0.05
+LEAST_SEEDS_NEAR = 5
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ def decide(trial: Trial, p: tuple[float, float], adjusted: float, alpha: float) 
             return _specific(trial, f"{told}: {expect.words()}")
         code: Code = "margin" if _sign_agrees(claim, found) else "refuted"
         return Verdict(code, f"{told}: not {expect.words()}")
-    gap = min(abs(found.value - end) for end in (expect.low, expect.high))
+    bound = expect.nearest(found.value)
+    gap, kept = abs(found.value - bound), freedom_of(found, bound)
     spread, stays = found.estimate.seeds_needed(len(found.seeds))
-    if found.random == "groups" or not math.isfinite(spread):
-        stays = math.nan if not math.isfinite(spread) else stays
-    if len(found.seeds) >= LEAST_SEEDS_NEAR and power_at(gap, spread, stays, MOST_SEEDS, alpha) < FUTILE:
+    futile = power_at(gap, spread, stays, MOST_SEEDS, alpha, kept) < FUTILE
+    if len(found.seeds) >= LEAST_SEEDS_NEAR and futile:
         far = max(
             abs(end - edge)
             for end in found.interval
@@ -101,7 +101,7 @@ def decide(trial: Trial, p: tuple[float, float], adjusted: float, alpha: float) 
     )
     if _sign_agrees(claim, found):
         doubt += "; the sign is clear, the margin is not"
-    seeds = seeds_to_decide(gap, spread, stays, alpha)
+    seeds = seeds_to_decide(gap, spread, stays, alpha, freedom=kept)
     seeds = None if seeds is None else max(seeds, len(found.seeds) + 1)
     if seeds:
         advice = f"about {seeds} seeds would decide it"

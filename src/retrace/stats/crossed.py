@@ -86,9 +86,9 @@ def estimate(strata: Sequence[Stratum], random_units: bool) -> Estimate:
     if not strata or any(not np.isfinite(s.values).any() for s in strata):
         raise ValueError("an estimate needs strata with a finite value each")
     weights = np.array([s.weight for s in strata])
-    means = np.stack([_mean(s.values, 1) for s in strata], axis=1)  # (seeds, strata)
+    means = np.stack([finite_mean(s.values, 1) for s in strata], axis=1)  # (seeds, strata)
     there = np.isfinite(means)
-    value = float(weights @ _mean(means, 0))
+    value = float(weights @ finite_mean(means, 0))
     scale = float(np.abs(weights) @ np.nanmax(np.abs(means), axis=0))
     value = 0.0 if abs(value) < ROUNDING * scale else value  # a tie is no support
     counts = there.sum(0)
@@ -121,7 +121,7 @@ def _finished(
 
 def _seed_variance(means: Array, there: npt.NDArray[np.bool_], weights: Array) -> float:
     """Variance of the sum that falls to seeds: covariances of strata over the seeds that both have."""
-    centred = np.where(there, means - _mean(means, 0), 0.0)
+    centred = np.where(there, means - finite_mean(means, 0), 0.0)
     shared = there.T.astype(np.float64) @ there
     own = there.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -139,8 +139,8 @@ def _unit_variances(stratum: Stratum) -> tuple[float, float, float, float]:
     seeds, units = int(np.isfinite(values).any(1).sum()), values.shape[1]
     if units < 2:
         return 0.0, 0.0, 1.0, 1.0
-    columns = _mean(values, 0)
-    rest = values - columns - _mean(values, 1)[:, None] + np.nanmean(values)
+    columns = finite_mean(values, 0)
+    rest = values - columns - finite_mean(values, 1)[:, None] + np.nanmean(values)
     df = (seeds - 1) * (units - 1)
     mean_square = float(np.nansum(rest**2)) / df
     return (
@@ -156,7 +156,7 @@ def _satterthwaite(total: float, terms: Sequence[tuple[float, float]]) -> float:
     return total**2 / below if below > 0 else float("nan")
 
 
-def _mean(values: Array, axis: int) -> Array:
+def finite_mean(values: Array, axis: int = -1) -> Array:
     """Mean of the finite values along an axis, nan where none is."""
     finite = np.isfinite(values)
     with np.errstate(invalid="ignore", divide="ignore"):

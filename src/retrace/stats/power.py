@@ -10,19 +10,21 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 
-def power_at(gap: float, seed_sd: float, fixed_se: float, seeds: int, alpha: float) -> float:
+def power_at(
+    gap: float, seed_sd: float, fixed_se: float, seeds: int, alpha: float, freedom: float = 1.0
+) -> float:
     """Chance that a one-sided test at `alpha` over so many seeds finds a true gap; nan for unknown inputs.
 
     `gap` is the distance between the measured value and the threshold, `seed_sd` the standard deviation
     between seeds, `fixed_se` the part of the standard error that more seeds do not reduce (the sampling of
-    items).
+    items), `freedom` the share of the degrees of freedom that the test uses.
     """
     se = math.sqrt(fixed_se**2 + seed_sd**2 / seeds)
     if not math.isfinite(se) or seeds < 2:
         return float("nan")
     if se == 0:
         return float(abs(gap) > 0)
-    return float(stdtr(seeds - 1, abs(gap) / se - stdtrit(seeds - 1, 1 - alpha)))
+    return float(stdtr(seeds - 1, abs(gap) / se - stdtrit(freedom * (seeds - 1), 1 - alpha)))
 
 
 def seeds_to_decide(
@@ -32,6 +34,7 @@ def seeds_to_decide(
     alpha: float = 0.05,
     power: float = 0.8,
     limit: int = 1000,
+    freedom: float = 1.0,
 ) -> int | None:
     """Smallest number of seeds whose one-sided test at `alpha` finds a true gap with the given power.
 
@@ -42,7 +45,7 @@ def seeds_to_decide(
         return None
     n = np.arange(2, limit + 1)
     standard_error = np.sqrt(fixed_se**2 + seed_sd**2 / n)
-    factor = stdtrit(n - 1, 1 - alpha) + stdtrit(n - 1, power)
+    factor = stdtrit(freedom * (n - 1), 1 - alpha) + stdtrit(n - 1, power)
     enough = (abs(gap) > 0) & (abs(gap) >= factor * standard_error)
     return int(n[enough.argmax()]) if enough.any() else None
 
@@ -52,8 +55,7 @@ def predictive_power(
 ) -> float:
     """Chance that the test at `alpha` over the first `upto` seeds decides, given what `seeds` of them say.
 
-    `gap`: distance of their mean from the threshold, `freedom`: share of the degrees of freedom that the test
-    uses, other arguments as in `power_at`. The mean of `upto`
+    `gap`: distance of their mean from the threshold, other arguments as in `power_at`. The mean of `upto`
     seeds is drawn around that of the first: the true mean is as uncertain as they leave it (Spiegelhalter,
     Freedman and Blackburn, Controlled Clinical Trials 7, 1986), so its scale is seed_sd * sqrt(1 / seeds -
     1 / upto). Both directions count. nan for unknown inputs or fewer than two seeds.

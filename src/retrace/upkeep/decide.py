@@ -18,6 +18,7 @@ from retrace.planning.workflow import Workflow
 from retrace.records.evidence import read_record
 from retrace.upkeep.standing import Standing, command, lacking, stand
 
+CELLS_WIDTH = 60  # of the table's column; longer lists follow whole on lines of their own
 UNITS = {"s": 1, "min": 60, "h": 3600}
 
 
@@ -50,7 +51,7 @@ def run(config: Config, root: Path, budget: float, dry: bool, rewrite: bool = Fa
         for study, cell in bundle.cells:
             own = raised.setdefault(study, {})
             own[cell] = max(own.get(cell, 0), bundle.seeds, have[study, cell])
-    text = [*_table(chosen, have), *_rest(wishes, chosen, left), *_under_looks(papers, flow)]
+    text = [*table(chosen, have), *_rest(wishes, chosen, left), *_under_looks(papers, flow)]
     if dry:
         return "\n".join([*text, f"nothing written; without --dry-run {PLACE} says so"])
     write_more(root, config.scale, raised, rewrite)
@@ -112,7 +113,7 @@ def _refuse(left: Sequence[Bundle], budget: float) -> None:
     )
 
 
-def _table(chosen: Sequence[Bundle], have: Mapping[Cell, int]) -> list[str]:
+def table(chosen: Sequence[Bundle], have: Mapping[Cell, int]) -> list[str]:
     """The bundles in the order of choice, each with its claims and the chance that they are decided."""
     head = ("cells", "seeds", "CPU min", "decisions", "a CPU hour")
     rows, now = [head], dict(have)
@@ -121,7 +122,7 @@ def _table(chosen: Sequence[Bundle], have: Mapping[Cell, int]) -> list[str]:
         now |= {cell: max(now[cell], bundle.seeds) for cell in bundle.cells}
         rows.append(
             (
-                textwrap.shorten(_cells(bundle.cells), 60, placeholder=" ..."),
+                textwrap.shorten(_cells(bundle.cells), CELLS_WIDTH, placeholder=" ..."),
                 f"{' or '.join(map(str, low))} to {bundle.seeds}",
                 f"{bundle.price / 60:.1f}",
                 f"{bundle.decisions:.2f}",
@@ -132,6 +133,8 @@ def _table(chosen: Sequence[Bundle], have: Mapping[Cell, int]) -> list[str]:
     lines = []
     for place, row in enumerate(rows):
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        if place and len(cells := _cells(chosen[place - 1].cells)) > CELLS_WIDTH:
+            lines += _wrapped(cells)
         gains = sorted(chosen[place - 1].gains.items(), key=_by_chance) if place else []
         lines += _wrapped(", ".join(f"{name} {chance:.0%}" for name, chance in gains))
     total = sum(bundle.price for bundle in chosen) / 60

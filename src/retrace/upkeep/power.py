@@ -9,7 +9,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from retrace.claims.outlook import MOST_SEEDS, Outlook
+from retrace.claims.looks import MOST_SEEDS
+from retrace.claims.outlook import Outlook
 from retrace.claims.table import WIDTH
 from retrace.claims.words import DECIDED
 from retrace.config import Config
