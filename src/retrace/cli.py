@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def scaled(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
         made.add_argument("--scale", choices=SCALES, help="default: the scale of config/config.yaml")
+        made.add_argument("--seeds", type=int, help="default: the seeds of config/config.yaml")
         return made
 
     verdicts = scaled(command("verdicts", _verdicts, "print the verdicts that have been reached"))
@@ -90,52 +91,54 @@ def _root() -> Path:
     raise RetraceError("no Retrace checkout here: change into the folder that holds config/studies")
 
 
-def _config(root: Path, scale: str | None) -> Config:
+def _config(root: Path, arguments: argparse.Namespace | None = None) -> Config:
     from retrace.config import load_config
 
     raw = read_yaml(root / "config/config.yaml", "config/config.yaml") or {}
-    return load_config({**raw, **({"scale": scale} if scale else {})})
+    asked = {"scale": arguments.scale, "seeds": arguments.seeds} if arguments else {}
+    return load_config({**raw, **{key: value for key, value in asked.items() if value is not None}})
 
 
 def _verdicts(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.planning.workflow import Workflow
 
-    print(Workflow.plan(_config(root, arguments.scale), root).verdict_table(arguments.papers))
+    print(Workflow.plan(_config(root, arguments), root).verdict_table(arguments.papers))
 
 
 def _index(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.upkeep import index
 
-    lines = index.write(_config(root, arguments.scale), root)
+    lines = index.write(_config(root, arguments), root)
     print(index.text(lines))
 
 
 def _audit(arguments: argparse.Namespace, root: Path) -> int:
+    from retrace.planning.products import home
     from retrace.upkeep import audit, beside
 
     if arguments.beside:
-        scale = _config(root, arguments.scale).scale
-        print(beside.told(beside.paired(root / "results" / scale / "verdicts", arguments.beside)))
+        here = root / home(_config(root, arguments).edition) / "verdicts"
+        print(beside.told(beside.paired(here, arguments.beside)))
         return 0
-    return audit.run(_config(root, arguments.scale), root, arguments.k, arguments.seed)
+    return audit.run(_config(root, arguments), root, arguments.k, arguments.seed)
 
 
 def _reach(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.upkeep import reach
 
-    print(reach.text(_config(root, arguments.scale), root, arguments.files))
+    print(reach.text(_config(root, arguments), root, arguments.files))
 
 
 def _power(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.upkeep import power
 
-    print(power.report(_config(root, arguments.scale), root, arguments.papers, arguments.csv))
+    print(power.report(_config(root, arguments), root, arguments.papers, arguments.csv))
 
 
 def _decide(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.upkeep import decide
 
-    config, seconds = _config(root, arguments.scale), decide.cpu_seconds(arguments.budget)
+    config, seconds = _config(root, arguments), decide.cpu_seconds(arguments.budget)
     print(decide.run(config, root, seconds, arguments.dry_run, arguments.rewrite))
 
 
@@ -145,7 +148,7 @@ def _gc(arguments: argparse.Namespace, root: Path) -> None:
 
     if not arguments.dry_run:
         _refuse_during_a_run(root)
-    files = store.unreached(root, index.reached(_config(root, None), root))
+    files = store.unreached(root, index.reached(_config(root), root))
     for path in files:
         print(path.relative_to(root))
         if not arguments.dry_run:
@@ -180,7 +183,7 @@ def _publish(arguments: argparse.Namespace, root: Path) -> None:
     keep = None
     if arguments.prune:
         _refuse_during_a_run(root)
-        keep = index.reached(_config(root, None), root)
+        keep = index.reached(_config(root), root)
     print(
         f"evidence: {store.publish(root, keep)} files published; commit evidence.dvc and the store with git"
     )

@@ -6,10 +6,11 @@ The model below is the only truth: `config/schemas/config.json` and the document
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, PositiveInt, ValidationError, field_validator
 
 from retrace.errors import RetraceError, did_you_mean
 from retrace.strict import Strict, not_allowed
@@ -47,6 +48,10 @@ class Config(Strict):
     scale: Scale = Field(
         "laptop", description="smoke (minutes), laptop (default), gpu (one accelerator), paper (cluster)"
     )
+    seeds: Literal["sheet"] | PositiveInt = Field(
+        "sheet",
+        description="`sheet`, or n: the first n seeds of every cell, judged and shown apart (results/SCALE-n-seeds)",
+    )
     studies: Literal["all"] | list[str] = Field("all", description="`all`, or a list of studies")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where networks train; auto takes cuda when present"
@@ -56,6 +61,24 @@ class Config(Strict):
     )
     download: bool = Field(False, description="let torchvision download what is missing in `datasets`")
     carbon: Carbon = Field(default_factory=lambda: Carbon(), description="energy and carbon accounting")
+
+    @property
+    def edition(self) -> str:
+        """The scale and, where there are fewer seeds than in the sheets, their number: a folder's name."""
+        return self.scale if self.seeds == "sheet" else f"{self.scale}-{self.seeds}-seeds"
+
+    @property
+    def options(self) -> list[str]:
+        """What a command must say after `--config` to mean this scale and these seeds."""
+        return [f"scale={self.scale}", *([] if self.seeds == "sheet" else [f"seeds={self.seeds}"])]
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _a_number(cls, seeds: Any) -> Any:
+        # of a union pydantic would explain the word alone
+        if seeds != "sheet" and not re.fullmatch("[1-9][0-9]*", str(seeds)):
+            raise ValueError("say `sheet`, or how many seeds of every cell, from 1")
+        return seeds
 
     @field_validator("studies", mode="before")
     @classmethod

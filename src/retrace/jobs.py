@@ -108,9 +108,10 @@ class DrawJob(PaperJob):
 
 @dataclass(frozen=True)
 class ReportJob(ProductJob):
-    """Write the page and the table from verdict files and each paper's figures."""
+    """Write the page and the table from verdict files and each paper's figures; `options` of `--config`."""
 
     scale: str
+    options: list[str]
     verdicts: list[str]
     figures: dict[str, list[str]]
     code: dict[str, str]

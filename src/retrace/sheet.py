@@ -87,8 +87,8 @@ def scales_of(study: Study, root: Path) -> list[Scale]:
     return list(_read(study, root).scales)
 
 
-def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
-    """The validated cells of a study at a scale, with the seeds that `config/more.yaml` adds.
+def load_cells(study: Study, scale: str, root: Path, most: int | None = None) -> list[Cell]:
+    """The validated cells of a study at a scale, with the seeds that `config/more.yaml` adds; the first `most`.
 
     Raises RetraceError naming the sheet, the cell and the key that does not fit, or a stage whose parameters
     no cell has.
@@ -107,7 +107,7 @@ def load_cells(study: Study, scale: str, root: Path) -> list[Cell]:
     for name, own in rows.cells.items():
         params = validate(model, {**sheet.base, **rows.base, **own}, f"{place}: scales.{scale}.cells.{name}")
         seeds = range(more[name]) if name in more else rows.seeds
-        cells.append(Cell(name, params.model_dump(mode="json"), tuple(seeds)))
+        cells.append(Cell(name, params.model_dump(mode="json"), tuple(seeds)[:most]))
     return cells
 
 

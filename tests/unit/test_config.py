@@ -30,6 +30,20 @@ def test_nothing_given_is_the_laptop_run_of_everything():
     assert [study.name for study in chosen_studies(config, ROOT)] == known_studies()
 
 
+@pytest.mark.parametrize(
+    ("raw", "edition", "options"),
+    [
+        ({}, "laptop", ["scale=laptop"]),
+        ({"seeds": "sheet", "scale": "smoke"}, "smoke", ["scale=smoke"]),
+        ({"seeds": 3}, "laptop-3-seeds", ["scale=laptop", "seeds=3"]),
+        ({"seeds": "3"}, "laptop-3-seeds", ["scale=laptop", "seeds=3"]),
+    ],
+)
+def test_fewer_seeds_are_an_edition_of_their_own(raw, edition, options):
+    config = load_config(raw)
+    assert (config.edition, config.options) == (edition, options)
+
+
 @pytest.mark.parametrize("studies", ["reuse", ["reuse"], ["reuse", "reuse"]])
 def test_one_study_can_be_named_with_or_without_a_list(studies):
     assert [study.name for study in chosen_studies(load_config({"studies": studies}), ROOT)] == ["reuse"]
@@ -41,6 +55,9 @@ def test_one_study_can_be_named_with_or_without_a_list(studies):
         ({"scal": "smoke"}, "config: unknown key 'scal' (did you mean 'scale'?)"),
         ({"scale": "labtop"}, "config: scale: 'labtop' is not allowed (did you mean 'laptop'?)"),
         ({"scale": "huge"}, "config: scale: 'huge' is not allowed"),
+        ({"seeds": 0}, "config: seeds: say `sheet`, or how many seeds of every cell, from 1"),
+        ({"seeds": "all"}, "config: seeds: say `sheet`"),
+        ({"seeds": 2.5}, "config: seeds: say `sheet`"),
         ({"scale": None}, "config: scale: None is not allowed"),
         ({"device": "gpu"}, "config: device: 'gpu' is not allowed"),
         (

@@ -14,7 +14,8 @@ from retrace.claims.load import load_claims
 from retrace.claims.looks import Looks, planned
 from retrace.claims.trial import Trial
 from retrace.claims.verdict import Verdict
-from retrace.config import load_config
+from retrace.config import Config, load_config
+from retrace.errors import RetraceError
 from retrace.more import PLACE, more_text, read_more, write_more
 from retrace.planning.plan import plan_study
 from retrace.planning.workflow import Workflow
@@ -55,7 +56,18 @@ def test_only_the_named_cells_of_the_named_scale_get_more_seeds(root):
     write(root, "smoke: {reuse: {digits-cnn: 4}}")
     assert seeds(root)["digits-cnn"] == (0, 1, 2, 3)
     assert seeds(root)["digits-vgg"] == (0, 1)
-    assert set(seeds(root, "laptop").values()) == {(0, 1, 2)}
+    assert set(seeds(root, "laptop").values()) == {tuple(range(8))}
+
+
+def test_fewer_seeds_are_the_first_of_every_cell(root):
+    write(root, "smoke: {reuse: {digits-cnn: 4}}")
+    cells = {cell.name: cell.seeds for cell in sheet.load_cells(REUSE, "smoke", root, most=3)}
+    assert (cells["digits-cnn"], cells["digits-vgg"]) == ((0, 1, 2), (0, 1))
+    few = plan_study(REUSE, Config(scale="smoke", seeds=1), root)
+    assert {row.seed for row in few.rows} == {0}
+    assert few.tasks.keys() < plan_study(REUSE, SMOKE, root).tasks.keys()
+    with pytest.raises(RetraceError, match=r"decide: .* leave out seeds=1"):
+        decide.run(Config(scale="smoke", seeds=1), root, 60.0, True)
 
 
 @pytest.mark.parametrize(

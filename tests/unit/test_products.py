@@ -161,3 +161,15 @@ def test_a_task_waits_for_one_file_of_each_that_it_needs(plan, flow, tmp_path):
         leave(path)
     assert replace(fresh).task_inputs(task.key, forced=False) == []
     assert replace(fresh).task_inputs(task.key, forced=True) == wanted
+
+
+def test_fewer_seeds_are_published_beside_the_others():
+    few = Workflow.plan(Config(scale="laptop", studies=["reuse"], seeds=3), ROOT)
+    all_seeds = Workflow.plan(Config(scale="laptop", studies=["reuse"]), ROOT)
+    theirs = {copy for product in all_seeds.published.values() for copy in product.job.copies.values()}
+    own = {copy for product in few.published.values() for copy in product.job.copies.values()}
+    assert {path.split("/")[0] for path in theirs} == {"figures", "results"}
+    assert {"/".join(path.split("/")[:2]) for path in own} == {"results/laptop-3-seeds"}
+    assert few.report.job.options == ["scale=laptop", "seeds=3"]
+    assert {job.scale for job in (few.report.job, few.judged["arm"].job)} == {"laptop-3-seeds"}
+    assert few.judged["arm"].key != all_seeds.judged["arm"].key

@@ -122,7 +122,8 @@ def plan_study(study: Study, config: Config, root: Path, known: Known | None = N
         plan.looks = looks_of(study, config.scale, root)
     known = known or Known(root)
     content = cache(partial(sets.fingerprint, root, config.datasets))
-    for cell in load_cells(study, config.scale, root):
+    most = None if config.seeds == "sheet" else config.seeds
+    for cell in load_cells(study, config.scale, root, most):
         for seed in cell.seeds:
             tasks: dict[str, Task] = {}
             for stage in study.stages:

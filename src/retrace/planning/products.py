@@ -80,7 +80,7 @@ def judge(plan: StudyPlan, paper: str, config: Config, root: Path, known: Known)
     recipe: dict[str, Any] = {
         "verb": "judge",
         "paper": paper,
-        "scale": config.scale,
+        "scale": config.edition,
         "claims": claims.model_dump(mode="json"),
         "looks": list(plan.looks),
         "code": _code(known, "retrace.verbs.judge", f"retrace.studies.{plan.study.name}.table"),
@@ -93,7 +93,7 @@ def judge(plan: StudyPlan, paper: str, config: Config, root: Path, known: Known)
         context=context(config, "cpu"),
         paper=paper,
         study=plan.study.name,
-        scale=config.scale,
+        scale=config.edition,
         cells={row.cell: row.params for row in rows},
         rows=[RowFiles(row.cell, row.seed, {v: t.evidence for v, t in row.tasks.items()}) for row in rows],
         figures=recipe["figures"],
@@ -167,32 +167,37 @@ def report(
     made: list[Product[Any]] = [*judged, *drawn]
     recipe: dict[str, Any] = {
         "verb": "report",
-        "scale": config.scale,
+        "scale": config.edition,
         "code": _code(known, "retrace.verbs.report"),
         "templates": {path.name: file_digest(path) for path in sorted(template.glob("*.j2"))},
         "needs": [product.key for product in made],
     }
-    stem = f"results/report/{config.scale}-{recipe_key(recipe)}"
+    stem = f"results/report/{config.edition}-{recipe_key(recipe)}"
     job = ReportJob(
-        label=f"report {config.scale}",
+        label=f"report {config.edition}",
         context=context(config, "cpu"),
-        scale=config.scale,
+        scale=config.edition,
+        options=config.options,
         verdicts=[product.outputs[0] for product in judged],
         figures={product.name: product.job.out for product in drawn},
         code=recipe["code"],
         out=[f"{stem}.html", f"{stem}.csv"],
     )
-    return Product(config.scale, recipe, tuple(path for product in made for path in product.outputs), job)
+    return Product(config.edition, recipe, tuple(path for product in made for path in product.outputs), job)
 
 
-def publish(product: Product[Any], scale: str) -> Product[PublishJob]:
+def home(edition: str) -> str:
+    """The folder of an edition's verdicts, table and report."""
+    return "results" if edition == "laptop" else f"results/{edition}"
+
+
+def publish(product: Product[Any], edition: str) -> Product[PublishJob]:
     """Copies of a product under the names that people know, and a stamp that they are this product's."""
-    home = "results" if scale == "laptop" else f"results/{scale}"
-    figures = "figures" if scale == "laptop" else f"results/{scale}/figures"
-    copies = {path: _known_name(product, path, home, figures) for path in product.outputs}
+    figures = "figures" if edition == "laptop" else f"{home(edition)}/figures"
+    copies = {path: _known_name(product, path, home(edition), figures) for path in product.outputs}
     recipe = {"verb": "publish", "of": product.key, "copies": copies}
     name = "report" if product.verb == "report" else f"{product.name}-{product.verb}"
-    stamp = f"results/published/{scale}/{name}-{recipe_key(recipe)}"
+    stamp = f"results/published/{edition}/{name}-{recipe_key(recipe)}"
     job = PublishJob(f"publish {name}", product.job.context, [stamp], copies)
     return Product(name, recipe, product.outputs, job)
 

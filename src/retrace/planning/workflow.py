@@ -93,7 +93,7 @@ class Workflow:
         published = {
             product.name: product
             for made in [*judged.values(), *drawn.values(), report]
-            for product in [products.publish(made, config.scale)]
+            for product in [products.publish(made, config.edition)]
         }
         return cls(root, config, plans, judged, drawn, report, published)
 

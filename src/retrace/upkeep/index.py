@@ -64,7 +64,9 @@ def reached(config: Config, root: Path) -> set[str]:
     """
     paths: set[str] = set()
     for scale in SCALES:
-        flow = Workflow.plan(config.model_copy(update={"scale": scale, "studies": "all"}), root)
+        flow = Workflow.plan(
+            config.model_copy(update={"scale": scale, "studies": "all", "seeds": "sheet"}), root
+        )
         for plan in flow.plans.values():
             for task in plan.tasks.values():
                 paths.update(task.outputs.values())

@@ -59,7 +59,7 @@ def lacking(flow: Workflow, paper: str) -> str:
 
 def command(flow: Workflow, targets: Sequence[str]) -> str:
     """The command that makes these targets."""
-    return " ".join(["snakemake", "--cores", "all", *targets, "--config", f"scale={flow.config.scale}"])
+    return " ".join(["snakemake", "--cores", "all", *targets, "--config", *flow.config.options])
 
 
 def stand(flow: Workflow, paper: str, with_looks: bool) -> Standing:

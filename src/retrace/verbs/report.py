@@ -11,6 +11,7 @@ from retrace.claims.cost import total_cost
 from retrace.claims.record import PaperVerdict
 from retrace.claims.sealed import read_verdicts
 from retrace.claims.table import CSV_COLUMNS, csv_rows
+from retrace.config import Config
 from retrace.files import write_atomic
 from retrace.jobs import ReportJob
 from retrace.report.embed import Picture
@@ -28,7 +29,7 @@ def run(job: ReportJob, root: Path) -> None:
     run = Run(
         scale=job.scale,
         environment=environment(verdict.environment for verdict in verdicts),
-        commands=_commands(verdicts, job.scale),
+        commands=_commands(verdicts, job.options),
         cost=total_cost(meters),
         cpu_watts=_different(meter["cpu_watts"] for meter in meters),
         ram_watts=_different(meter["ram_watts"] for meter in meters),
@@ -56,8 +57,8 @@ def _different(watts: Iterable[float | None]) -> tuple[float, ...]:
     return tuple(sorted({value for value in watts if value is not None}))
 
 
-def _commands(verdicts: list[PaperVerdict], scale: str) -> tuple[str, ...]:
-    option = "" if scale == "laptop" else f" --config scale={scale}"
+def _commands(verdicts: list[PaperVerdict], options: list[str]) -> tuple[str, ...]:
+    option = "" if options == Config().options else f" --config {' '.join(options)}"
     return (
         f"snakemake --cores all{option}",
         *(f"snakemake {verdict.paper}{option}" for verdict in verdicts),
