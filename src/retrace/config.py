@@ -50,7 +50,7 @@ class Config(Strict):
     )
     seeds: Literal["sheet"] | PositiveInt = Field(
         "sheet",
-        description="`sheet`, or n: the first n seeds of every cell, judged and shown apart (results/SCALE-n-seeds)",
+        description="`sheet`, or n: the first n seeds of every cell, with results apart (SCALE-n-seeds)",
     )
     studies: Literal["all"] | list[str] = Field("all", description="`all`, or a list of studies")
     device: Literal["auto", "cpu", "cuda"] = Field(

@@ -88,7 +88,9 @@ def scales_of(study: Study, root: Path) -> list[Scale]:
 
 
 def load_cells(study: Study, scale: str, root: Path, most: int | None = None) -> list[Cell]:
-    """The validated cells of a study at a scale, with the seeds that `config/more.yaml` adds; the first `most`.
+    """The validated cells of a study at a scale with the seeds that `config/more.yaml` adds.
+
+    Of a cell's seeds only the first `most` are taken, if that is given.
 
     Raises RetraceError naming the sheet, the cell and the key that does not fit, or a stage whose parameters
     no cell has.

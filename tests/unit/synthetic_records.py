@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from retrace.claims.cost import Cost
-from retrace.claims.record import ClaimVerdict, PaperVerdict
+from retrace.claims.record import ClaimVerdict, PaperVerdict, WouldDecide
 from retrace.report.view import Run
 
 GRID = {
@@ -107,7 +107,7 @@ def claim(name, verdict, measured, interval, **more):
         "test": tested(),
         "verdict": verdict,
         "reason": f"synthetic reason of {name}",
-        "seeds_to_decide": None,
+        "would_decide": None,
         "scope": "reduced scale",
         "control": None,
         "baselines": [],
@@ -201,8 +201,17 @@ def verdicts():
                 expect={"at_most": 14},
                 published={"value": 11.2, "where": "Table 2, row 3"},
                 origin="paper",
-                reason="not clearly at most 14; about 7 seeds would decide it",
-                seeds_to_decide=7,
+                reason="not clearly at most 14; about 7 seeds would decide it (24 seeds: 90%)",
+                would_decide=WouldDecide(
+                    kind="seeds",
+                    seeds=7,
+                    cpu_seconds=480.0,
+                    have=3,
+                    units=None,
+                    units_at_most=None,
+                    most=24,
+                    power=0.9,
+                ),
                 control=control(15.0, [13.5, 17.2]),
                 baselines=[baseline("one-epoch extrapolation", 11.9)],
             ),

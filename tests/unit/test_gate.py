@@ -47,7 +47,7 @@ def test_a_gate_that_fails_makes_a_claim_untestable_and_leaves_the_family():
     assert gated.verdict == "not-measurable"
     assert gated.reason.startswith("beats the rival: -100")
     assert gated.reason.endswith(", not above 0")
-    assert (gated.test, gated.seeds_to_decide) == (None, None)
+    assert (gated.test, gated.would_decide) == (None, None)
     assert gated.measured is not None  # shown all the same
     assert free.test.adjusted == pytest.approx(verdicts(HOLDS)[1].test.adjusted / 2)
 

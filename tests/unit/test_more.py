@@ -9,7 +9,7 @@ from test_choose import OUTLOOK
 from test_sheet import ROOT, refusal
 
 from retrace import sheet
-from retrace.claims.judge import Judged
+from retrace.claims.judged import Judged
 from retrace.claims.load import load_claims
 from retrace.claims.looks import Looks, planned
 from retrace.claims.trial import Trial

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from looks_tables import claim, table
 
-from retrace.claims.judge import verdicts
+from retrace.claims.judged import verdicts
 from retrace.claims.looks import Looks
 from retrace.claims.outlook import outlooks
 from retrace.claims.sample import ordered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from retrace.meter import MeterRecord
 from retrace.strict import Strict
@@ -35,3 +35,17 @@ def total_cost(meters: Iterable[MeterRecord]) -> Cost:
         methods=sorted({m["method"] for m in meters}),
         factor_kg_per_kwh=factors[0] if len(factors) == 1 else factors,
     )
+
+
+def seed_price(files: Iterable[tuple[int, str]], meters: Mapping[str, MeterRecord]) -> float | None:
+    """CPU seconds of one more seed, as the mean of the seeds there are; None where nothing has a seed.
+
+    `files` are pairs of a seed and an evidence file made for it. A file that is named for several seeds is
+    theirs together, and paid already.
+    """
+    seeds: dict[str, set[int]] = {}
+    for seed, path in files:
+        seeds.setdefault(path, set()).add(seed)
+    own = {path: min(of) for path, of in seeds.items() if len(of) == 1}
+    spent = sum(meters[path]["cpu_seconds"] + meters[path]["overhead_seconds"] for path in own)
+    return spent / len(set(own.values())) if own else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from retrace.claims.families import adjusted
-from retrace.claims.judge import Judged
+from retrace.claims.judged import Judged
 from retrace.claims.looks import MOST_SEEDS
 from retrace.claims.measure import Measurement, freedom_of, share_floor
 from retrace.claims.trial import ALPHA
@@ -83,7 +83,7 @@ class Outlook:
         return 0.0 if math.isnan(found) else found
 
 
-def outlook(judged: Judged, alpha: float) -> Outlook | None:
+def outlook_of(judged: Judged, alpha: float) -> Outlook | None:
     """The outlook of a claim at its own level `alpha`; None where nothing was measured that is sampled."""
     found, expect = judged.trial.found, judged.trial.claim.expect
     if found is None or expect is None or judged.verdict.code == "not-measurable":
@@ -124,7 +124,8 @@ def outlooks(paper: Sequence[Judged], looks: int) -> list[Outlook]:
     """The outlooks of a paper's claims; a claim that could not be tested has the share it would have."""
     _, shares = adjusted([each.trial.claim for each in paper], [1.0] * len(paper))
     made = [
-        outlook(each, each.alpha or ALPHA * share / looks) for each, share in zip(paper, shares, strict=True)
+        outlook_of(each, each.alpha or ALPHA * share / looks)
+        for each, share in zip(paper, shares, strict=True)
     ]
     return [each for each in made if each]
 

@@ -58,6 +58,45 @@ class Tested(Strict):
     looks: int = Field(1, exclude_if=_is_one)
 
 
+class WouldDecide(Strict):
+    """What gives an open claim 80 % power if the truth is as measured; None: not within reach.
+
+    `seeds` in all where there are `have`, at `cpu_seconds` for those to come (None: unknown); or `units`
+    or groups with the present seeds, `units_at_most` with `most` seeds. `power` is the chance that `most`
+    seeds of the present items decide, the truth being as uncertain as the evidence leaves it.
+    """
+
+    kind: Randomness
+    seeds: int | None
+    cpu_seconds: float | None
+    have: int
+    units: int | None
+    units_at_most: int | None
+    most: int
+    power: float
+
+    def words(self) -> str:
+        """What to say after the reason of an open claim."""
+        ways = []
+        if self.seeds is not None:
+            paid = "" if self.cpu_seconds is None else f", {_time(self.cpu_seconds)} more"
+            ways.append(f"{self.seeds} seeds{paid}")
+        if self.units is not None:
+            ways.append(f"{self.units} {self.kind}")
+        elif self.units_at_most is not None:
+            ways.append(f"{self.units_at_most} {self.kind} at {self.most} seeds")
+        if not ways:
+            return "no number of seeds would decide it" if self.kind == "seeds" else "nothing would decide it"
+        return f"about {' or '.join(ways)} would decide it ({self.most} seeds: {self.power:.0%})"
+
+
+def _time(seconds: float) -> str:
+    """CPU time in the unit that suits it."""
+    if seconds < 5400:
+        return f"{max(seconds / 60, 0.1):.2g} CPU min"
+    return f"{seconds / 3600:.2g} CPU h"
+
+
 class ClaimVerdict(Statement):
     """The verdict on one claim, and all that it rests on.
 
@@ -77,7 +116,7 @@ class ClaimVerdict(Statement):
     test: Tested | None
     verdict: Code
     reason: str
-    seeds_to_decide: int | None
+    would_decide: WouldDecide | None
     control: Control | None
     baselines: list[Beside]
     also: list[Beside]

@@ -15,7 +15,8 @@ COLUMNS = ("claim", "verdict", "measured", "interval", "expected", "control", "s
 CSV_COLUMNS = (
     "paper", "study", "scale", "id", "origin", "kind", "statistic", "verdict", "measured", "low", "high",
     "level", "expected", "published", "p", "p_against", "p_adjusted", "df", "random", "seeds", "units",
-    "seeds_to_decide", "control", "control_passes", "specific", "primary", "scope", "says", "reason",
+    "seeds_to_decide", "units_to_decide", "cpu_seconds_to_decide", "control", "control_passes", "specific",
+    "primary", "scope", "says", "reason",
 )  # fmt: skip
 CsvValue = str | float | bool | None
 
@@ -81,6 +82,9 @@ def _flat(paper: PaperVerdict, claim: ClaimVerdict) -> dict[str, CsvValue]:
         "control": claim.control.measured if claim.control else None,
         "control_passes": claim.control.passes if claim.control else None,
         "specific": claim.control.specific if claim.control else None,
+        "seeds_to_decide": claim.would_decide.seeds if claim.would_decide else None,
+        "units_to_decide": claim.would_decide.units if claim.would_decide else None,
+        "cpu_seconds_to_decide": claim.would_decide.cpu_seconds if claim.would_decide else None,
         "p": claim.test.p if claim.test else None,
         "p_against": claim.test.p_against if claim.test else None,
         "p_adjusted": claim.test.adjusted if claim.test else None,

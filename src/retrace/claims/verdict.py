@@ -13,7 +13,7 @@ from retrace.claims.model import Claim
 from retrace.claims.statistics import STATISTICS
 from retrace.claims.trial import ALPHA, Trial
 from retrace.claims.words import Code
-from retrace.stats.power import power_at, seeds_to_decide
+from retrace.stats.power import power_at
 
 MAX_UNDEFINED = 0.2  # share of groups that may lack an outcome
 LEAST_SEEDS_NEAR = 5
@@ -21,11 +21,10 @@ LEAST_SEEDS_NEAR = 5
 
 @dataclass(frozen=True)
 class Verdict:
-    """A code of `words`, the reason for it, and how many seeds would decide an open claim."""
+    """A code of `words` and the reason for it."""
 
     code: Code
     reason: str
-    seeds_to_decide: int | None = None
 
 
 def unfit(trial: Trial, untested: Mapping[str, str]) -> Verdict | None:
@@ -101,14 +100,7 @@ def decide(trial: Trial, p: tuple[float, float], adjusted: float, alpha: float) 
     )
     if _sign_agrees(claim, found):
         doubt += "; the sign is clear, the margin is not"
-    seeds = seeds_to_decide(gap, spread, stays, alpha, freedom=kept)
-    seeds = None if seeds is None else max(seeds, len(found.seeds) + 1)
-    if seeds:
-        advice = f"about {seeds} seeds would decide it"
-    else:
-        more = {"items": "more items are", "groups": "more groups are"}.get(found.random, "")
-        advice = f"{more} needed, seeds alone would not decide it" if more else "it is too close"
-    return Verdict("open", f"{told}: {doubt}; {advice}", seeds)
+    return Verdict("open", f"{told}: {doubt}")
 
 
 def _specific(trial: Trial, told: str) -> Verdict:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from retrace.claims.judge import Judged, verdicts
+from retrace.claims.judged import Judged, verdicts
 from retrace.claims.load import parse_claims
 from retrace.claims.looks import Looks
 from retrace.claims.outlook import Outlook, outlooks

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from retrace.claims.cost import total_cost
+from retrace.claims.cost import seed_price, total_cost
 from retrace.claims.judge import judge
 from retrace.claims.load import parse_claims
 from retrace.claims.looks import Looks
+from retrace.claims.model import Claim
 from retrace.claims.record import PaperVerdict
 from retrace.claims.sealed import write_verdict
 from retrace.config import validate
 from retrace.jobs import JudgeJob, PaperJob
 from retrace.records.evidence import read_evidence, read_record
-from retrace.sheet import params_model
+from retrace.sheet import load_study, params_model
 from retrace.stage import Evidence, EvidenceRow
 from retrace.tabled import Tabled
 
@@ -31,12 +33,20 @@ def run(job: JudgeJob, root: Path) -> None:
     meters = {path: record["meter"] for path, record in records.items()}
     tabled = table_of(job, evidence_rows(job, root))
     looks = Looks(tuple(job.looks), job.seeds)
+    settings = load_study(job.study).settings
+    names = {cell: str(values[settings]) if settings else cell for cell, values in job.cells.items()}
+
+    def price(claim: Claim) -> float | None:
+        patterns = claim.evidence.cells if claim.evidence else []
+        rows = [row for row in job.rows if any(fnmatchcase(names[row.cell], p) for p in patterns)]
+        return seed_price(((row.seed, path) for row in rows for path in row.evidence.values()), meters)
+
     verdict = PaperVerdict(
         paper=job.paper,
         title=claims.title,
         study=job.study,
         scale=job.scale,
-        claims=judge(claims.claims, tabled.frame, tabled.rows, tabled.untested, looks),
+        claims=judge(claims.claims, tabled.frame, tabled.rows, tabled.untested, looks, price),
         cost=total_cost(meters.values()),
         meters=meters,
         environment=environment(record["environment"] for record in records.values()),
