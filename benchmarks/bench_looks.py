@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from bench_calibration import Case, claim, crossed
+from calibration_cases import Case, claim, crossed
 
 from retrace.claims.judge import judge
 from retrace.claims.looks import Looks, planned
+from retrace.claims.strata import Random
 
 EFFECTS = (1.0, 2.0)
 
@@ -27,13 +28,14 @@ EFFECTS = (1.0, 2.0)
 def cases() -> Iterator[Case]:
     """Means of a grid and of items, where seeds vary most and where items do."""
     above = claim("mean", ["x"], {"at_least": 0.0})
-    for rows, noise, sds in (
-        ("seeds", "seeds alone", (1.0, 0.0, 0.3)),
-        ("items", "seeds most", (1.0, 0.5, 0.5)),
-        ("items", "items most", (0.1, 1.0, 1.0)),
+    for noise, sds in (
+        ("seeds alone", (1.0, 0.0, 0.3)),
+        ("seeds most", (1.0, 0.5, 0.5)),
+        ("items most", (0.1, 1.0, 1.0)),
     ):
-        draw, effect = crossed(1, 16, *sds)
-        yield Case(f"mean, 16 {rows}, {noise}", above, rows, draw, 0.0, effect)
+        rows: Random = "seeds" if noise == "seeds alone" else "items"
+        draw, far = crossed(1, 16, *sds)
+        yield Case(f"mean, 16 {rows}, {noise}", above, rows, draw, 0.0, far)
 
 
 @dataclass
@@ -45,13 +47,13 @@ class Count:
     uncorrected: int = 0
     seeds: int = 0
 
-    def add(self, case: Case, rng: np.random.Generator, plan: tuple[int, ...], value: float) -> None:
-        """Draw the seeds of the last look and look until one decides."""
-        frame = case.draw(rng, plan[-1], value)
+    def add(self, case: Case, rng: np.random.Generator, plan: tuple[int, ...], more: float) -> None:
+        """Draw the seeds of the last look, `more` above the threshold, and look until one decides."""
+        frame = case.table(rng, plan[-1], more)
         open_still, least = True, 1.0
         for seeds in plan:
             looks = Looks(plan, {"c0": seeds})
-            verdict = judge([case.claim], frame, case.rows, looks=looks)[0]  # type: ignore[arg-type]
+            verdict = judge([case.claim], frame, case.rows, looks=looks)[0]
             least = min(least, verdict.test.p if verdict.test else 1.0)
             if open_still and verdict.verdict != "open":
                 open_still = False
@@ -67,10 +69,10 @@ def line(case: Case, first: int, draws: int) -> str:
     plan = planned(first)
     at, far = Count(), [Count() for _ in EFFECTS]
     for number in range(draws):
-        at.add(case, np.random.default_rng((number, first)), plan, case.at)
+        at.add(case, np.random.default_rng((number, first)), plan, 0.0)
         if number % 4 == 0:
             for place, (count, size) in enumerate(zip(far, EFFECTS, strict=True)):
-                count.add(case, np.random.default_rng((number, first, place)), plan, case.at + size)
+                count.add(case, np.random.default_rng((number, first, place)), plan, size)
     found = [at.supported, at.refuted, at.uncorrected]
     few = len(range(0, draws, 4))
     shown = [f"{100 * n / draws:5.1f}" for n in found]

@@ -15,7 +15,7 @@ from retrace.claims.model import Claim
 from retrace.claims.record import Tested
 from retrace.claims.sample import NoEvidence
 from retrace.claims.strata import Random
-from retrace.claims.trial import ALPHA, LEVEL, Trial, finite, run_trial
+from retrace.claims.trial import ALPHA, LEVEL, Trial, run_trial
 from retrace.claims.verdict import Verdict, counted, decide, unfit
 
 
@@ -51,13 +51,16 @@ def verdicts(
     corrected, shares = adjusted([trial.claim for trial in left], [min(pair) for pair in p])
     for trial, own, pair, after, share in zip(left, at_look, p, corrected, shares, strict=True):
         assert trial.found is not None
-        alpha, estimate = ALPHA * share / looks.number, trial.found.estimate
+        assert trial.claim.expect is not None
+        alpha = ALPHA * share / looks.number
+        nearest = trial.claim.expect.nearest(trial.found.value)
+        pivot = trial.found.estimate.least_sure(trial.found.seen(nearest))
         test = Tested(
             p=own[0],
             p_against=own[1],
             adjusted=after,
-            df=finite(estimate.df),
-            se=finite(estimate.se),
+            df=pivot and pivot.df,
+            se=pivot.se if pivot else 0.0,
             look=len(first_seeds(ready, trial.claim, looks)),
             looks=looks.number,
         )

@@ -39,7 +39,8 @@ class Outlook:
     80 % power; `units_needed` units do with the present seeds, `units_at_most` with 24 (None: not within
     reach). `perfect` is there for shares of items. `floor` is the least p value that the items allow at the
     shares as measured (0 where there are none), `floor_needs` how many would bring it below `alpha`.
-    `freedom` is the share of the degrees of freedom that the test keeps.
+    `freedom` is the share of the degrees of freedom that the test keeps, `stretch` what its scale makes of
+    the gap, as a factor.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Outlook:
     floor: float
     floor_needs: int | None
     freedom: float = 1.0
+    stretch: float = 1.0
 
     @property
     def few_items(self) -> bool:
@@ -78,7 +80,13 @@ class Outlook:
         if self.few_items:
             return 0.0
         found = predictive_power(
-            self.gap, self.seed_sd, self.unit_se, self.seeds, seeds, self.alpha, self.freedom
+            self.stretch * self.gap,
+            self.seed_sd,
+            self.unit_se,
+            self.seeds,
+            seeds,
+            self.alpha,
+            self.freedom,
         )
         return 0.0 if math.isnan(found) else found
 
@@ -92,7 +100,8 @@ def outlook_of(judged: Judged, alpha: float) -> Outlook | None:
         return None
     seeds, units = len(found.seeds), found.layout.units
     bound = expect.nearest(found.value)
-    gap, kept = abs(found.value - bound), freedom_of(found, bound)
+    gap, stretch, kept = abs(found.value - bound), found.stretch(bound), freedom_of(found, bound)
+    seen = stretch * gap
     seed_sd, unit_se, spread = _sizes(found, seeds, units)
     floor = partial(_floor, found, expect.low, expect.high)
     needs = items_to_reach(floor, alpha) if floor() >= alpha else None
@@ -110,13 +119,14 @@ def outlook_of(judged: Judged, alpha: float) -> Outlook | None:
         unit_se=unit_se,
         seeds_needed=None
         if floor() >= alpha
-        else seeds_to_decide(gap, seed_sd, unit_se, alpha, freedom=kept),
-        units_needed=_more(spread.units_to_decide(gap, seeds, alpha), needs) if many else None,
-        units_at_most=_more(spread.units_to_decide(gap, MOST_SEEDS, alpha), needs) if many else None,
+        else seeds_to_decide(seen, seed_sd, unit_se, alpha, freedom=kept),
+        units_needed=_more(spread.units_to_decide(seen, seeds, alpha), needs) if many else None,
+        units_at_most=_more(spread.units_to_decide(seen, MOST_SEEDS, alpha), needs) if many else None,
         perfect=_perfect(found, expect.low, expect.high, alpha),
         floor=floor(),
         floor_needs=needs,
         freedom=kept,
+        stretch=stretch,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retrace.claims.expect import Expect, number
-from retrace.claims.measure import Measurement, difference, measure, p_meets
+from retrace.claims.measure import SKEWED_FREEDOM, Measurement, difference, measure, p_meets
 from retrace.claims.model import Claim, Gate
 from retrace.claims.query import Evidence, Labelled, Variation
 from retrace.claims.record import Beside, Control, Interval
@@ -110,7 +110,8 @@ def _further(expect: Expect, own: Measurement, control: Measurement, passes: boo
         p = (1 + np.count_nonzero(reach)) / (1 + control.shuffles.size)
     else:
         apart = difference(own, control)
-        p = math.nan if apart is None else apart.above(0.0) if low else apart.below(0.0)
+        kept = SKEWED_FREEDOM if own.correlates else 1.0
+        p = math.nan if apart is None else apart.above(0.0, kept) if low else apart.below(0.0, kept)
     return not passes if math.isnan(p) else p < alpha
 
 

@@ -82,7 +82,7 @@ def decide(trial: Trial, p: tuple[float, float], adjusted: float, alpha: float) 
         code: Code = "margin" if _sign_agrees(claim, found) else "refuted"
         return Verdict(code, f"{told}: not {expect.words()}")
     bound = expect.nearest(found.value)
-    gap, kept = abs(found.value - bound), freedom_of(found, bound)
+    gap, kept = abs(found.value - found.seen(bound)), freedom_of(found, bound)
     spread, stays = found.estimate.seeds_needed(len(found.seeds))
     futile = power_at(gap, spread, stays, MOST_SEEDS, alpha, kept) < FUTILE
     if len(found.seeds) >= LEAST_SEEDS_NEAR and futile:

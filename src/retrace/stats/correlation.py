@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+MOST = 1 - 1e-9  # jackknifed correlations may come out at 1 or beyond
 
 
 def pearson(x: npt.ArrayLike, y: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Array:
@@ -39,6 +42,25 @@ def kendall(x: npt.ArrayLike, y: npt.ArrayLike, weights: npt.ArrayLike | None = 
         untied = np.sqrt(_pairs(np.abs(sx), w)) * np.sqrt(_pairs(np.abs(sy), w))
         tau = _pairs(sx * sy, w) / untied
     return np.where(untied == 0, np.nan, np.clip(tau, -1.0, 1.0))
+
+
+def on_fishers_scale(value: float, bound: float) -> float:
+    """Where `bound` lies as seen from `value`, a mean of correlations, on Fisher's scale.
+
+    A correlation near r has a standard deviation as 1 - r^2 and is skewed away from 1; artanh r is nearly
+    free of both (Fisher, Metron 1, 1921). The scale is stretched to have slope 1 at `value`, so that the
+    distance from `value` over its standard error is the test's t. Infinite for bounds of 1 and beyond.
+    """
+    value = min(max(value, -MOST), MOST)
+    if abs(bound) >= 1:
+        return math.copysign(math.inf, bound)
+    return value - (math.atanh(value) - math.atanh(bound)) * (1 - value**2)
+
+
+def off_fishers_scale(value: float, seen: float) -> float:
+    """The bound that `on_fishers_scale` puts at `seen`."""
+    value = min(max(value, -MOST), MOST)
+    return math.tanh(math.atanh(value) + (seen - value) / (1 - value**2))
 
 
 def ranks(x: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Array:

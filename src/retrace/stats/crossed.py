@@ -6,7 +6,10 @@ seeds share (test images), or fixed (the intensities of a designed grid). With f
 Student's t over seeds. With random ones it is Clark's quasi-F as a t test: the variance of a mean over S
 seeds crossed with U units is (MS_seeds + MS_units - MS_rest) / (S U), here never below the larger one-way
 part, with Satterthwaite's degrees of freedom (Clark, "The language-as-fixed-effect fallacy", Journal of
-Verbal Learning and Verbal Behavior 12, 1973; Satterthwaite, Biometrics Bulletin 2, 1946).
+Verbal Learning and Verbal Behavior 12, 1973; Satterthwaite, Biometrics Bulletin 2, 1946). Satterthwaite's
+formula is too sure where few seeds carry most of the variance, so no p value is smaller than that of the t
+test over seeds alone or over units alone. Skewed units enter by Hall's transformation of t (Journal of the
+Royal Statistical Society B 54, 1992).
 """
 
 from __future__ import annotations
@@ -33,18 +36,39 @@ class Stratum:
 
 
 @dataclass(frozen=True)
+class Pivot:
+    """A t test of a sum: its standard error, degrees of freedom, and the skewness of (sum - truth) / se."""
+
+    se: float
+    df: float
+    skew: float = 0.0
+
+    def above(self, gap: float, freedom: float = 1.0) -> float:
+        """P value of a sum that lies `gap` above a bound; the alternative is "the sum is above it"."""
+        t, skew = gap / self.se, self.skew
+        unskewed = t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / 6
+        return float(stdtr(freedom * self.df, -unskewed))
+
+    def gap(self, p: float, freedom: float = 1.0) -> float:
+        """The gap whose p value is `p`."""
+        unskewed, skew = -float(stdtrit(freedom * self.df, p)), self.skew
+        if abs(skew) < ROUNDING:
+            return self.se * unskewed
+        return self.se * 3 / skew * (float(np.cbrt(1 + skew * (unskewed - skew / 6))) - 1)
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A sum of means with its uncertainty.
 
-    `seeds`, `units` and `rest` are the parts of the variance that fall to seeds, units, and their
-    interaction (each already divided by its numbers, `seeds` and `units` holding `rest` as mean squares do);
-    `se` is the standard error with `df` degrees of freedom, 0 and nan where nothing varies or one seed is
-    all.
+    `tests` are t tests none of which may give a smaller p value, that of the largest standard error first;
+    there are none where nothing varies or one seed is all. `seeds`, `units` and `rest` are the parts of the
+    variance that fall to seeds, units, and their interaction (each already divided by its numbers, `seeds`
+    and `units` holding `rest` as mean squares do).
     """
 
     value: float
-    se: float
-    df: float
+    tests: tuple[Pivot, ...] = ()
     seeds: float = 0.0
     units: float = 0.0
     rest: float = 0.0
@@ -55,20 +79,36 @@ class Estimate:
         `freedom` is the share of the degrees of freedom that the test uses: less than all for values that
         are skewed towards the alternative.
         """
-        if not (self.se > 0 and math.isfinite(self.df)):
-            return float("nan")
-        return float(stdtr(freedom * self.df, (bound - self.value) / self.se))
+        return max((test.above(self.value - bound, freedom) for test in self.tests), default=math.nan)
 
     def below(self, bound: float, freedom: float = 1.0) -> float:
         """As `above`, with the alternative "below"."""
-        return 1 - above if math.isfinite(above := self.above(bound, freedom)) else above
+        return max((1 - test.above(self.value - bound, freedom) for test in self.tests), default=math.nan)
 
-    def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Two-sided t interval; (nan, nan) without a standard error."""
-        if not (self.se > 0 and math.isfinite(self.df)):
-            return float("nan"), float("nan")
-        half = float(stdtrit(self.df, (1 + level) / 2)) * self.se
-        return self.value - half, self.value + half
+    def interval(self, level: float = 0.95, freedom: tuple[float, float] = (1.0, 1.0)) -> tuple[float, float]:
+        """The bounds that the tests do not refuse at (1 - level) / 2 a side; (nan, nan) without a test.
+
+        `freedom` is that of the tests "above" and "below".
+        """
+        tail = (1 - level) / 2
+        low = max((test.gap(tail, freedom[0]) for test in self.tests), default=math.nan)
+        high = min((test.gap(1 - tail, freedom[1]) for test in self.tests), default=math.nan)
+        return self.value - low, self.value - high
+
+    @property
+    def se(self) -> float:
+        """The largest standard error; 0 without a test."""
+        return self.tests[0].se if self.tests else 0.0
+
+    @property
+    def df(self) -> float:
+        """The degrees of freedom of `se`; nan without a test."""
+        return self.tests[0].df if self.tests else math.nan
+
+    def least_sure(self, bound: float) -> Pivot | None:
+        """The test whose p value against a bound counts; None without one."""
+        gap, side = self.value - bound, 1 if self.value > bound else -1
+        return max(self.tests, key=lambda test: side * test.above(gap), default=None)
 
     def seeds_needed(self, seeds: int) -> tuple[float, float]:
         """Standard deviation between seeds, and the standard error that more of them would leave."""
@@ -93,30 +133,28 @@ def estimate(strata: Sequence[Stratum], random_units: bool) -> Estimate:
     value = 0.0 if abs(value) < ROUNDING * scale else value  # a tie is no support
     counts = there.sum(0)
     if counts.min() < 2:
-        return Estimate(value, 0.0, float("nan"))
+        return Estimate(value)
     between = _seed_variance(means, there, weights)
     lowest = float(counts.min() - 1)
     if not random_units:
-        return _finished(value, between, lowest, scale, between, 0.0, 0.0)
+        return Estimate(value, _tests(scale, (between, lowest, 0.0)), between)
     parts = [_unit_variances(s) for s in strata if s.values.shape[1] > 1]
-    units, rest = sum(p[0] for p in parts), sum(p[1] for p in parts)
+    units, rest, third = (sum(part[place] for part in parts) for place in (0, 1, 4))
+    alone = _satterthwaite(units, [(p[0], p[2]) for p in parts])
+    one_way = [(between, lowest, 0.0), (units, alone, third)]
     both = between + units - rest
-    if both < max(between, units):  # subtraction may leave less than one side alone has
-        largest = max(between, units)
-        df = lowest if between >= units else _satterthwaite(units, [(p[0], p[2]) for p in parts])
-        return _finished(value, largest, df, scale, between, units, rest)
+    if both <= max(between, units):  # subtraction may leave less than one side alone has
+        return Estimate(value, _tests(scale, *one_way), between, units, rest)
     terms = [(between, lowest)]
     terms += [term for p in parts for term in ((p[0], p[2]), (p[1], p[3]))]
-    fewest = min([lowest, *(p[2] for p in parts)])
-    return _finished(value, both, max(_satterthwaite(both, terms), fewest), scale, between, units, rest)
+    df = max(_satterthwaite(both, terms), min([lowest, *(p[2] for p in parts)]))
+    return Estimate(value, _tests(scale, (both, df, third), *one_way), between, units, rest)
 
 
-def _finished(
-    value: float, variance: float, df: float, scale: float, seeds: float, units: float, rest: float
-) -> Estimate:
-    se = math.sqrt(max(variance, 0.0))
-    se = 0.0 if se < ROUNDING * scale else se
-    return Estimate(value, se, df if se else float("nan"), seeds, units, rest)
+def _tests(scale: float, *moments: tuple[float, float, float]) -> tuple[Pivot, ...]:
+    """Tests from variance, degrees of freedom and third moment of the sum; without what is but rounding."""
+    kept = sorted((each for each in moments if math.sqrt(each[0]) >= ROUNDING * scale > 0), reverse=True)
+    return tuple(Pivot(math.sqrt(v), df, third / v**1.5) for v, df, third in kept)
 
 
 def _seed_variance(means: Array, there: npt.NDArray[np.bool_], weights: Array) -> float:
@@ -131,23 +169,25 @@ def _seed_variance(means: Array, there: npt.NDArray[np.bool_], weights: Array) -
     return max(float(weights @ variance @ weights), least, 0.0)
 
 
-def _unit_variances(stratum: Stratum) -> tuple[float, float, float, float]:
-    """Variance that falls to units and to the rest, and the degrees of freedom of both."""
+def _unit_variances(stratum: Stratum) -> tuple[float, float, float, float, float]:
+    """Variance that falls to units and to the rest, the degrees of freedom of both, units' third moment."""
     values, square = stratum.values, stratum.weight**2
     present = np.isfinite(values).any(0)
     values = values[:, present]
     seeds, units = int(np.isfinite(values).any(1).sum()), values.shape[1]
     if units < 2:
-        return 0.0, 0.0, 1.0, 1.0
+        return 0.0, 0.0, 1.0, 1.0, 0.0
     columns = finite_mean(values, 0)
     rest = values - columns - finite_mean(values, 1)[:, None] + np.nanmean(values)
     df = (seeds - 1) * (units - 1)
     mean_square = float(np.nansum(rest**2)) / df
+    cubes = float(((columns - columns.mean()) ** 3).sum()) / ((units - 1) * max(units - 2, 1) * units)
     return (
         square * float(columns.var(ddof=1)) / units,
         square * mean_square / (seeds * units),
         float(units - 1),
         float(df),
+        stratum.weight**3 * cubes,
     )
 
 
