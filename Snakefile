@@ -26,7 +26,7 @@ include: "rules/targets.smk"
 rule all:
     default_target: True
     input:
-        FLOW.everything(),
+        target_inputs("all"),
 
 
 onstart:

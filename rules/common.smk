@@ -1,10 +1,13 @@
 # Discovery of studies and their plan. No science, no rules.
 import gc
 import sys
+from functools import cache
 from inspect import signature
 from pathlib import Path
 
 from snakemake.cli import get_argument_parser
+from snakemake.common import overwrite_function_params
+from snakemake.resources import Resource
 
 from retrace.errors import RetraceError
 from retrace.planning.workflow import Workflow
@@ -13,11 +16,8 @@ from retrace.planning.workflow import Workflow
 gc.set_threshold(200_000, 20, 100)
 
 # Snakemake sets the targets after it has read the rules; a misspelt one deserves a better line than its own
-TARGETS = (
-    get_argument_parser().parse_known_args()[0].targets
-    if workflow.is_main_process
-    else []
-)
+ARGUMENTS = get_argument_parser().parse_known_args()[0]
+TARGETS = ARGUMENTS.targets if workflow.is_main_process else []
 
 try:
     # not workflow.basedir, which is workflow/ with the catalog's Snakefile; jobs work in this folder as well
@@ -32,26 +32,50 @@ wildcard_constraints:
     key=r"[0-9a-f]{12}",
 
 
-def task_inputs(wildcards):
+@cache
+def whole():
+    """Whether to list all inputs, not only what is left to do: jobs are wanted again, a graph is to be seen
+    (then nothing executes it), or batches must find the same inputs each time.
+    """
     settings = run_settings()
-    forced = bool(settings.forceall or settings.forcerun or settings.forcetargets)
-    return [ancient(path) for path in FLOW.task_inputs(wildcards.key, forced)]
+    forced = settings.forceall or settings.forcerun or settings.forcetargets
+    return bool(forced or settings.batch or workflow.executor_plugin is None)
+
+
+def task_inputs(wildcards):
+    return [ancient(path) for path in FLOW.task_inputs(wildcards.key, whole())]
 
 
 def task_spec(wildcards):
-    return FLOW.task_spec(wildcards.key)
+    return FLOW.task_spec(wildcards.key) if COMMAND else ""
 
 
 def product_inputs(wildcards):
-    run_settings()
     # not ancient: evidence made again has new costs, and products take seconds
-    return list(FLOW.product(wildcards.key).inputs)
+    return FLOW.product_inputs(wildcards.key, whole())
 
 
 def product_spec(wildcards):
-    return FLOW.product_spec(wildcards.key)
+    return FLOW.product_spec(wildcards.key) if COMMAND else ""
 
 
-# Snakemake asks for their signatures ten times a job: with these at hand, a large plan takes a twentieth less
-for FUNCTION in (task_inputs, task_spec, product_inputs, product_spec):
-    FUNCTION.__signature__ = signature(FUNCTION)
+def target_inputs(name):
+    def inputs(wildcards):
+        return FLOW.target(name, whole())
+
+    return inputs
+
+
+# Snakemake puts each job's command together three times to log it. A dry run prints none unless told to
+unseen = ARGUMENTS.dryrun and not workflow.output_settings.printshellcmds
+COMMAND = "" if unseen else "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
+
+# Snakemake asks for their parameters ten times a job, and would inspect them each time
+for FUNCTION in (
+    task_inputs,
+    task_spec,
+    product_inputs,
+    product_spec,
+    Resource.evaluate,
+):
+    overwrite_function_params(FUNCTION, signature(FUNCTION).parameters)

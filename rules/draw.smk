@@ -15,4 +15,4 @@ for PAPER in FLOW.papers:
         message:
             f"draw {PAPER}"
         shell:
-            "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
+            COMMAND

@@ -11,4 +11,4 @@ rule judge_job:
     message:
         "judge {wildcards.paper}"
     shell:
-        "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
+        COMMAND

@@ -12,7 +12,7 @@ rule report_job:
     message:
         "report"
     shell:
-        "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
+        COMMAND
 
 
 rule publish_job:
@@ -27,4 +27,4 @@ rule publish_job:
     message:
         "publish {wildcards.name}"
     shell:
-        "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
+        COMMAND

@@ -20,4 +20,4 @@ for STUDY, VERB in FLOW.stages:
         params:
             spec=task_spec,
         shell:
-            "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
+            COMMAND

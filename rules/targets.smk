@@ -9,4 +9,4 @@ for NAME in FLOW.target_names:
         name:
             NAME
         input:
-            FLOW.target(NAME),
+            target_inputs(NAME),

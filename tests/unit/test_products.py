@@ -132,9 +132,9 @@ def test_unknown_keys_and_targets_are_one_line(flow):
 
 
 def test_every_named_target_has_inputs_and_all_has_everything(flow):
-    everything = set(flow.everything())
+    everything = set(flow.target("all", whole=True))
     for name in flow.target_names:
-        assert flow.target(name)
+        assert flow.target(name, whole=True)
     stages = [task.evidence for plan in flow.plans.values() for task in plan.tasks.values()]
     assert set(stages) < everything
     stamps = {path for product in flow.published.values() for path in product.outputs}
@@ -145,22 +145,59 @@ def test_a_task_waits_for_one_file_of_each_that_it_needs(plan, flow, tmp_path):
     fresh = replace(flow, root=tmp_path)
     task = plan.of_verb("measure")[0]
     assert any(need.stage.scratch for need in task.needs.values())
-    assert fresh.task_inputs(task.key, forced=False) == [need.evidence for need in task.needs.values()]
+    assert fresh.task_inputs(task.key, whole=True) == [need.evidence for need in task.needs.values()]
 
-    def leave(path):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).touch()
-
-    for need in task.needs.values():
-        for path in need.lasting:
-            leave(path)
+    leave(tmp_path, [path for need in task.needs.values() for path in need.lasting])
     # what lacks, so that it is made; where nothing does, the job still waits for one that is made again
     wanted = [need.outputs.get("scratch", need.evidence) for need in task.needs.values()]
-    assert replace(fresh).task_inputs(task.key, forced=False) == wanted
-    for path in task.lasting:
-        leave(path)
-    assert replace(fresh).task_inputs(task.key, forced=False) == []
-    assert replace(fresh).task_inputs(task.key, forced=True) == wanted
+    assert replace(fresh).task_inputs(task.key, whole=True) == wanted
+    # the others wait for prepare themselves
+    assert {"prepare", "train"} < set(task.needs)
+    later = [path for path in wanted if "/prepare-" not in path]
+    assert replace(fresh).task_inputs(task.key, whole=False) == later
+    leave(tmp_path, task.lasting)
+    assert replace(fresh).task_inputs(task.key, whole=False) == []
+    assert replace(fresh).task_inputs(task.key, whole=True) == wanted
+
+
+def leave(root, paths):
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+
+
+@pytest.mark.parametrize("target", ["all", "reuse"])
+def test_what_verdicts_ask_for_themselves_is_not_asked_for_twice(flow, tmp_path, target):
+    fresh = replace(flow, root=tmp_path)
+    asked = fresh.target(target, whole=False)
+    assert asked
+    assert not [path for path in asked if path.startswith("evidence/")]
+    for verdict in flow.judged.values():
+        theirs = fresh.product_inputs(verdict.key, whole=False)
+        assert theirs
+        assert set(theirs) < set(fresh.product_inputs(verdict.key, whole=True)) == set(verdict.inputs)
+        assert not [path for path in theirs if "/prepare-" in path or "/train-" in path]
+
+
+@pytest.mark.parametrize("target", ["all", "reuse"])
+@pytest.mark.parametrize("published", [False, True])
+def test_evidence_that_is_missing_beside_verdicts_is_asked_for(flow, tmp_path, target, published):
+    """Of a verdict that is there, or published, Snakemake does not ask what went into it."""
+    for product in flow.published.values() if published else flow.judged.values():
+        leave(tmp_path, product.outputs)
+    here = replace(flow, root=tmp_path)
+    asked = [path for path in here.target(target, whole=False) if path.startswith("evidence/")]
+    assert asked
+    assert set(asked) < {path for plan in flow.plans.values() for t in plan.tasks.values() for path in t.lasting}
+    verdict = here.judged["arm"]
+    inputs = here.product_inputs(verdict.key, whole=False)
+    assert (set(inputs) == set(verdict.inputs)) != published
+    everything = [path for plan in flow.plans.values() for t in plan.tasks.values() for path in t.lasting]
+    leave(tmp_path, everything)
+    done = replace(here)
+    assert not [path for path in done.target(target, whole=False) if path.startswith("evidence/")]
+    assert set(everything) < set(done.target(target, whole=True))
+    assert published == (done.product_inputs(verdict.key, whole=False) == [])
 
 
 def test_fewer_seeds_are_published_beside_the_others():

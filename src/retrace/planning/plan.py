@@ -50,7 +50,7 @@ class Task:
     def _seed_name(self) -> str:
         return "all" if self.seed is None else f"s{self.seed}"
 
-    @property
+    @cached_property
     def stem(self) -> str:
         """Path below `evidence/` or `results/scratch/`, without the suffix."""
         return f"{self.study}/{self.group}/{self._seed_name}/{self.stage.verb}-{self.key}"
@@ -60,7 +60,7 @@ class Task:
         """Path of the evidence JSON."""
         return f"evidence/{self.stem}.json"
 
-    @property
+    @cached_property
     def outputs(self) -> dict[str, str]:
         """Every file the task leaves: evidence, and the arrays and scratch its stage declares."""
         paths = {"evidence": self.evidence}

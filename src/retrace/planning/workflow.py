@@ -21,6 +21,7 @@ from retrace.planning.known import Known
 from retrace.planning.plan import StudyPlan, Task, plan_all, screen
 from retrace.planning.preflight import check_scale_runs, device_of_jobs, has_accelerator
 from retrace.planning.products import Product, context
+from retrace.planning.todo import Todo
 from retrace.recipe import file_digest
 from retrace.records import store
 from retrace.study import VERBS
@@ -140,33 +141,40 @@ class Workflow:
             raise RetraceError(f"no sheet reaches the key {key} at scale {self.config.scale}")
         return self._tasks[key]
 
-    def task_inputs(self, key: str, forced: bool) -> list[str]:
-        """A file of each task that the task of a key needs: none when it has its evidence already.
+    def task_inputs(self, key: str, whole: bool) -> list[str]:
+        """A file of each task that the task of a key waits for: none when it has its evidence already.
 
         Snakemake would run a finished task again as soon as one of its inputs is missing and made again
         (another stage needs the weights, say). Rerun triggers other than file times must be off, since they
-        would see inputs go. `forced` asks for all, since the user wants a rerun. One file a need is enough,
-        as a job leaves all of its files: one that lacks, so that it is made.
+        would see inputs go. `whole` asks for all: the user wants a rerun, or to see the graph.
         """
-        if not (forced or key in self._pending):
-            return []
-        needs = [list(need.outputs.values()) for need in self.task(key).needs.values()]
-        return [next(filter(self._lacks, paths), paths[0]) for paths in needs]
+        task = self.task(key)
+        if whole:
+            return [self._todo.file(need) for need in task.needs.values()]
+        return [self._todo.file(need) for need in self._todo.needs(task)] if key in self._todo.pending else []
+
+    def product_inputs(self, key: str, whole: bool) -> list[str]:
+        """What a product is made of: all of it, or, where it has to be made, what is left to do of it."""
+        product = self.product(key)
+        if whole or self._there(product.outputs):
+            return list(product.inputs)
+        made_anew = [path for path in product.inputs if path not in self._makers]
+        return [*made_anew, *map(self._todo.file, self._todo.ends(self._made_for(product)))]
+
+    def _there(self, paths: Iterable[str]) -> bool:
+        return any(os.path.isfile(f"{self.root}/{path}") for path in paths)
+
+    def _made_for(self, product: Product[Any]) -> list[Task]:
+        return [self._makers[path] for path in product.inputs if path in self._makers]
 
     @cached_property
-    def _pending(self) -> set[str]:
-        """Keys of tasks to run: evidence is missing, or scratch that a task to run needs."""
-        pending = {key for key, task in self._tasks.items() if self._lack(task.lasting)}
-        for task in reversed(self._tasks.values()):  # in a plan what is needed comes first
-            if task.key in pending:
-                pending |= {need.key for need in task.needs.values() if self._lack(need.outputs.values())}
-        return pending
+    def _makers(self) -> dict[str, Task]:
+        """The task of each file of evidence."""
+        return {path: task for task in self._tasks.values() for path in task.lasting}
 
-    def _lack(self, paths: Iterable[str]) -> bool:
-        return any(map(self._lacks, paths))
-
-    def _lacks(self, path: str) -> bool:
-        return not os.path.isfile(f"{self.root}/{path}")
+    @cached_property
+    def _todo(self) -> Todo:
+        return Todo(self._tasks, self.root)
 
     def product(self, key: str) -> Product[ProductJob]:
         """The planned product of a key; RetraceError when nothing has it."""
@@ -184,26 +192,34 @@ class Workflow:
         """The text that a product's job is started with."""
         return write_job(self.product(key).job)
 
-    def everything(self) -> list[str]:
-        """Inputs of `all`: every keyed evidence file and every published product."""
-        evidence = [path for task in self._tasks.values() for path in task.lasting]
-        return [*evidence, *(stamp for product in self.published.values() for stamp in product.outputs)]
-
-    def target(self, name: str) -> list[str]:
-        """Inputs of a named target: a paper, a study, or a study's verb."""
+    def target(self, name: str, whole: bool) -> list[str]:
+        """Inputs of a named target: `all`, a paper, a study, or a study's verb; see `_left` for `whole`."""
+        if name == "all":
+            stamps = [stamp for product in self.published.values() for stamp in product.outputs]
+            return [*self._left(self._tasks.values(), self.papers, whole), *stamps]
         if name in self.judged:
             return self._published_of([name])
         if name in self.plans:
-            plan = self.plans[name]
-            return [
-                *(path for task in plan.tasks.values() for path in task.lasting),
-                *self._published_of(list(plan.study.papers)),
-            ]
+            plan, papers = self.plans[name], list(self.plans[name].study.papers)
+            return [*self._left(plan.tasks.values(), papers, whole), *self._published_of(papers)]
         study, verb = name.rsplit("_", 1)
         if verb in ("judge", "draw"):
             made = self.judged if verb == "judge" else self.drawn
             return [path for paper in self.plans[study].study.papers for path in made[paper].outputs]
         return [path for task in self.plans[study].of_verb(verb) for path in task.lasting]
+
+    def _left(self, tasks: Iterable[Task], papers: Iterable[str], whole: bool) -> list[str]:
+        """Evidence to ask for beside the published products of `papers`: every file, if the `whole` is wanted.
+
+        Else what is missing; yet not what a verdict asks for that has to be made and published itself.
+        Where verdict or copies are there, Snakemake would not look at what went into them.
+        """
+        if whole:
+            return [path for task in tasks for path in task.lasting]
+        pairs = [(self.judged[paper], self.published[f"{paper}-judge"]) for paper in papers]
+        anew = [judged for judged, copies in pairs if not self._there([*judged.outputs, *copies.outputs])]
+        asked = {task.key for product in anew for task in self._made_for(product)}
+        return [self._todo.file(task) for task in self._todo.ends(tasks) if task.key not in asked]
 
     def _published_of(self, papers: list[str]) -> list[str]:
         return [self.published[f"{p}-{verb}"].outputs[0] for p in papers for verb in ("judge", "draw")]
