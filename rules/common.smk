@@ -71,11 +71,8 @@ unseen = ARGUMENTS.dryrun and not workflow.output_settings.printshellcmds
 COMMAND = "" if unseen else "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
 
 # Snakemake asks for their parameters ten times a job, and would inspect them each time
-for FUNCTION in (
-    task_inputs,
-    task_spec,
-    product_inputs,
-    product_spec,
-    Resource.evaluate,
-):
+ASKED = [task_inputs, task_spec, product_inputs, product_spec]
+if hasattr(Resource, "evaluate"):
+    ASKED.append(Resource.evaluate)
+for FUNCTION in ASKED:
     overwrite_function_params(FUNCTION, signature(FUNCTION).parameters)

@@ -188,11 +188,11 @@ def test_evidence_that_is_missing_beside_verdicts_is_asked_for(flow, tmp_path, t
     here = replace(flow, root=tmp_path)
     asked = [path for path in here.target(target, whole=False) if path.startswith("evidence/")]
     assert asked
-    assert set(asked) < {path for plan in flow.plans.values() for t in plan.tasks.values() for path in t.lasting}
+    everything = [path for plan in flow.plans.values() for t in plan.tasks.values() for path in t.lasting]
+    assert set(asked) < set(everything)
     verdict = here.judged["arm"]
     inputs = here.product_inputs(verdict.key, whole=False)
     assert (set(inputs) == set(verdict.inputs)) != published
-    everything = [path for plan in flow.plans.values() for t in plan.tasks.values() for path in t.lasting]
     leave(tmp_path, everything)
     done = replace(here)
     assert not [path for path in done.target(target, whole=False) if path.startswith("evidence/")]

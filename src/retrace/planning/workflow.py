@@ -209,10 +209,10 @@ class Workflow:
         return [path for task in self.plans[study].of_verb(verb) for path in task.lasting]
 
     def _left(self, tasks: Iterable[Task], papers: Iterable[str], whole: bool) -> list[str]:
-        """Evidence to ask for beside the published products of `papers`: every file, if the `whole` is wanted.
+        """Evidence to ask for beside the published products of `papers`: every file if the `whole` is wanted.
 
-        Else what is missing; yet not what a verdict asks for that has to be made and published itself.
-        Where verdict or copies are there, Snakemake would not look at what went into them.
+        Else what is missing, but for what a verdict asks for that has to be made and published itself (where
+        verdict or copies are there, Snakemake does not look at what went into them).
         """
         if whole:
             return [path for task in tasks for path in task.lasting]
