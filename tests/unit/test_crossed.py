@@ -40,6 +40,34 @@ def test_with_random_units_it_is_clarks_quasi_f():
     assert found.df == pytest.approx(df)
 
 
+def test_no_p_value_is_smaller_than_a_one_way_tests():
+    rng = np.random.default_rng(4)
+    for seed_sd, item_sd in ((1.0, 0.5), (0.2, 1.0), (0.5, 1.0)):
+        values = 1 + seed_sd * rng.normal(size=(3, 1)) + item_sd * rng.normal(size=(1, 500))
+        values = values + 0.1 * rng.normal(size=values.shape)
+        found = estimate([Stratum(values)], random_units=True)
+        for side in (values.mean(1), values.mean(0)):
+            alone = stats.ttest_1samp(side, 0, alternative="greater").pvalue
+            assert found.above(0) >= alone * (1 - 1e-9)
+        low, high = found.interval()
+        assert found.above(low) == pytest.approx(0.025)
+        assert found.below(high) == pytest.approx(0.025)
+        pivot = found.least_sure(0)
+        assert found.above(0) == pytest.approx(pivot.above(found.value))
+
+
+def test_skewed_items_are_tested_by_halls_t():
+    items = np.random.default_rng(5).exponential(size=40)
+    found = estimate([Stratum(np.tile(items, (3, 1)))], random_units=True)
+    skew = stats.skew(items, bias=False) / np.sqrt(40)
+    t = (items.mean() - 0.8) / (items.std(ddof=1) / np.sqrt(40))
+    hall = t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / 6
+    assert found.above(0.8) == pytest.approx(stats.t.sf(hall, 39))
+    low, high = found.interval(0.9)
+    assert (found.above(low), found.below(high)) == (pytest.approx(0.05), pytest.approx(0.05))
+    assert high - found.value > found.value - low
+
+
 def test_seeds_that_are_all_alike_leave_the_items():
     items = np.random.default_rng(1).normal(size=30)
     found = estimate([Stratum(np.tile(items, (4, 1)))], random_units=True)

@@ -7,7 +7,14 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from retrace.stats.correlation import kendall, pearson, ranks, spearman
+from retrace.stats.correlation import (
+    kendall,
+    off_fishers_scale,
+    on_fishers_scale,
+    pearson,
+    ranks,
+    spearman,
+)
 from retrace.stats.intervals import clopper_pearson, t_interval, wilson
 from retrace.stats.power import seeds_to_decide
 from retrace.stats.tests import holm
@@ -70,6 +77,18 @@ def test_spearman_ignores_order_and_increasing_maps(x, y, scale, order):
     np.testing.assert_allclose(spearman(x[order], y[order]), before, atol=1e-12)
     np.testing.assert_allclose(spearman(scale * x - 3, np.exp(y)), before, atol=1e-12)
     np.testing.assert_allclose(spearman(-x, y), -before, atol=1e-12)
+
+
+@given(st.floats(-0.99, 0.99), st.floats(-0.99, 0.99))
+def test_fishers_scale_shortens_what_lies_towards_one_and_turns_back(value, bound):
+    seen = on_fishers_scale(value, bound)
+    slope = (np.arctanh(value) - np.arctanh(bound)) * (1 - value**2)
+    assert value - seen == pytest.approx(slope, abs=1e-12)
+    assert off_fishers_scale(value, seen) == pytest.approx(bound, abs=1e-9)
+    if 0 <= bound < value:
+        assert value - seen <= value - bound + 1e-12
+    assert (on_fishers_scale(value, 1.0), on_fishers_scale(value, -1.2)) == (np.inf, -np.inf)
+    assert np.isfinite(on_fishers_scale(1.3, bound))
 
 
 def test_t_interval_in_closed_form():
