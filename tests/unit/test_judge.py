@@ -148,7 +148,7 @@ def test_estimated_energy_decides_nothing(table):
         assert (record.verdict, record.test) == ("not-measurable", None)
         assert "no hardware counter" in record.reason
         assert record.measured is not None
-    assert one(table, untested={"kwh": ESTIMATED}).test is not None  # of a claim that does not rest on it
+    assert one(study_table(seeds=8), untested={"kwh": ESTIMATED}).verdict == "supported"
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_between_networks_the_units_are_conditions():
     between = {"cells": ["*-cnn", "*-v*", "*-mob*"], "within": ["dataset", "condition"], "random": "groups"}
     record = one(table, evidence=between)
     assert record.units == 5  # the conditions that three networks or more share
-    assert (record.random, record.test.df > 4) == ("groups", True)
+    assert (record.random, record.test.df) == ("groups", 4)
 
 
 def test_order_is_paired(table):
@@ -282,10 +282,10 @@ def test_a_claim_enters_its_family_once_and_families_do_not_share():
 
 
 def test_headlines_go_before_the_rest():
-    table = study_table(noise=0.03)
+    table = study_table(seeds=5, noise=0.02)
     weak = [claim(id=f"c{i}", expect={"at_least": 0.9}) for i in range(12)]
-    head, *_ = judge([claim(id="head", primary=True, expect={"at_least": 0.3}), *weak], table)
-    plain, *_ = judge([claim(id="head", expect={"at_least": 0.3}), *weak], table)
+    head, *_ = judge([claim(id="head", primary=True, expect={"at_least": 0.7}), *weak], table)
+    plain, *_ = judge([claim(id="head", expect={"at_least": 0.7}), *weak], table)
     assert head.test.adjusted == pytest.approx(head.test.p / 0.8)
     assert head.test.adjusted < plain.test.adjusted
 

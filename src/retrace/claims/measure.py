@@ -97,7 +97,9 @@ def measured(evidence: Evidence, layout: Layout, random: Randomness, level: floa
     if not np.isfinite(layout.point).any(0).all():
         nothing = Estimate(float("nan"))
         return Measurement(nothing.value, UNKNOWN, nothing, layout, random, np.empty(0), *kind)
-    found = estimate([part.stratum for part in layout.parts], random in ("items", "groups"))
+    fishers = kind[0] and not kind[1]
+    strata = [part.stratum for part in layout.parts]
+    found = estimate(strata, random in ("items", "groups"), skewed=not fishers)
     counted = Measurement(found.value, (found.value, found.value), found, layout, random, np.empty(0), *kind)
     return counted if random == "nothing" else replace(counted, interval=_interval(counted, level))
 

@@ -116,12 +116,13 @@ class Estimate:
         return math.sqrt(max(self.seeds, self.rest) * seeds), math.sqrt(stays)
 
 
-def estimate(strata: Sequence[Stratum], random_units: bool) -> Estimate:
+def estimate(strata: Sequence[Stratum], random_units: bool, skewed: bool = True) -> Estimate:
     """The sum of the strata's weighed means over seeds and units, with its standard error.
 
     A mean over seeds is taken stratum by stratum over the seeds that have it, so strata may differ in their
     seeds (rows of `values` stand for the same seeds in all of them). `random_units` says whether units are a
-    sample, too. Raises ValueError without strata or where a stratum is nowhere defined.
+    sample, too, `skewed` whether their skewness counts (not where the test has a scale of its own). Raises
+    ValueError without strata or where a stratum is nowhere defined.
     """
     if not strata or any(not np.isfinite(s.values).any() for s in strata):
         raise ValueError("an estimate needs strata with a finite value each")
@@ -141,6 +142,7 @@ def estimate(strata: Sequence[Stratum], random_units: bool) -> Estimate:
     parts = [_unit_variances(s) for s in strata if s.values.shape[1] > 1]
     units, rest, third = (sum(part[place] for part in parts) for place in (0, 1, 4))
     alone = _satterthwaite(units, [(p[0], p[2]) for p in parts])
+    third = third if skewed else 0.0
     one_way = [(between, lowest, 0.0), (units, alone, third)]
     both = between + units - rest
     if both <= max(between, units):  # subtraction may leave less than one side alone has
