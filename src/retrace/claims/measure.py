@@ -97,9 +97,9 @@ def measured(evidence: Evidence, layout: Layout, random: Randomness, level: floa
     if not np.isfinite(layout.point).any(0).all():
         nothing = Estimate(float("nan"))
         return Measurement(nothing.value, UNKNOWN, nothing, layout, random, np.empty(0), *kind)
-    fishers = kind[0] and not kind[1]
+    of_its_own = bool(layout.shares) or (kind[0] and not kind[1])  # the scale or the tests of shares
     strata = [part.stratum for part in layout.parts]
-    found = estimate(strata, random in ("items", "groups"), skewed=not fishers)
+    found = estimate(strata, random in ("items", "groups"), skewed=not of_its_own)
     counted = Measurement(found.value, (found.value, found.value), found, layout, random, np.empty(0), *kind)
     return counted if random == "nothing" else replace(counted, interval=_interval(counted, level))
 
