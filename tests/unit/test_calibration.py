@@ -30,7 +30,6 @@ MENDED = [
     ("mean, 1 x 32 items, skewed, rows", 3),
     ("spearman, 1 x 15 grid, seeds unlike", 5),
     ("spearman, 6 x 5 grid, seeds unlike", 8),
-    ("spearman apart, alike, seeds unlike", 8),
 ]
 
 
