@@ -67,8 +67,9 @@ def target_inputs(name):
 
 
 # Snakemake puts each job's command together three times to log it. A dry run prints none unless told to
-unseen = ARGUMENTS.dryrun and not workflow.output_settings.printshellcmds
-COMMAND = "" if unseen else "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
+COMMAND = "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
+if ARGUMENTS.dryrun and not workflow.output_settings.printshellcmds:
+    COMMAND = ""
 
 # Snakemake asks for their parameters ten times a job, and would inspect them each time
 ASKED = [task_inputs, task_spec, product_inputs, product_spec]

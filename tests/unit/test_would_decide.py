@@ -10,7 +10,9 @@ def test_what_would_decide_has_a_price_and_ways_to_pay_it():
     ways = WouldDecide(
         kind="items", seeds=14, cpu_seconds=1080.0, have=8, units=120, units_at_most=60, most=24, power=0.63
     )
-    assert ways.words() == "about 14 seeds, 18 CPU min more or 120 items would decide it (24 seeds: 63%)"
+    assert ways.words() == "about 14 seeds or 120 items would decide it (24 seeds: 63%)"
+    assert ways.price == "the seeds to come: 18 CPU min"
+    assert ways.model_copy(update={"cpu_seconds": None}).price == ""
     few = ways.model_copy(update={"seeds": None, "units": None})
     assert few.words() == "about 60 items at 24 seeds would decide it (24 seeds: 63%)"
     none = few.model_copy(update={"units_at_most": None})

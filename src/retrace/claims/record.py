@@ -79,8 +79,7 @@ class WouldDecide(Strict):
         """What to say after the reason of an open claim."""
         ways = []
         if self.seeds is not None:
-            paid = "" if self.cpu_seconds is None else f", {_time(self.cpu_seconds)} more"
-            ways.append(f"{self.seeds} seeds{paid}")
+            ways.append(f"{self.seeds} seeds")
         if self.units is not None:
             ways.append(f"{self.units} {self.kind}")
         elif self.units_at_most is not None:
@@ -88,6 +87,12 @@ class WouldDecide(Strict):
         if not ways:
             return "no number of seeds would decide it" if self.kind == "seeds" else "nothing would decide it"
         return f"about {' or '.join(ways)} would decide it ({self.most} seeds: {self.power:.0%})"
+
+
+    @property
+    def price(self) -> str:
+        """What the seeds to come cost, in words: apart, since it differs from run to run."""
+        return "" if self.cpu_seconds is None else f"the seeds to come: {_time(self.cpu_seconds)}"
 
 
 def _time(seconds: float) -> str:
@@ -121,6 +126,12 @@ class ClaimVerdict(Statement):
     baselines: list[Beside]
     also: list[Beside]
     censored: tuple[int, int] | None
+
+    @property
+    def told(self) -> str:
+        """The reason, with the price of what would decide an open claim."""
+        price = self.would_decide.price if self.would_decide else ""
+        return "; ".join(filter(None, (self.reason, price)))
 
     @field_validator("expect", mode="before")
     @classmethod

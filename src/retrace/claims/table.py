@@ -37,7 +37,7 @@ def csv_rows(papers: Iterable[PaperVerdict]) -> list[dict[str, CsvValue]]:
 
 def _paper(paper: PaperVerdict) -> str:
     rows = [COLUMNS, *(_row(claim) for claim in paper.claims)]
-    reasons = ["", *("" if claim.verdict == "supported" else claim.reason for claim in paper.claims)]
+    reasons = ["", *("" if claim.verdict == "supported" else claim.told for claim in paper.claims)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     lines = textwrap.wrap(f"{paper.paper}: {paper.title} (study {paper.study}, scale {paper.scale})", WIDTH)
     for row, reason in zip(rows, reasons, strict=True):
