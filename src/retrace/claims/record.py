@@ -88,7 +88,6 @@ class WouldDecide(Strict):
             return "no number of seeds would decide it" if self.kind == "seeds" else "nothing would decide it"
         return f"about {' or '.join(ways)} would decide it ({self.most} seeds: {self.power:.0%})"
 
-
     @property
     def price(self) -> str:
         """What the seeds to come cost, in words: apart, since it differs from run to run."""
