@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from retrace.params import StageParams
 
@@ -73,6 +73,10 @@ class Study:
     def verbs(self) -> tuple[str, ...]:
         """The verbs of its stages, then judge and draw, which every study has."""
         return (*(stage.verb for stage in self.stages), "judge", "draw")
+
+    def setting(self, cell: str, params: Mapping[str, Any]) -> str:
+        """What the study's table, and so its claims, call a cell of the sheet with these parameters."""
+        return str(params[self.settings]) if self.settings else cell
 
     def stage(self, verb: str) -> Stage:
         """The stage of that verb; KeyError names the study and what it has."""

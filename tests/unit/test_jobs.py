@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LINUX_LONGEST_ARGUMENT = 131_072
 CONTEXT = jobs.Context("cpu", 1, "data/external", False, jobs.MeterSettings("FRA", 0.4, 15.0, 3.0))
 SHELL_LINE = re.compile(r'"(.*retrace\.job.*)"')
+SHELL = re.compile(r"shell:\s+(\S.*)")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,9 @@ def lines_of_rules():
         for path in sorted((ROOT / "rules").glob("*.smk"))
         for line in SHELL_LINE.findall(path.read_text())
     ]
-    assert found
+    assert len(found) == 1  # which every rule of a job runs
+    shells = [s for path in (ROOT / "rules").glob("*.smk") for s in SHELL.findall(path.read_text())]
+    assert shells == ["COMMAND"] * 5
     return sorted(set(found))
 
 

@@ -101,7 +101,7 @@ def test_a_weak_relation_is_open_and_says_what_would_decide():
     record = one(table, expect={"at_least": value - 0.02})
     assert record.verdict == "open"
     assert "decide" in record.reason
-    assert (record.would_decide.seeds or 4) > 3
+    assert record.would_decide.seeds not in {0, 1, 2, 3}
 
 
 def test_a_clear_sign_without_the_margin_is_said():

@@ -98,3 +98,10 @@ def test_a_share_never_leaves_its_range():
     table = answers(12, refused=1)
     low, high = share(table, {"at_most": 0.5}).interval
     assert 0 <= low < 1 / 12 < high <= 1
+
+
+def test_nor_does_a_difference_of_shares():
+    table = answers(12, refused=11, other=0)
+    for versus, of in (("other", "refused"), ("refused", "other")):
+        low, high = share(table, {"at_least": 0.2}, of=[of], versus={"label": versus, "of": versus}).interval
+        assert -1 <= low < high <= 1

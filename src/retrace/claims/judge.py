@@ -20,8 +20,8 @@ from retrace.claims.trial import LEVEL, ends, finite
 ONE_LOOK = Looks()
 
 
-def free(claim: Claim) -> float | None:
-    """The price of a seed where nobody knows it."""
+def unpriced(claim: Claim) -> float | None:
+    """The price of a seed where there are no meters."""
     return None
 
 
@@ -31,7 +31,7 @@ def judge(
     rows: Random = "seeds",
     untested: Mapping[str, str] = MappingProxyType({}),
     looks: Looks = ONE_LOOK,
-    price: Callable[[Claim], float | None] = free,
+    price: Callable[[Claim], float | None] = unpriced,
 ) -> list[ClaimVerdict]:
     """One verdict record per claim of a paper, in the claims' order.
 

@@ -182,12 +182,14 @@ def share_floor(shares: list[Array], bound: float, above: bool, items: int | Non
 
 
 def _interval(found: Measurement, level: float) -> tuple[float, float]:
-    """What the tests do not refuse; for a single share at least the exact interval, never outside [0, 1]."""
+    """What the tests do not refuse; of shares, what they can be, of a single one its exact interval at least."""
     kept = freedom(found, towards_one=found.value >= 0), freedom(found, towards_one=found.value <= 0)
     low, high = found.estimate.interval(level, kept)
     if found.on_fishers_scale:
         low, high = (off_fishers_scale(found.value, end) for end in (low, high))
-    if len(found.layout.shares) != 1:
+    if len(found.layout.shares) == 2:
+        return float(np.clip(low, -1, 1)), float(np.clip(high, -1, 1))  # nan stays
+    if not found.layout.shares:
         return low, high
     items = found.layout.shares[0].shape[1]
     exact = clopper_pearson(found.value * items, items, level)

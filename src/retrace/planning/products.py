@@ -121,7 +121,7 @@ def _rows_for(plan: StudyPlan, claims: PaperClaims) -> list[Row]:
 
 def setting(plan: StudyPlan, row: Row) -> str:
     """What the study's table, and so its claims, call the row's cell."""
-    return str(row.params[plan.study.settings]) if plan.study.settings else row.cell
+    return plan.study.setting(row.cell, row.params)
 
 
 def _seeds_of(plan: StudyPlan, rows: list[Row]) -> dict[str, int]:

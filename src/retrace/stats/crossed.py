@@ -95,16 +95,6 @@ class Estimate:
         high = min((test.gap(1 - tail, freedom[1]) for test in self.tests), default=math.nan)
         return self.value - low, self.value - high
 
-    @property
-    def se(self) -> float:
-        """The largest standard error; 0 without a test."""
-        return self.tests[0].se if self.tests else 0.0
-
-    @property
-    def df(self) -> float:
-        """The degrees of freedom of `se`; nan without a test."""
-        return self.tests[0].df if self.tests else math.nan
-
     def least_sure(self, bound: float) -> Pivot | None:
         """The test whose p value against a bound counts; None without one."""
         gap, side = self.value - bound, 1 if self.value > bound else -1

@@ -33,8 +33,8 @@ def run(job: JudgeJob, root: Path) -> None:
     meters = {path: record["meter"] for path, record in records.items()}
     tabled = table_of(job, evidence_rows(job, root))
     looks = Looks(tuple(job.looks), job.seeds)
-    settings = load_study(job.study).settings
-    names = {cell: str(values[settings]) if settings else cell for cell, values in job.cells.items()}
+    study = load_study(job.study)
+    names = {cell: study.setting(cell, params) for cell, params in job.cells.items()}
 
     def price(claim: Claim) -> float | None:
         patterns = claim.evidence.cells if claim.evidence else []
