@@ -182,7 +182,7 @@ def share_floor(shares: list[Array], bound: float, above: bool, items: int | Non
 
 
 def _interval(found: Measurement, level: float) -> tuple[float, float]:
-    """What the tests do not refuse; of shares, what they can be, of a single one its exact interval at least."""
+    """What the tests do not refuse: of shares what they can be, of one share its exact interval at least."""
     kept = freedom(found, towards_one=found.value >= 0), freedom(found, towards_one=found.value <= 0)
     low, high = found.estimate.interval(level, kept)
     if found.on_fishers_scale:
