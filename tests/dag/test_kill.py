@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -109,6 +110,23 @@ def test_a_killed_run_is_made_good_by_the_next(source, finished, tmp_path, kill,
     assert clone.verdict() == finished.verdict()
     check_all_files_whole(clone, finished)
     assert {path.suffix for path in clone.files("evidence/**/*")} <= {".json", ".npz", ".part"}
+
+
+def test_what_an_orphan_finished_does_not_hide_what_is_left(source, finished, tmp_path):
+    """Snakemake holds it for half made, makes it again, and does not look past an `ancient` input."""
+    clone = source.copy(tmp_path / "clone")
+    run = start(clone, "dummy_judge", pause="2")
+    while not (trains := clone.files("logs/dummy/*/*/train-*.log")):
+        assert run.poll() is None
+        time.sleep(0.05)
+    kill_group(run, None)
+    run.wait(60)
+    for log in trains:
+        for path in finished.files(f"**/{log.stem}.*"):
+            if path.suffix != ".log":
+                shutil.copy2(path, clone.root / path.relative_to(finished.root))
+    finish(clone)
+    assert clone.verdict() == finished.verdict()
 
 
 def test_two_runs_at_once_are_refused_and_the_first_goes_on(source, finished, tmp_path):

@@ -151,10 +151,7 @@ def test_a_task_waits_for_one_file_of_each_that_it_needs(plan, flow, tmp_path):
     # what lacks, so that it is made; where nothing does, the job still waits for one that is made again
     wanted = [need.outputs.get("scratch", need.evidence) for need in task.needs.values()]
     assert replace(fresh).task_inputs(task.key, whole=True) == wanted
-    # the others wait for prepare themselves
-    assert {"prepare", "train"} < set(task.needs)
-    later = [path for path in wanted if "/prepare-" not in path]
-    assert replace(fresh).task_inputs(task.key, whole=False) == later
+    assert replace(fresh).task_inputs(task.key, whole=False) == wanted
     leave(tmp_path, task.lasting)
     assert replace(fresh).task_inputs(task.key, whole=False) == []
     assert replace(fresh).task_inputs(task.key, whole=True) == wanted
@@ -167,16 +164,17 @@ def leave(root, paths):
 
 
 @pytest.mark.parametrize("target", ["all", "reuse"])
-def test_what_verdicts_ask_for_themselves_is_not_asked_for_twice(flow, tmp_path, target):
+def test_all_that_is_missing_is_asked_for_by_targets_and_by_verdicts(flow, tmp_path, target):
+    """Each by itself: a verdict may be there when Snakemake looks, and it looks no further."""
     fresh = replace(flow, root=tmp_path)
-    asked = fresh.target(target, whole=False)
-    assert asked
-    assert not [path for path in asked if path.startswith("evidence/")]
+    plans = flow.plans.values() if target == "all" else [flow.plans[target]]
+    missing = {task.evidence for plan in plans for task in plan.tasks.values()}
+    assert missing < set(fresh.target(target, whole=False))
     for verdict in flow.judged.values():
         theirs = fresh.product_inputs(verdict.key, whole=False)
         assert theirs
-        assert set(theirs) < set(fresh.product_inputs(verdict.key, whole=True)) == set(verdict.inputs)
-        assert not [path for path in theirs if "/prepare-" in path or "/train-" in path]
+        assert set(fresh.product_inputs(verdict.key, whole=True)) == set(verdict.inputs)
+        assert {path for path in verdict.inputs if path.endswith(".json")} == set(theirs)
 
 
 @pytest.mark.parametrize("target", ["all", "reuse"])
@@ -185,6 +183,7 @@ def test_evidence_that_is_missing_beside_verdicts_is_asked_for(flow, tmp_path, t
     """Of a verdict that is there, or published, Snakemake does not ask what went into it."""
     for product in flow.published.values() if published else flow.judged.values():
         leave(tmp_path, product.outputs)
+    leave(tmp_path, flow.judged["arm"].inputs[:1])
     here = replace(flow, root=tmp_path)
     asked = [path for path in here.target(target, whole=False) if path.startswith("evidence/")]
     assert asked

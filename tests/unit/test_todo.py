@@ -44,11 +44,6 @@ def waits(todo, there, asked, needs):
     return jobs
 
 
-def before(jobs, key):
-    """All that ends before a job starts."""
-    return jobs[key].union(*(before(jobs, need) for need in jobs[key]))
-
-
 @pytest.fixture
 def folder(tmp_path):
     def fill(there):
@@ -63,24 +58,21 @@ def folder(tmp_path):
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plans())
-def test_the_same_jobs_run_in_an_order_that_holds(folder, plan):
+def test_the_jobs_that_run_are_those_of_absent_files(folder, plan):
     tasks, there, some = plan
     todo = Todo(tasks, folder(there))
     everyone = [task for task in tasks.values() if not there.issuperset(task.lasting)]
     for chosen in (tasks.values(), [tasks[key] for key in some]):
         wanted = [task for task in everyone if task in chosen]
         plainly = waits(todo, there, wanted, lambda task: task.needs.values())
-        jobs = waits(todo, there, todo.ends(chosen), todo.needs)
-        assert set(jobs) == set(plainly)
-        for key, needs in plainly.items():
-            assert needs <= before(jobs, key)
-    assert set(waits(todo, there, everyone, todo.needs)) == todo.pending
+        assert waits(todo, there, todo.left(chosen), lambda task: task.needs.values()) == plainly
+    assert set(waits(todo, there, everyone, lambda task: task.needs.values())) == todo.pending
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plans())
-def test_no_more_is_asked_for_than_has_to_be(folder, plan):
+def test_all_that_is_missing_is_asked_for_once(folder, plan):
+    """Also what another missing one needs: that one may appear before Snakemake looks."""
     tasks, there, _ = plan
     todo = Todo(tasks, folder(there))
-    needed = {need for key in todo.missing for need in tasks[key].needs}
-    assert {task.key for task in todo.ends(tasks.values())} == todo.missing - needed
+    assert [task.key for task in todo.left([*tasks.values()] * 2)] == [k for k in tasks if k in todo.missing]

@@ -1,7 +1,7 @@
 """What is left to do, and the least to ask for so that all of it is done.
 
-Every file that a job or a target asks for costs the workflow system a search for who makes it, and there are
-a few such edges a job. A job that another one to run needs is made without being asked for.
+Every file that a job or a target asks for costs the workflow system a search for who makes it. What is there
+need not be asked for.
 """
 
 from __future__ import annotations
@@ -49,20 +49,10 @@ class Todo:
                 pending |= {need.key for need in task.needs.values() if self._lacks(need)}
         return pending
 
-    def ends(self, tasks: Iterable[Task]) -> list[Task]:
-        """Those of `tasks` that are missing and that no other missing one of them needs.
+    def left(self, tasks: Iterable[Task]) -> list[Task]:
+        """Those of `tasks` that are missing, each once.
 
-        Whoever asks for these asks for all missing ones, and for what they need.
+        All of them, and not only those that no other one waits for: jobs of a run that was killed may make a
+        file after the disk was looked at, and Snakemake does not look past a file that is there.
         """
-        missing = {task.key: task for task in tasks if task.key in self.missing}
-        return _not_needed(missing.values(), by=missing.values())
-
-    def needs(self, task: Task) -> list[Task]:
-        """What a task to run has to ask for: all it needs but what another of these, to run itself, needs."""
-        needs = task.needs.values()
-        return _not_needed(needs, by=[need for need in needs if need.key in self.pending])
-
-
-def _not_needed(tasks: Iterable[Task], by: Iterable[Task]) -> list[Task]:
-    needed = {need.key for task in by for need in task.needs.values()}
-    return [task for task in tasks if task.key not in needed]
+        return list({task.key: task for task in tasks if task.key in self.missing}.values())

@@ -148,10 +148,12 @@ class Workflow:
         (another stage needs the weights, say). Rerun triggers other than file times must be off, since they
         would see inputs go. `whole` asks for all: the user wants a rerun, or to see the graph.
         """
-        task = self.task(key)
-        if whole:
-            return [self._todo.file(need) for need in task.needs.values()]
-        return [self._todo.file(need) for need in self._todo.needs(task)] if key in self._todo.pending else []
+        asks = whole or self.pending(key)
+        return [self._todo.file(need) for need in self.task(key).needs.values()] if asks else []
+
+    def pending(self, key: str) -> bool:
+        """Whether the task of a key is to run: evidence is missing, or scratch that somebody needs."""
+        return key in self._todo.pending
 
     def product_inputs(self, key: str, whole: bool) -> list[str]:
         """What a product is made of: all of it, or, where it has to be made, what is left to do of it."""
@@ -159,7 +161,7 @@ class Workflow:
         if whole or self._there(product.outputs):
             return list(product.inputs)
         made_anew = [path for path in product.inputs if path not in self._makers]
-        return [*made_anew, *map(self._todo.file, self._todo.ends(self._made_for(product)))]
+        return [*made_anew, *map(self._todo.file, self._todo.left(self._made_for(product)))]
 
     def _there(self, paths: Iterable[str]) -> bool:
         return any(os.path.isfile(f"{self.root}/{path}") for path in paths)
@@ -196,30 +198,26 @@ class Workflow:
         """Inputs of a named target: `all`, a paper, a study, or a study's verb; see `_left` for `whole`."""
         if name == "all":
             stamps = [stamp for product in self.published.values() for stamp in product.outputs]
-            return [*self._left(self._tasks.values(), self.papers, whole), *stamps]
+            return [*self._left(self._tasks.values(), whole), *stamps]
         if name in self.judged:
             return self._published_of([name])
         if name in self.plans:
-            plan, papers = self.plans[name], list(self.plans[name].study.papers)
-            return [*self._left(plan.tasks.values(), papers, whole), *self._published_of(papers)]
+            plan = self.plans[name]
+            return [*self._left(plan.tasks.values(), whole), *self._published_of(list(plan.study.papers))]
         study, verb = name.rsplit("_", 1)
         if verb in ("judge", "draw"):
             made = self.judged if verb == "judge" else self.drawn
             return [path for paper in self.plans[study].study.papers for path in made[paper].outputs]
         return [path for task in self.plans[study].of_verb(verb) for path in task.lasting]
 
-    def _left(self, tasks: Iterable[Task], papers: Iterable[str], whole: bool) -> list[str]:
-        """Evidence to ask for beside the published products of `papers`: every file if the `whole` is wanted.
+    def _left(self, tasks: Iterable[Task], whole: bool) -> list[str]:
+        """Evidence to ask for beside published products: every file if the `whole` is wanted.
 
-        Else what is missing, but for what a verdict asks for that has to be made and published itself (where
-        verdict or copies are there, Snakemake does not look at what went into them).
+        Else what is missing: Snakemake does not look at what verdicts and copies that are there were made of.
         """
         if whole:
             return [path for task in tasks for path in task.lasting]
-        pairs = [(self.judged[paper], self.published[f"{paper}-judge"]) for paper in papers]
-        anew = [judged for judged, copies in pairs if not self._there([*judged.outputs, *copies.outputs])]
-        asked = {task.key for product in anew for task in self._made_for(product)}
-        return [self._todo.file(task) for task in self._todo.ends(tasks) if task.key not in asked]
+        return [self._todo.file(task) for task in self._todo.left(tasks)]
 
     def _published_of(self, papers: list[str]) -> list[str]:
         return [self.published[f"{p}-{verb}"].outputs[0] for p in papers for verb in ("judge", "draw")]
