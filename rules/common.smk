@@ -43,8 +43,12 @@ def whole():
 
 
 def task_inputs(wildcards):
-    paths, pending = FLOW.task_inputs(wildcards.key, whole()), FLOW.pending(wildcards.key)
-    return paths if pending else [*map(ancient, paths)]  # Snakemake does not look past an ancient one
+    paths, pending = FLOW.task_inputs(wildcards.key, whole()), FLOW.pending(
+        wildcards.key
+    )
+    return (
+        paths if pending else [*map(ancient, paths)]
+    )  # Snakemake does not look past an ancient one
 
 
 def task_spec(wildcards):
