@@ -43,12 +43,8 @@ def whole():
 
 
 def task_inputs(wildcards):
-    paths, pending = FLOW.task_inputs(wildcards.key, whole()), FLOW.pending(
-        wildcards.key
-    )
-    return (
-        paths if pending else [*map(ancient, paths)]
-    )  # Snakemake does not look past an ancient one
+    flag = str if FLOW.pending(wildcards.key) else ancient  # it does not look past these
+    return [flag(path) for path in FLOW.task_inputs(wildcards.key, whole())]
 
 
 def task_spec(wildcards):
