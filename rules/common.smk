@@ -43,7 +43,7 @@ def whole():
 
 
 def task_inputs(wildcards):
-    flag = str if FLOW.pending(wildcards.key) else ancient  # it does not look past these
+    flag = str if FLOW.pending(wildcards.key) else ancient  # it looks no further
     return [flag(path) for path in FLOW.task_inputs(wildcards.key, whole())]
 
 
