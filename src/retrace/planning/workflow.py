@@ -162,6 +162,12 @@ class Workflow:
                 pending |= {need.key for need in task.needs.values() if self._lack(need.outputs.values())}
         return pending
 
+    @property
+    def scratch_to_come(self) -> set[str]:
+        """Scratch that a task to run reads, there or not."""
+        needs = [need for key in self._pending for need in self._tasks[key].needs.values()]
+        return {need.outputs["scratch"] for need in needs if need.stage.scratch}
+
     def _lack(self, paths: Iterable[str]) -> bool:
         return any(map(self._lacks, paths))
 
