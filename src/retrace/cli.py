@@ -64,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     collect = command("gc", _gc, "remove files that no sheet reaches at any scale; not during a run")
     collect.add_argument("--dry-run", action="store_true", help="only list them")
+    collect.add_argument(
+        "--scratch", action="store_true", help="instead: weights and shifted data that no stage to come reads"
+    )
     command("pull", _pull, "add the published evidence to what is here; overwrites and deletes nothing")
     restore = command("restore", _restore, "put the published content of one data file back")
     restore.add_argument("file", help="as data/catalogue.csv names it; what lies there is set aside")
@@ -148,7 +151,11 @@ def _gc(arguments: argparse.Namespace, root: Path) -> None:
 
     if not arguments.dry_run:
         _refuse_during_a_run(root)
-    files = store.unreached(root, index.reached(_config(root), root))
+    config = _config(root)
+    if arguments.scratch:
+        files = index.spent(config, root)
+    else:
+        files = store.unreached(root, index.reached(config, root))
     for path in files:
         print(path.relative_to(root))
         if not arguments.dry_run:

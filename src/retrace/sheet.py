@@ -35,6 +35,9 @@ class ScaleSheet(Strict):
         min_length=1, description="one run of every cell per seed; all different"
     )
     base: dict[str, Any] = Field(default_factory=dict, description="parameters of every cell of this scale")
+    split: str | None = Field(
+        None, description="parameter whose entries are tasks of their own, in the stages that take them apart"
+    )
     cells: dict[CellName, dict[str, Any]] = Field(min_length=1, description="cell name -> its own parameters")
 
 
@@ -48,11 +51,17 @@ class Sheet(Strict):
 
 @dataclass(frozen=True)
 class Cell:
-    """A named set of parameters and the seeds it runs with."""
+    """A named set of parameters and the seeds it runs with; `split` names the parameter to take apart."""
 
     name: str
     params: dict[str, Any]
     seeds: tuple[int, ...]
+    split: str | None = None
+
+    @property
+    def parts(self) -> list[str]:
+        """Entries of the parameter to take apart; one that has no name for a cell that stays whole."""
+        return list(self.params[self.split]) if self.split else [""]
 
 
 def known_studies() -> list[str]:
@@ -98,6 +107,9 @@ def load_cells(study: Study, scale: str, root: Path, most: int | None = None) ->
     place, sheet = _place(study), _read(study, root)
     rows = _scale(sheet, scale)
     more = _more(study, scale, rows, root)
+    apart = sorted({name for stage in study.stages for name in stage.apart})
+    if rows.split is not None and rows.split not in apart:
+        raise RetraceError(f"{place}: scales.{scale}.split: {unknown('parameter', rows.split, apart)}")
     model = params_model(study.name)
     for stage in study.stages:
         if not issubclass(model, stage.params):
@@ -109,7 +121,7 @@ def load_cells(study: Study, scale: str, root: Path, most: int | None = None) ->
     for name, own in rows.cells.items():
         params = validate(model, {**sheet.base, **rows.base, **own}, f"{place}: scales.{scale}.cells.{name}")
         seeds = range(more[name]) if name in more else rows.seeds
-        cells.append(Cell(name, params.model_dump(mode="json"), tuple(seeds)[:most]))
+        cells.append(Cell(name, params.model_dump(mode="json"), tuple(seeds)[:most], rows.split))
     return cells
 
 

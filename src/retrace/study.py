@@ -23,7 +23,8 @@ class Stage:
 
     `params` is the type of the parameters that enter the key and that `run` is given; `needs` names the
     stages whose evidence it reads; `reads` the parameters whose value is a data set of `data/catalogue.csv`;
-    `by` the parameters that name its folder (empty: the cell's name). A stage without `seeded` runs
+    `by` the parameters that name its folder (empty: the cell's name); `apart` those (mappings) whose entries
+    do not know one another, so that a sheet may give each a task of its own. A stage without `seeded` runs
     once for all seeds. `arrays`: leaves an evidence NPZ; `scratch`: leaves unversioned arrays
     (weights, shifted data) that only later stages read. Raise `version` to disown old evidence.
     """
@@ -33,6 +34,7 @@ class Stage:
     needs: tuple[Verb, ...] = ()
     reads: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
     seeded: bool = True
     arrays: bool = False
     scratch: bool = False

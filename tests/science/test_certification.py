@@ -1,5 +1,6 @@
 """The certification study on a few hundred digits: every stage, the table, claims and all figures."""
 
+from dataclasses import replace
 from math import comb
 
 import cell as cells
@@ -12,9 +13,9 @@ from retrace.claims.load import load_claims
 from retrace.data.external_names import EXTERNAL
 from retrace.nets.conv_block_names import SHAPES
 from retrace.nets.conv_blocks import conv_blocks
-from retrace.stage import StageError
+from retrace.stage import Evidence, StageError
 from retrace.stats.mcnemar import mcnemar
-from retrace.studies.certification import prepare
+from retrace.studies.certification import measure, prepare
 from retrace.studies.certification.figures.accuracy import layers
 from retrace.studies.certification.figures.draw import draw
 from retrace.studies.certification.params import Params
@@ -244,3 +245,20 @@ def test_mcnemar_is_the_binomial_test_of_the_pairs_that_differ():
 def test_bad_input_gets_one_clear_line(change, line):
     with pytest.raises(ValidationError, match=line):
         Params.model_validate(cell("adversarial") | change)
+
+
+def test_methods_measured_apart_give_the_table_of_all_together(rows):
+    whole = rows[0]
+    parts = []
+    for name in whole.params.methods:
+        chosen = cell("adversarial")
+        params = STUDY.stage("measure").params.model_validate(
+            {k: v for k, v in chosen.items() if k in STUDY.stage("measure").uses}
+            | {"methods": {name: chosen["methods"][name]}}
+        )
+        output = measure.run(params, dict(whole.evidence), 0)
+        found = Evidence(output.results, output.timing, lambda output=output: output.arrays)
+        parts.append(replace(whole, evidence={**whole.evidence, "measure": found}))
+    expected, found = (table(given).frame for given in ([whole], parts))
+    plain = [name for name in expected.columns if not name.startswith("seconds") and name != "each"]
+    pd.testing.assert_frame_equal(found[plain], expected[plain])

@@ -1,7 +1,10 @@
 """The membership study on a few hundred digits: every stage, the table, and all figures."""
 
+from dataclasses import replace
+
 import cell as cells
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -235,3 +238,18 @@ def test_clean_digits_leak_as_measured_before():
     online, offline, loss = (found[name]["auc"]["mean"] for name in ("lira_online", "lira_offline", "loss"))
     assert online >= offline >= loss
     assert (online, offline, loss) == pytest.approx((0.643, 0.621, 0.547), abs=0.035)
+
+
+def test_methods_apart_give_the_table_of_all_together(rows):
+    whole, parts = rows[0], []
+    for name in ("none", "relax", "stop_1", "stop_2"):
+        inputs = dict(whole.evidence)
+        for verb in ("defend", "measure", "attack"):
+            inputs[verb] = cells.run(
+                "membership", verb, {**CELL, "methods": {name: CELL["methods"][name]}}, inputs
+            )
+        parts.append(replace(whole, evidence=inputs))
+    frames = (table(given).frame for given in (parts, rows))
+    found, expected = (frame[frame["type"] != "block"] for frame in frames)
+    pd.testing.assert_frame_equal(found, expected[found.columns])
+    assert {f"auc_loss_{name}" for name in ("none", "relax", "stop_1")} <= set(found.columns)

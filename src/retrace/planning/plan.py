@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Row:
-    """One cell and seed of a sheet with the tasks that give its evidence."""
+    """One cell and seed of a sheet with the tasks that give its evidence; of a split cell, one part of it."""
 
     cell: str
     seed: int
@@ -124,18 +125,27 @@ def plan_study(study: Study, config: Config, root: Path, known: Known | None = N
     content = cache(partial(sets.fingerprint, root, config.datasets))
     most = None if config.seeds == "sheet" else config.seeds
     for cell in load_cells(study, config.scale, root, most):
-        for seed in cell.seeds:
+        for seed, part in product(cell.seeds, cell.parts):
             tasks: dict[str, Task] = {}
             for stage in study.stages:
                 names = {param: cell.params[param] for param in stage.reads if cell.params[param]}
                 data = {param: content(name) for param, name in names.items()}
                 readers = {param: known.code(sets.reader(name)) for param, name in names.items()}
                 read = {"data": data, "reader": readers} if stage.reads else {}
-                recipe = _recipe(study, stage, cell, seed, known.code(_module(study, stage)), read, tasks)
-                task = _task(study, stage, cell, recipe, tasks)
+                own = _part(stage, cell, part)
+                recipe = _recipe(study, stage, own, seed, known.code(_module(study, stage)), read, tasks)
+                task = _task(study, stage, own, recipe, tasks)
                 tasks[stage.verb] = plan.tasks.setdefault(task.key, task)
             plan.rows.append(Row(cell.name, seed, cell.params, tasks))
     return plan
+
+
+def _part(stage: Stage, cell: Cell, part: str) -> Cell:
+    """What the stage sees of a cell: one entry of what it can take apart, under a name of its own."""
+    if cell.split not in stage.apart or cell.split is None:
+        return cell
+    params = {**cell.params, cell.split: {part: cell.params[cell.split][part]}}
+    return replace(cell, name=f"{cell.name}.{part}", params=params)
 
 
 def looks_of(study: Study, scale: str, root: Path) -> tuple[int, ...]:

@@ -126,11 +126,10 @@ def setting(plan: StudyPlan, row: Row) -> str:
 
 def _seeds_of(plan: StudyPlan, rows: list[Row]) -> dict[str, int]:
     """How many seeds each cell of the table has: as many as all cells of the sheet that it is made of."""
-    cells: dict[str, dict[str, int]] = {}
+    cells: dict[str, dict[str, set[int]]] = {}
     for row in rows:
-        own = cells.setdefault(setting(plan, row), {})
-        own[row.cell] = own.get(row.cell, 0) + 1
-    return {name: min(own.values()) for name, own in cells.items()}
+        cells.setdefault(setting(plan, row), {}).setdefault(row.cell, set()).add(row.seed)
+    return {name: min(map(len, own.values())) for name, own in cells.items()}
 
 
 def draw(plan: StudyPlan, verdict: Product[JudgeJob], known: Known) -> Product[DrawJob]:

@@ -178,6 +178,12 @@ class Workflow:
     def _todo(self) -> Todo:
         return Todo(self._tasks, self.root)
 
+    @property
+    def scratch_to_come(self) -> set[str]:
+        """Scratch that a task to run reads, there or not."""
+        needs = [need for key in self._todo.pending for need in self._tasks[key].needs.values()]
+        return {need.outputs["scratch"] for need in needs if need.stage.scratch}
+
     def product(self, key: str) -> Product[ProductJob]:
         """The planned product of a key; RetraceError when nothing has it."""
         if key not in self._by_key:

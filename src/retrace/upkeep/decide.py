@@ -70,22 +70,22 @@ def _wishes(paper: Standing) -> Iterable[Wish]:
 
 def _seeds(plan: StudyPlan) -> dict[Cell, int]:
     """How many seeds the plan has of each cell."""
-    seeds: dict[Cell, int] = {}
+    seeds: dict[Cell, set[int]] = {}
     for row in plan.rows:
-        cell = plan.study.name, row.cell
-        seeds[cell] = seeds.get(cell, 0) + 1
-    return seeds
+        seeds.setdefault((plan.study.name, row.cell), set()).add(row.seed)
+    return {cell: len(own) for cell, own in seeds.items()}
 
 
 def _price(flow: Workflow) -> Price:
     """CPU seconds of more seeds, from the meters: a stage's mean over seeds, once where cells share it."""
     stages: dict[Cell, dict[str, list[float]]] = {}
     for study, plan in flow.plans.items():
-        first: dict[tuple[str, str], str] = {}  # the key of a cell's stage at its first seed: shared or not
+        # the key of a cell's stage (of a split one's part) at its first seed: shared or not
+        first: dict[tuple[str, str, str], str] = {}
         for row in plan.rows:
             for verb, task in row.tasks.items():
                 if task.seed is not None:
-                    name = first.setdefault((row.cell, verb), task.key)
+                    name = first.setdefault((row.cell, verb, task.group), task.key)
                     meter = read_record(flow.root / task.evidence)["meter"]
                     spent = meter["cpu_seconds"] + meter["overhead_seconds"]
                     stages.setdefault((study, row.cell), {}).setdefault(name, []).append(spent)

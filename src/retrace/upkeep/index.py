@@ -57,6 +57,18 @@ def text(rows: list[dict[str, str]]) -> str:
     )
 
 
+def spent(config: Config, root: Path) -> list[Path]:
+    """Scratch files that no stage to come reads: at every scale, what needs them has its evidence."""
+    scratch: set[str] = set()
+    needed: set[str] = set()
+    for scale in SCALES:
+        flow = Workflow.plan(_everything(config, scale), root)
+        for plan in flow.plans.values():
+            scratch.update(task.outputs["scratch"] for task in plan.tasks.values() if task.stage.scratch)
+        needed |= flow.scratch_to_come
+    return sorted(path for name in scratch - needed if (path := root / name).is_file())
+
+
 def reached(config: Config, root: Path) -> set[str]:
     """Paths of all evidence, scratch and products that sheets and claims reach at any scale.
 
@@ -64,12 +76,14 @@ def reached(config: Config, root: Path) -> set[str]:
     """
     paths: set[str] = set()
     for scale in SCALES:
-        flow = Workflow.plan(
-            config.model_copy(update={"scale": scale, "studies": "all", "seeds": "sheet"}), root
-        )
+        flow = Workflow.plan(_everything(config, scale), root)
         for plan in flow.plans.values():
             for task in plan.tasks.values():
                 paths.update(task.outputs.values())
         for product in (*flow.judged.values(), *flow.drawn.values(), flow.report):
             paths.update(product.outputs)
     return paths
+
+
+def _everything(config: Config, scale: str) -> Config:
+    return config.model_copy(update={"scale": scale, "studies": "all", "seeds": "sheet"})

@@ -27,10 +27,22 @@ def run(text: str, root: Path) -> int:
         print(f"retrace: {job.label}: out of memory; run fewer jobs at once (--cores 1)", file=sys.stderr)
         return 1
     except Exception as error:
+        if _lacks_device_memory(error):
+            print(
+                f"retrace: {job.label}: out of memory on the accelerator; see what else holds some with "
+                "nvidia-smi, or take one with more",
+                file=sys.stderr,
+            )
+            return 1
         traceback.print_exc()
         print(f"retrace: {job.label}: unexpected {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _lacks_device_memory(error: Exception) -> bool:
+    torch = sys.modules.get("torch")  # loaded where it can raise this
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
 def check_code(planned: dict[str, str]) -> None:

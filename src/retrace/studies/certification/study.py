@@ -26,6 +26,7 @@ STUDY = Study(
             "measure",
             params=Measure,
             needs=("prepare", "train"),
+            apart=("methods",),
             arrays=True,
         ),
     ),

@@ -8,7 +8,7 @@ that state was left out, since a layer would have been lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
         key = (row.seed, row.params.setting)
         about = {"seed": row.seed, "cell": key[1], "dataset": row.params.dataset}
         repeat = repeats.setdefault(key, Repeat(about | {"mode": row.params.training.mode}))
-        repeat.chains |= _chains(row)
+        repeat.chains |= _chains(row, repeat.chains)
     records = [
         r for repeat in repeats.values() for r in (*_images(repeat), *_states(repeat), *_pairs(repeat))
     ]
@@ -90,11 +90,12 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     return Tabled(frame, dict.fromkeys(timed, TIMED), rows="items")
 
 
-def _chains(row: EvidenceRow[Params]) -> dict[str, Chain]:
+def _chains(row: EvidenceRow[Params], before: Mapping[str, Chain]) -> dict[str, Chain]:
+    """The row's chains; those that start from another method's dense network find it in it or `before`."""
     arrays = row.evidence["measure"].read_arrays()
     measured, timing = row.evidence["measure"].results["methods"], row.evidence["measure"].timing
     trained = row.evidence["train"].results["methods"]
-    chains: dict[str, Chain] = {}
+    chains: dict[str, Chain] = dict(before)
     for name, found in measured.items():
         start = row.params.methods[name].start
         own = {s["number"]: s for s in found["states"]}

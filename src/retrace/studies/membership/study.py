@@ -38,14 +38,21 @@ STUDY = Study(
             by=("setting",),
             scratch=True,
         ),
-        Stage("defend", params=Defend, needs=("prepare", "train"), scratch=True),
+        Stage("defend", params=Defend, needs=("prepare", "train"), apart=("methods",), scratch=True),
         Stage(
             "measure",
             params=Measure,
             needs=("prepare", "defend"),
+            apart=("methods",),
             scratch=True,
         ),
-        Stage("attack", params=Attack, needs=("prepare", "measure"), torch=False),
+        Stage(
+            "attack",
+            params=Attack,
+            needs=("prepare", "measure"),
+            apart=("methods",),
+            torch=False,
+        ),
     ),
     figures=(
         Figure("cwrf", "roc", _ROC),
