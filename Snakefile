@@ -20,6 +20,7 @@ include: "rules/judge.smk"
 include: "rules/draw.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
+include: "rules/rehearse.smk"
 
 
 # here and not in an included file, which cannot set the default target
@@ -38,7 +39,9 @@ onstart:
 onsuccess:
     WARM.stop()
     print_verdicts()
+    print_rehearsal()
 
 
 onerror:
     WARM.stop()
+    print_rehearsal()

@@ -1,0 +1,38 @@
+"""What a rehearsal cuts of the membership study: every defence and attack, two steps an epoch."""
+
+from __future__ import annotations
+
+from retrace.cuts import Cuts, Cutting, Params, at_most, exactly, only
+
+
+def _by_method(params: Params) -> dict[str, Cutting]:
+    """A method at a time: the weights of all methods' models together would fill the memory."""
+    return {name: {"methods": only(name)} for name in params["methods"]}
+
+
+CUTS = Cuts(
+    always={
+        "pool": at_most(1024),
+        "reference": at_most(256),
+        "population": at_most(256),
+        "test": at_most(256),
+        "epochs": at_most(2),
+        "methods.*.epochs": at_most(1),
+        "checkpoints": at_most(1),
+        # which rates can be resolved depends on the pool
+        "fprs": exactly([0.3]),
+    },
+    narrow={
+        "models": at_most(4),
+        "pool": at_most(20),
+        "reference": at_most(10),
+        "population": at_most(10),
+        "test": at_most(10),
+        "batch": at_most(5),
+        "copies": at_most(1),
+        # SELENA: sub-models of each model
+        "methods.*.parts": at_most(3),
+        "methods.*.left_out": at_most(1),
+    },
+    parts=_by_method,
+)
