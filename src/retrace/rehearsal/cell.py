@@ -106,8 +106,7 @@ def _run(version: Version, device: str, root: Path) -> list[tuple[Step, Ran]]:
         for number, step in enumerate(version.steps):
             ran = None
             if lost.isdisjoint(need.key for need in step.task.needs.values()):
-                job = step.job(version.config, device)
-                ran = forked(partial(stage.run, job, root), memory.host() if device == "cpu" else None)
+                ran = _run_step(step, version, device, root)
                 done.append((step, ran))
                 words = f"{step.task.stage.verb} {step.part}".strip()
                 print(f"{words}: {ran.line or 'passed'} ({ran.seconds:.1f} s)", flush=True)
@@ -115,6 +114,12 @@ def _run(version: Version, device: str, root: Path) -> list[tuple[Step, Ran]]:
                 lost.add(step.task.key)
             _drop_scratch(version, number, root)
     return done
+
+
+def _run_step(step: Step, version: Version, device: str, root: Path) -> Ran:
+    """A step in a fork that may take what memory is free; no limit with CUDA, which maps more than it uses."""
+    job = step.job(version.config, device)
+    return forked(partial(stage.run, job, root), memory.host() if device == "cpu" else None)
 
 
 @contextmanager

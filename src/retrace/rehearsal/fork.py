@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 from retrace.errors import RetraceError
 from retrace.rehearsal import memory
 
+PR_SET_PDEATHSIG = 1
 # how PyTorch, NumPy and this library say that memory was refused
 REFUSED = (
     "can't allocate memory",
@@ -82,6 +84,7 @@ def forked(work: Callable[[], Any], most: float | None = None) -> Ran:
 def _told(work: Callable[[], Any], most: float | None) -> dict[str, Any]:
     told: dict[str, Any] = {}
     try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # no fork outlives a run that was killed
         if most is not None:
             memory.limit(most)
         told["value"] = work()

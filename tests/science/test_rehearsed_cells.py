@@ -1,0 +1,39 @@
+"""A cell of each study's larger scales is rehearsed: every stage runs, and leaves nothing but records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from retrace.config import Config
+from retrace.rehearsal.cell import rehearse
+from retrace.rehearsal.plan import HOME, plan_cell
+
+ROOT = Path(__file__).parents[2]
+# and the parts that are taken of it, to be quick
+CELLS = {
+    "reuse": ("cifar10-vgg", [""]),
+    "membership": ("purchase100", ["dpsgd_4", "srcm_relax"]),
+    "certification": ("fashion-certified", ["all methods"]),
+    "memory": ("cut", [""]),
+    "safety": ("llama3-public", [""]),
+}
+
+
+@pytest.mark.parametrize("study", CELLS)
+def test_a_cell_passes(study, tmp_path):
+    cell, parts = CELLS[study]
+    config = Config(scale="paper", device="cpu")
+    found = plan_cell(config, study, cell, ROOT)
+    steps = [step for step in found.narrow.steps if step.part in ("", *parts)]
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    record = rehearse(replace(found, narrow=replace(found.narrow, steps=steps)), config, tmp_path)
+    assert (record.line, record.size) == ("", "narrow")
+    assert record.outcome == ("too big here" if study == "safety" else "passed")
+    assert len(record.stages) == len(steps) >= len(parts)
+    assert all(stage.host_gb > 0 for stage in record.stages)
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert left
+    assert {path.suffix for path in left if (tmp_path / HOME) in path.parents} <= {".json", ".npz"}
