@@ -75,9 +75,10 @@ def rehearse(rehearsal: Rehearsal, config: Config, root: Path) -> Record:
             version, needs, refused = rehearsal.narrow, max(has, needs or 0.0), True
     if version is rehearsal.narrow:
         done = _run(version, device, root)
-    line = version.trouble or _first_trouble(done)
+    trouble = rehearsal.whole.trouble or rehearsal.narrow.trouble
+    line = trouble or _first_trouble(done)
     too_big = refused or (needs is not None and needs > has) or any(ran.memory for _, ran in done)
-    failed = bool(version.trouble) or any(not ran.well and not ran.memory for _, ran in done)
+    failed = bool(trouble) or any(not ran.well and not ran.memory for _, ran in done)
     return Record(
         rehearsal.scale,
         rehearsal.study,
@@ -117,7 +118,7 @@ def _run(version: Version, device: str, root: Path) -> list[tuple[Step, Ran]]:
 
 
 def _run_step(step: Step, version: Version, device: str, root: Path) -> Ran:
-    """A step in a fork that may take what memory is free; no limit with CUDA, which maps more than it uses."""
+    """A step in a fork that may take what memory is free; CUDA maps more than it uses: no limit."""
     job = step.job(version.config, device)
     return forked(partial(stage.run, job, root), memory.host() if device == "cpu" else None)
 
