@@ -1,7 +1,6 @@
 # rehearse: every cell of the scale's sheets, cut to a step or two. Planned only when asked for.
 from functools import cache
 
-from retrace.planning.preflight import has_accelerator
 from retrace.rehearsal.plan import plan_rehearsal
 from retrace.rehearsal.record import read_records, table, write_spec, write_table
 
@@ -26,10 +25,8 @@ def print_rehearsal():
         print(f"also in {path.relative_to(FLOW.root)}", file=sys.stderr)
 
 
-# one cell holds the accelerator, wherever there may be one
-ACCELERATED = FLOW.config.device != "cpu" and (
-    has_accelerator() or not workflow.local_exec
-)
+# one cell at a time holds the accelerator, wherever there may be one
+ACCELERATED = FLOW.config.device != "cpu" and not (workflow.local_exec and FLOW.on_cpus)
 
 
 rule rehearse_job:
