@@ -17,7 +17,7 @@ from retrace.params import Group, ImageSet, Name, StageParams, known
 class Models(StageParams):
     """How many models there are."""
 
-    models: int = Field(16, ge=4, description="each is target once and shadow of the others")
+    models: int = Field(16, ge=6, description="each is target once and shadow of the others")
 
 
 class Prepare(Models):

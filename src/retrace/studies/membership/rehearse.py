@@ -23,7 +23,7 @@ CUTS = Cuts(
         "fprs": exactly([0.3]),
     },
     narrow={
-        "models": at_most(4),
+        "models": at_most(6),
         "pool": at_most(20),
         "reference": at_most(10),
         "population": at_most(10),

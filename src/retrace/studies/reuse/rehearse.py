@@ -20,7 +20,7 @@ CUTS = Cuts(
         "index_images": at_most(100),
     },
     narrow={
-        "per_class": at_most(12),
+        "per_class": at_most(10),
         "reserve": at_most(2),
         "test": at_most(2),
         "other_reserve": at_most(2),
