@@ -24,11 +24,12 @@ def write_model(folder: Path, name: str, narrow: bool, device: str) -> None:
     shape = SHAPES[name]
     words = tokenizer(*FAMILIES[shape.family])
     mistral = shape.family == "mistral"
-    config: Any = (MistralConfig if mistral else LlamaConfig)(
+    make: Any = (MistralConfig, MistralForCausalLM) if mistral else (LlamaConfig, LlamaForCausalLM)
+    config = make[0](
         **_sizes(shape, len(words), narrow),
         num_hidden_layers=shape.layers,
         max_position_embeddings=shape.context,
-        rope_theta=shape.rope,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.rope},
         tie_word_embeddings=False,
         bos_token_id=words.bos_token_id,
         eos_token_id=words.eos_token_id,
@@ -36,7 +37,7 @@ def write_model(folder: Path, name: str, narrow: bool, device: str) -> None:
     )
     torch.manual_seed(0)
     with torch.device(device):
-        net: Any = (MistralForCausalLM if mistral else LlamaForCausalLM)(config).to(torch.bfloat16)
+        net = make[1](config).to(torch.bfloat16)
     net.save_pretrained(folder)
     words.save_pretrained(folder)
 
