@@ -20,6 +20,7 @@ include: "rules/judge.smk"
 include: "rules/draw.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
+include: "rules/rehearsal.smk"
 include: "rules/rehearse.smk"
 
 

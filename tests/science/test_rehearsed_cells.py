@@ -14,7 +14,7 @@ from retrace.rehearsal.plan import HOME, plan_cell
 ROOT = Path(__file__).parents[2]
 # and the parts that are taken of it, to be quick
 CELLS = {
-    "reuse": ("cifar10-vgg", [""]),
+    "reuse": ("cifar10-mobilenet", [""]),
     "membership": ("purchase100", ["selena", "srcm_relax"]),
     "certification": ("fashion-certified", ["all methods"]),
     "memory": ("cut", [""]),

@@ -67,7 +67,7 @@ def forked(work: Callable[[], Any], most: float | None = None) -> Ran:
         said = start.read()
     _, status, used = os.wait4(pid, 0)
     code = os.waitstatus_to_exitcode(status)
-    told = (
+    told: dict[str, Any] = (
         json.loads(said) if said and code == 0 else {"line": _death(code), "memory": code == -signal.SIGKILL}
     )
     return Ran(

@@ -12,7 +12,7 @@ def _by_method(params: Params) -> dict[str, Cutting]:
 
 CUTS = Cuts(
     always={
-        "pool": at_most(1024),
+        "pool": at_most(1000),  # SELENA deals the members of a model into 25 heaps
         "reference": at_most(256),
         "population": at_most(256),
         "test": at_most(256),
@@ -30,9 +30,8 @@ CUTS = Cuts(
         "test": at_most(10),
         "batch": at_most(5),
         "copies": at_most(1),
-        # SELENA: sub-models of each model
-        "methods.*.parts": at_most(3),
-        "methods.*.left_out": at_most(1),
+        "methods.*.parts": at_most(5),
+        "methods.*.left_out": at_most(2),
     },
     parts=_by_method,
 )

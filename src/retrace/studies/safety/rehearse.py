@@ -18,7 +18,7 @@ def device_memory(params: Params) -> float | None:
     if shape is None:
         return None
     width = 2 if params["precision"] == "bfloat16" else 4
-    trained = (shape.layers - params["start"]) * shape.layer_weights
+    trained: int = (shape.layers - params["start"]) * shape.layer_weights
     return width * shape.weights + trained * ((4 - width) + 8 + 2 * width) + ROOM
 
 
