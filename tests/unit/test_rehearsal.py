@@ -110,11 +110,22 @@ def test_nothing_is_mixed_with_evidence(planned):
             assert found.record.startswith(f"{HOME}/{scale}/")
 
 
+def test_cells_that_share_a_stage_share_no_file(planned):
+    """They run at once, and each removes what it no longer needs."""
+    stages, files = [], []
+    for found in planned["gpu"]:
+        jobs = {step.task.key: step.job(found.narrow.config, "cpu") for step in found.narrow.steps}
+        stages += jobs
+        files += [path for job in jobs.values() for path in job.out.values()]
+    assert len(set(stages)) < len(stages)
+    assert len(set(files)) == len(files)
+
+
 def test_a_language_model_is_drawn_and_its_memory_known_before(planned):
     (mistral,) = [found for found in planned["gpu"] if found.study == "safety"]
     assert mistral.narrow.model == (
         "mistral-7b-instruct-v0.2",
-        f"{HOME}/models/mistral-7b-instruct-v0.2-narrow",
+        f"{HOME}/models/safety-mistral-public/mistral-7b-instruct-v0.2-narrow",
     )
     assert mistral.needs == pytest.approx(43e9, rel=0.01)  # 7.24 of weights, of which 1.74 train
     (train,) = [step for step in mistral.narrow.steps if step.task.stage.verb == "train"]

@@ -28,16 +28,26 @@ WHOLE, NARROW = "whole", "narrow"
 
 @dataclass(frozen=True)
 class Step:
-    """A task of a cell; `part` is the one part of the cell that it serves, empty where there are several."""
+    """A task of a cell; `part` is the one part of the cell that it serves, empty where there are several.
+
+    Its files lie apart by `place` (scale and cell): cells that share a stage run at once, and each removes
+    its own scratch.
+    """
 
     task: Task
     part: str
+    place: str
 
     def job(self, config: Config, device: str) -> StageJob:
         """What its job is told: files below `HOME`, data sets drawn."""
         job = self.task.job(context(config, device if self.task.stage.torch else "cpu"))
-        needs = {verb: _moved(need.outputs) for verb, need in self.task.needs.items()}
-        return replace(job, needs=needs, out=_moved(self.task.outputs))
+        needs = {verb: self._moved(need.outputs) for verb, need in self.task.needs.items()}
+        return replace(job, needs=needs, out=self._moved(self.task.outputs))
+
+    def _moved(self, paths: Mapping[str, str]) -> dict[str, str]:
+        """Paths of a task's files as a rehearsal has them: apart from evidence, so never published."""
+        parts = {kind: path.removeprefix("results/").partition("/") for kind, path in paths.items()}
+        return {kind: f"{HOME}/{first}/{self.place}/{rest}" for kind, (first, _, rest) in parts.items()}
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,7 @@ def _version(
     try:
         for part, params in parts.items():
             if name and params[name] in SHAPES:
-                model = (params[name], f"{HOME}/models/{params[name]}-{size}")
+                model = (params[name], f"{HOME}/models/{study.name}-{cell.name}/{params[name]}-{size}")
                 params = {**params, name: model[1]}
             place = f"src/retrace/studies/{study.name}/rehearse.py: cell {cell.name}, {part or size}"
             checked = validate(params_model(study.name), params, place).model_dump(mode="json")
@@ -151,20 +161,15 @@ def _version(
         plan = plan_study(study, config, root, known, list(cells.values()))
     except RetraceError as error:
         return Version(config, trouble=str(error))
-    return Version(config, _steps(plan, list(cells)), model)
+    return Version(config, _steps(plan, list(cells), f"{config.scale}/{cell.name}"), model)
 
 
-def _steps(plan: StudyPlan, parts: list[str]) -> list[Step]:
+def _steps(plan: StudyPlan, parts: list[str], place: str) -> list[Step]:
     serves: dict[str, set[str]] = {}
     for part, row in zip(parts, plan.rows, strict=True):
         for task in row.tasks.values():
             serves.setdefault(task.key, set()).add(part)
     return [
-        Step(task, next(iter(serves[key])) if len(serves[key]) == 1 else "")
+        Step(task, next(iter(serves[key])) if len(serves[key]) == 1 else "", place)
         for key, task in plan.tasks.items()
     ]
-
-
-def _moved(paths: Mapping[str, str]) -> dict[str, str]:
-    """Paths of a task's files as a rehearsal has them: apart from evidence, so never published."""
-    return {kind: f"{HOME}/{path.removeprefix('results/')}" for kind, path in paths.items()}
