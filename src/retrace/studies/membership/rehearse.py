@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from retrace.cuts import Cuts, Cutting, Params, at_most, exactly, only
+from retrace.nets.target_names import perceptron
 
 
 def _by_method(params: Params) -> dict[str, Cutting]:
-    """A method at a time: the weights of all methods' models together would fill the memory."""
-    return {name: {"methods": only(name)} for name in params["methods"]}
+    """A method at a time: the weights of all methods' models together would fill the memory.
+
+    Of a large network the first method of each defence, after all methods on a small one: weights are
+    ranked and copied by most, which takes half a minute each.
+    """
+    methods = params["methods"]
+    alone: dict[str, Cutting] = {name: {"methods": only(name)} for name in methods}
+    if perceptron(params["network"]) or params["network"].endswith("-s"):
+        return alone
+    kinds = {method["defence"]: name for name, method in reversed(methods.items())}
+    first = {name: cut for name, cut in alone.items() if name in kinds.values()}
+    return {"all methods": {"network": exactly("resnet-s")}, **first}
 
 
 CUTS = Cuts(

@@ -6,7 +6,7 @@ from retrace.cuts import Cuts, at_most, exactly, some
 
 CUTS = Cuts(
     always={
-        "per_class": at_most(40),
+        "per_class": at_most(20),
         "reserve": at_most(8),
         "test": at_most(4),
         "other_reserve": at_most(8),
@@ -16,7 +16,7 @@ CUTS = Cuts(
         "below_clean": exactly(None),
         "target": exactly(1.0),
         "eval_every": at_most(1),
-        "max_epochs": at_most(0.2),
+        "max_epochs": at_most(0.05),
         "index_images": at_most(100),
     },
     narrow={
@@ -25,6 +25,8 @@ CUTS = Cuts(
         "test": at_most(2),
         "other_reserve": at_most(2),
         "batch": at_most(8),
-        "conditions": some(8),
+        "conditions": some(6),
     },
+    # per_class does not cut the task of another data set
+    images=2000,
 )
