@@ -18,7 +18,7 @@ CELLS = {
     "membership": ("paper", "purchase100", ["selena", "srcm_relax"], []),
     "certification": ("paper", "fashion-certified", ["all methods"], []),
     "memory": ("paper", "cut", [], []),
-    "safety": ("paper", "llama3-public", [], ["measure", "attack"]),
+    "safety": ("paper", "llama3-public", [], ["measure", "defend", "attack"]),
 }
 
 
@@ -37,7 +37,7 @@ def test_a_cell_passes(study, tmp_path, monkeypatch):
     record = rehearse(replace(found, narrow=replace(found.narrow, steps=steps)), config, tmp_path)
     assert (record.line, record.size) == ("", "narrow")
     assert record.outcome == ("too big here" if study == "safety" else "passed")
-    assert len(record.stages) == len(steps) >= 3
+    assert len(record.stages) == len(steps) >= 2
     assert all(stage.host_gb > 0 for stage in record.stages)
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert left

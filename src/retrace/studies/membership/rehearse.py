@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrace.cuts import Cuts, Cutting, Params, at_most, exactly, only
+from retrace.cuts import Cuts, Cutting, Params, at_most, exactly, only, some
 from retrace.nets.target_names import perceptron
 
 
@@ -41,6 +41,7 @@ CUTS = Cuts(
         "test": at_most(10),
         "batch": at_most(5),
         "copies": at_most(1),
+        "sigmas": some(1),
         "methods.*.parts": at_most(5),
         "methods.*.left_out": at_most(2),
     },
