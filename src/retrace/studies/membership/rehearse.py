@@ -9,16 +9,18 @@ from retrace.nets.target_names import perceptron
 def _by_method(params: Params) -> dict[str, Cutting]:
     """A method at a time: the weights of all methods' models together would fill the memory.
 
-    Of a large network the last method of each defence, after all methods on a small one: weights are ranked
+    Of other networks than perceptrons the last method of each defence, after all methods on a small one: weights are ranked
     and copied by most, which takes half a minute each, and PPTP's probe keeps those of every region.
     """
     methods = params["methods"]
     alone: dict[str, Cutting] = {name: {"methods": only(name)} for name in methods}
-    if perceptron(params["network"]) or params["network"].endswith("-s"):
+    if perceptron(params["network"]):
         return alone
     kinds = {method["defence"]: name for name, method in methods.items()}
     last = {name: cut for name, cut in alone.items() if name in kinds.values()}
-    return {"all methods": {"network": exactly("resnet-s")}, **last}
+    private = any("dpsgd" in (m["defence"], m.get("loss", {}).get("defence")) for m in methods.values())
+    small = "mlp-relu-64-64" if private else "resnet-s"  # DP-SGD refuses batch norm
+    return {"all methods": {"network": exactly(small)}, **last}
 
 
 CUTS = Cuts(
