@@ -9,8 +9,9 @@ from retrace.nets.target_names import perceptron
 def _by_method(params: Params) -> dict[str, Cutting]:
     """A method at a time: the weights of all methods' models together would fill the memory.
 
-    Of other networks than perceptrons the last method of each defence, after all methods on a small one: weights are ranked
-    and copied by most, which takes half a minute each, and PPTP's probe keeps those of every region.
+    Of other networks than perceptrons the last method of each defence, after all methods on a small one:
+    weights are ranked and copied by most, which takes half a minute each, and PPTP's probe keeps those of
+    every region.
     """
     methods = params["methods"]
     alone: dict[str, Cutting] = {name: {"methods": only(name)} for name in methods}
