@@ -20,6 +20,8 @@ include: "rules/judge.smk"
 include: "rules/draw.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
+include: "rules/rehearsal.smk"
+include: "rules/rehearse.smk"
 
 
 # here and not in an included file, which cannot set the default target
@@ -38,7 +40,9 @@ onstart:
 onsuccess:
     WARM.stop()
     print_verdicts()
+    print_rehearsal()
 
 
 onerror:
     WARM.stop()
+    print_rehearsal()

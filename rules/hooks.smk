@@ -3,6 +3,8 @@ from retrace.warm.host import Host
 
 
 def refuse_unfit_machine():
+    if TARGETS == ["rehearse"]:
+        return
     try:
         FLOW.check_machine(here=workflow.local_exec)
     except RetraceError as error:
@@ -30,4 +32,5 @@ def start_jobs_at_once():
 
 
 def print_verdicts():
-    print(FLOW.verdict_table(), file=sys.stderr)
+    if TARGETS != ["rehearse"]:
+        print(FLOW.verdict_table(), file=sys.stderr)

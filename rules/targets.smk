@@ -1,6 +1,7 @@
 # Names to ask for, besides all: every paper, every study, every verb of a study.
 localrules:
     all,
+    rehearse,
 
 
 for NAME in FLOW.target_names:

@@ -8,9 +8,10 @@ No stage imports this module, so a declaration may gain a field without new keys
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from retrace.cuts import Cuts
 from retrace.params import StageParams
 
 VERBS = ("prepare", "train", "defend", "attack", "measure", "judge", "draw")
@@ -61,7 +62,7 @@ class Study:
     """A family of experiments from which one or more papers draw evidence.
 
     `settings` names the parameter by whose values the study's table, and so its claims, call their cells,
-    where several cells of the sheet make up one; None: the sheet's names.
+    where several cells of the sheet make up one; None: the sheet's names. `cuts`: for a rehearsal.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Study:
     stages: tuple[Stage, ...]
     figures: tuple[Figure, ...] = ()
     settings: str | None = None
+    cuts: Cuts = field(default_factory=Cuts)
 
     @property
     def verbs(self) -> tuple[str, ...]:

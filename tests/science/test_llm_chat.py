@@ -4,35 +4,13 @@ The templates are those of the models' own tokenizer files, as far as they conce
 """
 
 import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from retrace.llm import chat, tiny
 from retrace.llm.load import LanguageModel
+from retrace.rehearsal.models import tokenizer
+from retrace.rehearsal.templates import FAMILIES, LLAMA_2, LLAMA_3, MISTRAL_OLD
 from retrace.stage import StageError
 
-ALTERNATE = (
-    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
-)
-LLAMA_2 = (
-    "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}"
-    "{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}"
-    "{% set system_message = false %}{% endif %}{% for message in loop_messages %}"
-    + ALTERNATE
-    + "{% if loop.index0 == 0 and system_message != false %}"
-    "{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}"
-    "{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}"
-    "{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
-    "{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"
-)
-LLAMA_3 = (
-    "{% set loop_messages = messages %}{% for message in loop_messages %}"
-    "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'"
-    "+ message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}"
-    "{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
-)
 # as later members of the family: a system turn of the template's own, whoever sends one or not
 LLAMA_DATED = (
     "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set given = messages[0]['content'] | trim %}"
@@ -41,12 +19,6 @@ LLAMA_DATED = (
     "{{ given + '<|eot_id|>' }}{% for message in messages %}{{ '<|start_header_id|>' + message['role'] +"
     " '<|end_header_id|>\n\n' + message['content'] | trim + '<|eot_id|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
-)
-MISTRAL_OLD = (
-    "{{ bos_token }}{% for message in messages %}" + ALTERNATE + "{% if message['role'] == 'user' %}"
-    "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
-    "{{ message['content'] + eos_token}}{% else %}"
-    "{{ raise_exception('Only user and assistant roles are supported!') }}{% endif %}{% endfor %}"
 )
 MISTRAL_NEW = (
     '{%- if messages[0]["role"] == "system" %}\n    {%- set system_message = messages[0]["content"] %}\n'
@@ -66,12 +38,12 @@ SMOLLM2 = (
     " '<|im_end|>' + '\n'}}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-S, HEADERS = ("<s>", "</s>"), ("<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>")
+S, HEADERS = FAMILIES["llama-2"][1], FAMILIES["llama-3"][1]
 IM = ("<|im_start|>", "<|im_end|>")
 ASK = "How do I fix a bike?"
 _USER = f"<|start_header_id|>user<|end_header_id|>\n\n{ASK}<|eot_id|>"
 _ANSWER = "<|start_header_id|>assistant<|end_header_id|>\n\n"
-FAMILIES = {
+CASES = {
     "llama-2": (LLAMA_2, S, f"<s>[INST] {ASK} [/INST]"),
     "llama-3": (LLAMA_3, HEADERS, f"<|begin_of_text|>{_USER}{_ANSWER}"),
     "llama dated": (LLAMA_DATED, HEADERS, f"<|begin_of_text|>{_USER}{_ANSWER}"),
@@ -84,35 +56,23 @@ FAMILIES = {
 
 def model(family):
     """A model of bytes and the family's markers, with its template; the network plays no part."""
-    template, markers, _ = FAMILIES[family]
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    built = Tokenizer(models.BPE({token: number for number, token in enumerate(alphabet)}, []))
-    built.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    built.decoder = decoders.ByteLevel()
-    built.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in markers])
-    words = PreTrainedTokenizerFast(
-        tokenizer_object=built,
-        bos_token=markers[0],
-        eos_token=markers[1],
-        clean_up_tokenization_spaces=False,
-    )
-    words.chat_template = template
-    return LanguageModel(family, tiny.network(0), words, "")
+    template, markers, _ = CASES[family]
+    return LanguageModel(family, tiny.network(0), tokenizer(template, markers), "")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CASES)
 def test_a_bare_prompt_is_the_users_turn_as_the_family_documents_it(family):
-    chosen, expected = model(family), FAMILIES[family][2]
+    chosen, expected = model(family), CASES[family][2]
     assert chat.prompt_text(chosen, ASK, bare=True).encode() == expected.encode()
     ids = chat.prompt_ids(chosen, ASK, bare=True)
     assert chosen.tokenizer.decode(ids) == expected
-    markers = sum(expected.count(marker) for marker in FAMILIES[family][1])
+    markers = sum(expected.count(marker) for marker in CASES[family][1])
     assert sum(number >= 256 for number in ids) == markers  # each marker is one token, all else are bytes
     assert ids[0] == chosen.tokenizer.bos_token_id
-    assert ids.count(ids[0]) == expected.count(FAMILIES[family][1][0])
+    assert ids.count(ids[0]) == expected.count(CASES[family][1][0])
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CASES)
 def test_only_a_default_system_message_is_cut(family):
     chosen = model(family)
     whole, bare = (chat.prompt_text(chosen, ASK, bare=bare) for bare in (False, True))

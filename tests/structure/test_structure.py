@@ -28,7 +28,7 @@ LIGHT = [name for name, room in FLOORS.items() if not room.torch]
 HEAVY = {"torch", "torchvision", "transformers", "opacus", "accelerate", "safetensors.torch"}
 # the places that import a study by its name, which a sheet gives; the server imports installed packages only
 BY_NAME = {"retrace.sheet", "retrace.verbs.stage", "retrace.verbs.judge", "retrace.verbs.draw"}
-BY_NAME |= {"retrace.warm.server"}
+BY_NAME |= {"retrace.warm.server", "retrace.rehearsal.cell"}
 DOOR = list(FLOORS)[list(FLOORS).index("studies") + 1 :]  # what stands on studies
 
 

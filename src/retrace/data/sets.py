@@ -27,9 +27,11 @@ def fingerprint(root: Path, folder: str, name: str) -> str:
     `folder` matters only to the larger scales' sets.
     Errors: StageError, one line, for an unknown name or a missing or altered file.
     """
-    from retrace.data import external
+    from retrace.data import external, rehearsed
     from retrace.data.external_names import EXTERNAL
 
+    if name in EXTERNAL and rehearsed.stands_in(folder):
+        return rehearsed.fingerprint(name, folder)
     if name in EXTERNAL:
         return external.fingerprint(name, root / folder)
     _is_images(catalogue.entry(root, name))
@@ -39,9 +41,12 @@ def fingerprint(root: Path, folder: str, name: str) -> str:
 
 def load(root: Path, name: str, folder: str, download: bool) -> Images:
     """Data set `name`; `folder` and `download` matter only to the larger scales' sets."""
+    from retrace.data import rehearsed
     from retrace.data.external import load_external
     from retrace.data.external_names import EXTERNAL
 
+    if name in EXTERNAL and rehearsed.stands_in(folder):
+        return rehearsed.draw(name, folder)
     if name in EXTERNAL:
         return load_external(name, root / folder, download)
     _is_images(catalogue.entry(root, name))

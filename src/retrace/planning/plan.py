@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import product
@@ -116,15 +116,19 @@ class StudyPlan:
         return [task for task in self.tasks.values() if task.stage.verb == verb]
 
 
-def plan_study(study: Study, config: Config, root: Path, known: Known | None = None) -> StudyPlan:
-    """All tasks of a study at the configured scale, each once, needed tasks first."""
+def plan_study(
+    study: Study, config: Config, root: Path, known: Known | None = None, cells: Sequence[Cell] | None = None
+) -> StudyPlan:
+    """All tasks of a study's cells, the sheet's at the configured scale if none are given."""
     plan = StudyPlan(study)
     if config.scale in read_more(root):
         plan.looks = looks_of(study, config.scale, root)
     known = known or Known(root)
     content = cache(partial(sets.fingerprint, root, config.datasets))
-    most = None if config.seeds == "sheet" else config.seeds
-    for cell in load_cells(study, config.scale, root, most):
+    if cells is None:
+        most = None if config.seeds == "sheet" else config.seeds
+        cells = load_cells(study, config.scale, root, most)
+    for cell in cells:
         for seed, part in product(cell.seeds, cell.parts):
             tasks: dict[str, Task] = {}
             for stage in study.stages:

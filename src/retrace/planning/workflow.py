@@ -230,7 +230,7 @@ class Workflow:
 
     def check_targets(self, targets: Sequence[str]) -> None:
         """Refuse a target that is neither a name nor a path; RetraceError with a did-you-mean."""
-        known = ["all", *self.target_names]
+        known = ["all", "rehearse", *self.target_names]
         for target in targets:
             if "/" not in target and target not in known and not target.endswith("_job"):
                 raise RetraceError(f"unknown target {target!r}{did_you_mean(target, known)}")

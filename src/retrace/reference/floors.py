@@ -62,12 +62,13 @@ FLOORS = {
     "plot": Room("style, and charts that several studies draw", "claims stats"),
     "report": Room("the page of all verdicts", "claims plot"),
     "params": Room("types that parameters of stages share", "data strict"),
-    "study": Room("what a study declares", "params"),
+    "cuts": Room("what a rehearsal takes of a cell"),
+    "study": Room("what a study declares", "cuts params"),
     "tabled": Room("what a study's table returns"),
     "studies": Room(
         "what composes methods into stages; none knows another study",
-        "attacks claims compress data defenses device llm meter metrics nets params plot privacy seeds stage "
-        "stats strict study tabled training verify",
+        "attacks claims compress cuts data defenses device llm meter metrics nets params plot privacy seeds "
+        "stage stats strict study tabled training verify",
         torch=True,
     ),
     "jobs": Room("what a job is told: types at both ends of a rule's shell line", "recipe"),
@@ -86,7 +87,11 @@ FLOORS = {
         "stage study tabled",
         torch=True,
     ),
-    "rehearsal": Room("what tries the larger scales on a small machine", torch=True),
+    "rehearsal": Room(
+        "what tries the larger scales on a small machine",
+        "config cuts data device files jobs llm planning recipe sheet stage study verbs",
+        torch=True,
+    ),
     "warm": Room("the server that forks a run's jobs at once"),
     "job": Room("the door from a rule's shell line to a verb", "verbs warm", torch=True),
     "upkeep": Room(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrace.studies.certification.params import Measure, Prepare, Train
+from retrace.studies.certification.rehearse import CUTS
 from retrace.study import Figure, Stage, Study
 
 STUDY = Study(
@@ -61,4 +62,5 @@ STUDY = Study(
             "points; marked where McNemar's test, Holm-corrected, tells them apart.",
         ),
     ),
+    cuts=CUTS,
 )

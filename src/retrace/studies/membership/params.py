@@ -17,7 +17,7 @@ from retrace.params import Group, ImageSet, Name, StageParams, known
 class Models(StageParams):
     """How many models there are."""
 
-    models: int = Field(16, ge=8, description="each is target once and shadow of the others")
+    models: int = Field(16, ge=6, description="each is target once and shadow of the others")
 
 
 class Prepare(Models):
@@ -27,7 +27,7 @@ class Prepare(Models):
         description="by its name in data/catalogue.csv or torchvision's; null: purchase-like"
     )
     change: str = Field("none", description="none, flip:SHARE of labels, or noise:SD of pixels")
-    pool: int = Field(ge=100, description="examples; each model trains on a random half of them")
+    pool: int = Field(ge=20, description="examples; each model trains on a random half of them")
     reference: int = Field(ge=10, description="examples that a defence may use")
     population: int = Field(ge=10, description="non-members that attacks compare with")
     test: int = Field(ge=10, description="test examples at most")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrace.studies.membership.params import Attack, Defend, Measure, Prepare, Train
+from retrace.studies.membership.rehearse import CUTS
 from retrace.study import Figure, Stage, Study
 
 _PLANE = (
@@ -68,4 +69,5 @@ STUDY = Study(
         Figure("srcm", "liability", "Norm disparity and leak while a plain network trains, a point a look."),
     ),
     settings="setting",
+    cuts=CUTS,
 )

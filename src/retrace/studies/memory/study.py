@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrace.studies.memory.params import Measure, Prepare, Train
+from retrace.studies.memory.rehearse import CUTS
 from retrace.study import Figure, Stage, Study
 
 STUDY = Study(
@@ -63,4 +64,5 @@ STUDY = Study(
             "armin", "reads", "Weights of the memory reads over time, one test sequence of the first seed."
         ),
     ),
+    cuts=CUTS,
 )

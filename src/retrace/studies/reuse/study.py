@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrace.studies.reuse.params import Attack, Defend, Measure, Prepare, Train
+from retrace.studies.reuse.rehearse import CUTS
 from retrace.study import Figure, Stage, Study
 
 _BETWEEN = (
@@ -79,4 +80,5 @@ STUDY = Study(
         ),
         Figure("resque", "between_networks", _BETWEEN),
     ),
+    cuts=CUTS,
 )

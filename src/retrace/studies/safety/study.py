@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrace.studies.safety.params import Attack, Defend, Measure, Prepare, Train
+from retrace.studies.safety.rehearse import CUTS
 from retrace.study import Figure, Stage, Study
 
 STUDY = Study(
@@ -71,4 +72,5 @@ STUDY = Study(
             "over seeds.",
         ),
     ),
+    cuts=CUTS,
 )

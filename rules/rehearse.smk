@@ -1,0 +1,19 @@
+# rehearse: every cell of the scale's sheets, cut to a step or two.
+rule rehearse_job:
+    output:
+        "results/rehearsal/{scale}/{study}/{group}-{key}.json",
+    log:
+        "logs/rehearsal/{scale}/{study}/{group}-{key}.log",
+    resources:
+        **({"gpu": 1} if ACCELERATED else {}),
+    params:
+        spec=rehearsal_spec,
+    message:
+        "rehearse {wildcards.study} {wildcards.group}"
+    shell:
+        "python -m retrace.rehearsal <<< {params.spec:q} > {log} 2>&1"
+
+
+rule rehearse:
+    input:
+        lambda wildcards: list(rehearsals()),
