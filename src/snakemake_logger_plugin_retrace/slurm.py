@@ -6,7 +6,7 @@ import re
 
 # Said on every run. The account and the status command are told in docs/slurm.md.
 CHATTER = re.compile(
-    r"SLURM run ID: |Job \d+ has been submitted with SLURM jobid|Cleaning up SLURM log files"
+    r"SLURM run ID: |Job \S+ has been submitted with SLURM jobid|Cleaning up SLURM log files"
     r"|No SLURM account given|No account was given|Unable to guess SLURM account"
     r"|MinJobAge \d+s.*should work reliably"
 )

@@ -276,6 +276,7 @@ def test_chatter_of_slurm_is_left_out_and_its_news_told(monkeypatch):
     handler, stream = make(monkeypatch)
     send(handler, msg="SLURM run ID: 4986aed6")
     send(handler, msg="Job 6 has been submitted with SLURM jobid 1 (log: x).")
+    send(handler, msg="Job dc3e3e9b-3f76-55b7 has been submitted with SLURM jobid 2 (log: x).")
     send(handler, level=logging.WARNING, msg="No SLURM account given, trying to guess.")
     send(handler, level=logging.WARNING, msg="Guessed SLURM account: chem")
     send(
