@@ -10,7 +10,7 @@ data against its recipe, as ever.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,7 @@ class Orders:
         """What a job of the stage holds beside its core."""
         return self._rules[study, verb].resources
 
-    def task_inputs(self, key: str, forced: bool) -> list[str]:
+    def task_inputs(self, key: str, whole: bool) -> list[str]:
         """A file of each task that the task of a key needs, as the planning process chose them."""
         return self._orders[key].inputs
 
@@ -81,12 +81,20 @@ class Orders:
         """The text that a task's job is started with."""
         return self._orders[key].spec
 
-    def everything(self) -> list[str]:
-        """Inputs of `all`: a job has other targets."""
-        return []
+
+def plan_of_run(
+    config: Mapping[str, Any], root: Path, targets: Sequence[str], keys: Sequence[str]
+) -> Workflow | Orders:
+    """The plan (`Workflow.load`); for jobs of these keys, if any, what the planning process left of it."""
+    orders = Orders.read(keys, config, root)
+    if orders:
+        return orders
+    from retrace.planning.workflow import Workflow
+
+    return Workflow.load(dict(config), root, targets)
 
 
-def leave_orders(flow: Workflow, keys: Iterable[str], config: Mapping[str, Any], forced: bool) -> None:
+def leave_orders(flow: Workflow, keys: Iterable[str], config: Mapping[str, Any], whole: bool) -> None:
     """Write the orders of these tasks; where nothing can be written, jobs plan for themselves."""
     from retrace.files import write_atomic
 
@@ -99,7 +107,7 @@ def leave_orders(flow: Workflow, keys: Iterable[str], config: Mapping[str, Any],
             verb,
             flow.output_patterns(task.study, verb),
             flow.resources(task.study, verb),
-            flow.task_inputs(key, forced),
+            flow.task_inputs(key, whole),
             flow.task_spec(key),
         )
         try:
