@@ -20,8 +20,13 @@ include: "rules/judge.smk"
 include: "rules/draw.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
-include: "rules/rehearsal.smk"
-include: "rules/rehearse.smk"
+
+
+# a stage's job on a cluster knows its own orders alone
+if not ORDERED:
+
+    include: "rules/rehearsal.smk"
+    include: "rules/rehearse.smk"
 
 
 # here and not in an included file, which cannot set the default target
@@ -34,6 +39,7 @@ rule all:
 onstart:
     refuse_unfit_machine()
     lift_default_rate_limit(workflow)
+    prepare_jobs_elsewhere()
     start_jobs_at_once()
 
 

@@ -10,7 +10,7 @@ from snakemake.common import overwrite_function_params
 from snakemake.resources import Resource
 
 from retrace.errors import RetraceError
-from retrace.planning.workflow import Workflow
+from retrace.planning.orders import Orders, plan_of_run
 
 # Planning builds millions of small objects that all stay: looking for cycles among them takes a seventh of its time
 gc.set_threshold(200_000, 20, 100)
@@ -18,12 +18,14 @@ gc.set_threshold(200_000, 20, 100)
 # Snakemake sets the targets after it has read the rules; a misspelt one deserves a better line than its own
 ARGUMENTS = get_argument_parser().parse_known_args()[0]
 TARGETS = ARGUMENTS.targets if workflow.is_main_process else []
+KEYS = [job.wildcards_dict.get("key", "") for job in ARGUMENTS.target_jobs]
 
 try:
     # not workflow.basedir, which is workflow/ with the catalog's Snakefile; jobs work in this folder as well
-    FLOW = Workflow.load(dict(config), Path.cwd(), TARGETS)
+    FLOW = plan_of_run(dict(config), Path.cwd(), TARGETS, KEYS)
 except RetraceError as error:
     sys.exit(f"retrace: {error}")
+ORDERED = isinstance(FLOW, Orders)
 
 
 wildcard_constraints:
@@ -68,13 +70,11 @@ def target_inputs(name):
 
 
 # Snakemake puts each job's command together three times to log it. A dry run prints none unless told to
-COMMAND = "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
-if ARGUMENTS.dryrun and not workflow.output_settings.printshellcmds:
-    COMMAND = ""
+SILENT = ARGUMENTS.dryrun and not workflow.output_settings.printshellcmds
+COMMAND = "" if SILENT else "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
 
 # Snakemake asks for their parameters ten times a job, and would inspect them each time
-ASKED = [task_inputs, task_spec, product_inputs, product_spec]
-if hasattr(Resource, "evaluate"):
-    ASKED.append(Resource.evaluate)
-for FUNCTION in ASKED:
+OURS = [task_inputs, task_spec, product_inputs, product_spec]
+THEIRS = [Resource.evaluate] if hasattr(Resource, "evaluate") else []
+for FUNCTION in OURS + THEIRS:
     overwrite_function_params(FUNCTION, signature(FUNCTION).parameters)

@@ -25,5 +25,7 @@ def print_rehearsal():
         print(f"also in {path.relative_to(FLOW.root)}", file=sys.stderr)
 
 
+REHEARSE = COMMAND.replace("retrace.job", "retrace.rehearsal")
+
 # one cell at a time holds the accelerator, wherever there may be one
 ACCELERATED = FLOW.config.device != "cpu" and not (workflow.local_exec and FLOW.on_cpus)

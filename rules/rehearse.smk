@@ -11,7 +11,7 @@ rule rehearse_job:
     message:
         "rehearse {wildcards.study} {wildcards.group}"
     shell:
-        "python -m retrace.rehearsal <<< {params.spec:q} > {log} 2>&1"
+        REHEARSE
 
 
 rule rehearse:

@@ -17,11 +17,12 @@ from retrace.config import Config
 from retrace.errors import RetraceError
 from retrace.planning.workflow import Workflow
 from retrace.recipe import SOURCE, canonical
+from retrace.verbs import dispatch
 
 ROOT = Path(__file__).resolve().parents[2]
 LINUX_LONGEST_ARGUMENT = 131_072
 CONTEXT = jobs.Context("cpu", 1, "data/external", False, jobs.MeterSettings("FRA", 0.4, 15.0, 3.0))
-SHELL_LINE = re.compile(r'"(.*retrace\.job.*)"')
+SHELL_LINE = re.compile(r'"(python -m retrace\.job[^"]*)"')
 SHELL = re.compile(r"shell:\s+(\S.*)")
 
 
@@ -89,7 +90,7 @@ def lines_of_rules():
     ]
     assert len(found) == 1  # which every rule of a job runs
     shells = [s for path in (ROOT / "rules").glob("*.smk") for s in SHELL.findall(path.read_text())]
-    assert shells == ["COMMAND"] * 5
+    assert sorted(shells) == ["COMMAND"] * 5 + ["REHEARSE"]  # the same line, of another module
     return sorted(set(found))
 
 
@@ -118,3 +119,23 @@ def test_a_job_is_its_text_as_an_argument_or_on_standard_input(tmp_path, by_argu
     done = run('{"kind": "jugde"}')
     assert done.returncode == 1
     assert done.stderr == "retrace: unknown kind of job 'jugde' (did you mean 'judge'?)\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("CUDA error: in a value"), False),
+    ],
+)
+def test_an_accelerator_that_fails_is_one_line(texts, tmp_path, monkeypatch, capsys, error, lost):
+    def fail(job, root):
+        raise error
+
+    monkeypatch.setattr(dispatch, "_dispatch", fail)
+    assert dispatch.run(texts[0], tmp_path) == 1
+    said = capsys.readouterr().err
+    assert ("Traceback" not in said) is lost
+    assert ("the accelerator failed (CUDA error: unspecified launch failure); nvidia-smi" in said) is lost
+    assert said.splitlines()[-1].startswith("retrace: ")

@@ -10,6 +10,14 @@ from retrace.errors import RetraceError
 from retrace.jobs import DrawJob, Job, JudgeJob, PublishJob, ReportJob, StageJob, read_job
 from retrace.recipe import code_digest
 
+LOST = (
+    "CUDA error",
+    "CUDA driver error",
+    "CUDA unknown error",
+    "cuDNN error",
+    "CUBLAS error",
+)  # PyTorch's words
+
 
 def run(text: str, root: Path) -> int:
     """Run the job of a text; 0 when done, 1 after a one-line error."""
@@ -27,12 +35,8 @@ def run(text: str, root: Path) -> int:
         print(f"retrace: {job.label}: out of memory; run fewer jobs at once (--cores 1)", file=sys.stderr)
         return 1
     except Exception as error:
-        if _lacks_device_memory(error):
-            print(
-                f"retrace: {job.label}: out of memory on the accelerator; see what else holds some with "
-                "nvidia-smi, or take one with more",
-                file=sys.stderr,
-            )
+        if fault := _device_fault(error):
+            print(f"retrace: {job.label}: {fault}", file=sys.stderr)
             return 1
         traceback.print_exc()
         print(f"retrace: {job.label}: unexpected {type(error).__name__}: {error}", file=sys.stderr)
@@ -40,9 +44,18 @@ def run(text: str, root: Path) -> int:
     return 0
 
 
-def _lacks_device_memory(error: Exception) -> bool:
+def _device_fault(error: Exception) -> str:
+    """A line for an accelerator that failed under a job or lacks memory; empty for other errors."""
     torch = sys.modules.get("torch")  # loaded where it can raise this
-    return torch is not None and isinstance(error, torch.OutOfMemoryError)
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return "out of memory on the accelerator; nvidia-smi tells what else holds some, or take a larger one"
+    said = str(error).partition("\n")[0]
+    if not (isinstance(error, RuntimeError) and said.startswith(LOST)):
+        return ""
+    return (
+        f"the accelerator failed ({said}); nvidia-smi tells whether it is still there; start the run again, "
+        "elsewhere if this comes back"
+    )
 
 
 def check_code(planned: dict[str, str]) -> None:
