@@ -32,6 +32,7 @@ rule all:
 onstart:
     refuse_unfit_machine()
     lift_default_rate_limit(workflow)
+    prepare_jobs_elsewhere()
     start_jobs_at_once()
 
 

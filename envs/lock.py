@@ -3,7 +3,8 @@
     python envs/lock.py
 
 What torch pins by itself for one kind of accelerator (nvidia-*, cuda-*, triton) is left out, and so are
-local version suffixes, so that other machines can install the same file.
+local version suffixes, so that other machines can install the same file. requirements-slurm.txt holds what an
+optional set adds to them.
 """
 
 from __future__ import annotations
@@ -16,17 +17,34 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SKIPPED = ("nvidia-", "cuda-", "triton")
 HEAD = "# Every package of the environment, pinned: the closure of requirements.in (python envs/lock.py).\n"
+SLURM = "# What Slurm needs beside requirements.txt, pinned (python envs/lock.py); pip install --no-deps -r this.\n"
 
 
 def main() -> None:
-    """Ask pip for the closure without installing it; write it sorted by name."""
+    """Ask pip for the closures without installing them; write them sorted by name."""
+    pins = closure("requirements.in")
+    write("requirements.txt", HEAD, pins)
+    write("requirements-slurm.txt", SLURM, closure("requirements.in", "requirements-slurm.in") - pins)
+
+
+def closure(*names: str) -> set[str]:
+    """The pins (`name==version`) of everything that these files ask for."""
     words = ["install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"]
-    command = [sys.executable, "-m", "pip", *words, "-r", str(HERE / "requirements.in")]
+    files = [word for name in names for word in ("-r", str(HERE / name))]
+    command = [sys.executable, "-m", "pip", *words, *files]
     report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     found = {entry["metadata"]["name"].lower().replace("_", "-"): entry for entry in report["install"]}
-    pins = {name: entry["metadata"]["version"].split("+")[0] for name, entry in found.items()}
-    lines = [f"{name}=={pins[name]}\n" for name in sorted(pins) if not name.startswith(SKIPPED)]
-    (HERE / "requirements.txt").write_text(HEAD + "".join(lines), encoding="utf-8")
+    return {
+        f"{name}=={entry['metadata']['version'].split('+')[0]}"
+        for name, entry in found.items()
+        if not name.startswith(SKIPPED)
+    }
+
+
+def write(name: str, head: str, pins: set[str]) -> None:
+    """Write pins, one a line, below a comment."""
+    lines = [f"{pin}\n" for pin in sorted(pins, key=lambda pin: pin.split("==")[0])]
+    (HERE / name).write_text(head + "".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

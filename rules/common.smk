@@ -10,18 +10,30 @@ from snakemake.common import overwrite_function_params
 from snakemake.resources import Resource
 
 from retrace.errors import RetraceError
-from retrace.planning.workflow import Workflow
+from retrace.planning.orders import Orders
 
 # Planning builds millions of small objects that all stay: looking for cycles among them takes a seventh of its time
 gc.set_threshold(200_000, 20, 100)
 
 # Snakemake sets the targets after it has read the rules; a misspelt one deserves a better line than its own
 ARGUMENTS = get_argument_parser().parse_known_args()[0]
-TARGETS = ARGUMENTS.targets if workflow.is_main_process else []
+
+
+def plan_of_run(root):
+    """The plan; in a process that Snakemake starts for jobs elsewhere, what was planned of them."""
+    keys = [job.wildcards_dict.get("key", "") for job in ARGUMENTS.target_jobs]
+    orders = Orders.read(keys, config, root)
+    if orders:
+        return orders
+    from retrace.planning.workflow import Workflow
+
+    targets = ARGUMENTS.targets if workflow.is_main_process else []
+    return Workflow.load(dict(config), root, targets)
+
 
 try:
     # not workflow.basedir, which is workflow/ with the catalog's Snakefile; jobs work in this folder as well
-    FLOW = Workflow.load(dict(config), Path.cwd(), TARGETS)
+    FLOW = plan_of_run(Path.cwd())
 except RetraceError as error:
     sys.exit(f"retrace: {error}")
 

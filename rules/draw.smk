@@ -10,6 +10,7 @@ for PAPER in FLOW.papers:
             FLOW.figure_patterns(PAPER),
         log:
             f"logs/draw/{PAPER}-{{key}}.log",
+        localrule: True
         params:
             spec=product_spec,
         message:

@@ -1,4 +1,6 @@
 # Before the first job and after the last. No rules.
+from retrace.planning import slurm
+from retrace.planning.orders import leave_orders
 from retrace.warm.host import Host
 
 
@@ -11,12 +13,38 @@ def refuse_unfit_machine():
 
 def lift_default_rate_limit(workflow):
     """Snakemake 9.27 looks for free slots once a second for every job that has ended so far: its default limit
-    of 100 jobs a second, which no local run meets, costs a whole core after a hundred jobs.
+    of 100 jobs a second, which no run meets (to send a job takes more than 10 ms), costs a whole core after a
+    hundred jobs.
     """
     scheduler = getattr(workflow, "scheduler", None)
     limit = getattr(scheduler, "job_rate_limiter", None)
-    if workflow.local_exec and limit and (limit.max_jobs, limit.timespan) == (100, 1):
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
         scheduler.job_rate_limiter = None
+
+
+def prepare_jobs_elsewhere():
+    """For jobs that a cluster starts: what their own Snakemake needs of the plan, and a look at the cluster."""
+    if workflow.local_exec:
+        return
+    stages = {f"{study}_{verb}_job" for study, verb in FLOW.stages}
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in stages]
+    keys = [job.wildcards.key for job in jobs]
+    if workflow.executor_plugin.cli_prefix == "slurm":
+        try:
+            look_at_slurm(jobs, keys)
+        except RetraceError as error:
+            sys.exit(f"retrace: {error}")
+    leave_orders(FLOW, keys, config, whole())
+
+
+def look_at_slurm(jobs, keys):
+    asked = {job.rule.name: job.resources.get("slurm_partition") for job in jobs}
+    slurm.check_partitions(str(name) for name in asked.values() if name)
+    slurm.refuse_others(Path.cwd(), keys)
+    settings = workflow.executor_settings
+    settings.status_command = slurm.status_command(
+        slurm.settings(), settings.status_command
+    )
 
 
 WARM = Host()

@@ -6,6 +6,7 @@ rule judge_job:
         "results/judge/{paper}-{key}.json",
     log:
         "logs/judge/{paper}-{key}.log",
+    localrule: True
     params:
         spec=product_spec,
     message:

@@ -7,6 +7,7 @@ rule report_job:
         "results/report/{scale}-{key}.csv",
     log:
         "logs/report/{scale}-{key}.log",
+    localrule: True
     params:
         spec=product_spec,
     message:
@@ -22,6 +23,7 @@ rule publish_job:
         touch("results/published/{scale}/{name}-{key}"),
     log:
         "logs/publish/{scale}/{name}-{key}.log",
+    localrule: True
     params:
         spec=product_spec,
     message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import sys
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
+
+from snakemake_logger_plugin_retrace.slurm import reason, told
 
 LOG_LINES = 15
 REASON = 90  # characters of a dry run's reason
@@ -23,6 +26,8 @@ CHATTER = (
     "Would remove temporary",
 )  # fmt: skip
 # Told by the job's own error line and by the closing line.
+AGAIN = re.compile(r"Trying to restart job (\d+)\.")
+LOCKED = re.compile(r".*Directory cannot be locked\..*?directory:\n(.*?)\n", re.DOTALL)
 TOLD = ("RuleException:\nCalledProcessError", "Exiting because", "Shutting down", "WorkflowError:\nAt least")
 
 
@@ -42,6 +47,7 @@ class LogHandler(LogHandlerBase):
         self.spent: defaultdict[str, list[float]] = defaultdict(list)  # rule -> seconds of finished jobs
         self.running: dict[int, tuple[str, str, float]] = {}  # job -> rule, name, start
         self.failed: list[str] = []
+        self.names: dict[int, str] = {}  # of jobs that failed, which may be tried again
         self.done = self.total = self.cores = 0
         self.begin = time.time()
 
@@ -76,7 +82,8 @@ class LogHandler(LogHandlerBase):
             return ""  # a dry run tells it twice
         self.todo = Counter({rule: n for rule, n in record.stats.items() if rule != "total"})
         self.total, self.begin = sum(self.todo.values()), record.created
-        end = " would run (dry run)" if self.common_settings.dryrun else f" on {self.cores or '?'} cores"
+        where = f" on {self.cores} cores" if self.cores else " on a cluster"
+        end = " would run (dry run)" if self.common_settings.dryrun else where
         rows = [f"{n:6d}  {rule}" for rule, n in self.todo.items()]
         return "\n".join([f"{self.total} jobs{end}", *rows])
 
@@ -109,8 +116,11 @@ class LogHandler(LogHandlerBase):
 
     def _on_job_error(self, record: Any) -> str:
         rule, name, _ = self.running.pop(record.jobid, (record.rule_name, record.rule_name, 0.0))
-        self.failed.append(name)
-        lines = [f"FAILED {name} (rule {rule})"]
+        self.names[record.jobid] = name
+        if name not in self.failed:
+            self.failed.append(name)
+        why = reason(str(getattr(record, "rule_msg", None) or ""))
+        lines = [f"FAILED {name} (rule {rule}){f': {why}' if why else ''}"]
         for log in record.log or []:
             path = Path(str(log))
             tail = path.read_text(errors="replace").splitlines()[-LOG_LINES:] if path.is_file() else []
@@ -128,9 +138,16 @@ class LogHandler(LogHandlerBase):
         text = str(self.format(record) or "").strip("\n")
         if self.failed and text.startswith("Complete log"):
             return text
+        if again := AGAIN.match(text):
+            return f"again: {self.names.get(int(again[1]), f'job {again[1]}')}"
+        if locked := LOCKED.match(text):
+            return (
+                f"retrace: {locked[1]} cannot be locked: another run makes the same files there; wait for it, "
+                "or, after a hard kill, run snakemake --unlock and start again"
+            )
         quiet = CHATTER if record.levelno <= logging.INFO and not self.common_settings.verbose else ()
         known = TOLD if self.failed else TOLD[:1]
-        return "" if text == "None" or text.startswith((*quiet, *known)) else text
+        return "" if text == "None" or text.startswith((*quiet, *known)) else told(text)
 
     def _eta(self, now: float) -> str:
         times = [t for spent in self.spent.values() for t in spent]

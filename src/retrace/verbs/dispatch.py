@@ -10,6 +10,14 @@ from retrace.errors import RetraceError
 from retrace.jobs import DrawJob, Job, JudgeJob, PublishJob, ReportJob, StageJob, read_job
 from retrace.recipe import code_digest
 
+LOST = (
+    "CUDA error",
+    "CUDA driver error",
+    "CUDA unknown error",
+    "cuDNN error",
+    "CUBLAS error",
+)  # PyTorch's words
+
 
 def run(text: str, root: Path) -> int:
     """Run the job of a text; 0 when done, 1 after a one-line error."""
@@ -27,10 +35,24 @@ def run(text: str, root: Path) -> int:
         print(f"retrace: {job.label}: out of memory; run fewer jobs at once (--cores 1)", file=sys.stderr)
         return 1
     except Exception as error:
+        if lost := _lost_device(error):
+            print(f"retrace: {job.label}: {lost}", file=sys.stderr)
+            return 1
         traceback.print_exc()
         print(f"retrace: {job.label}: unexpected {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _lost_device(error: Exception) -> str:
+    """A line for an accelerator that failed under a job; empty for other errors."""
+    said = str(error).partition("\n")[0]
+    if not (isinstance(error, RuntimeError) and said.startswith(LOST)):
+        return ""
+    return (
+        f"the accelerator failed ({said}); nvidia-smi tells whether it is still there; start the run again, "
+        "elsewhere if this comes back"
+    )
 
 
 def check_code(planned: dict[str, str]) -> None:
