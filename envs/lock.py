@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SKIPPED = ("nvidia-", "cuda-", "triton")
 HEAD = "# Every package of the environment, pinned: the closure of requirements.in (python envs/lock.py).\n"
-SLURM = "# What Slurm needs beside requirements.txt, pinned (python envs/lock.py); pip install --no-deps -r this.\n"
+SLURM = "# What Slurm needs beside requirements.txt, pinned (python envs/lock.py); install with --no-deps.\n"
 
 
 def main() -> None:

@@ -142,8 +142,8 @@ class LogHandler(LogHandlerBase):
             return f"again: {self.names.get(int(again[1]), f'job {again[1]}')}"
         if locked := LOCKED.match(text):
             return (
-                f"retrace: {locked[1]} cannot be locked: another run makes the same files there; wait for it, "
-                "or, after a hard kill, run snakemake --unlock and start again"
+                f"retrace: {locked[1]} cannot be locked: another run makes the same files there; "
+                "wait for it, or, after a hard kill, run snakemake --unlock and start again"
             )
         quiet = CHATTER if record.levelno <= logging.INFO and not self.common_settings.verbose else ()
         known = TOLD if self.failed else TOLD[:1]

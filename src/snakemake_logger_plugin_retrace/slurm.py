@@ -24,7 +24,7 @@ REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.?\n"
 
 
 def reason(message: str) -> str:
-    """Why a job failed, from the plugin's message; its first line where it is not known, which may be empty."""
+    """Why a job failed, by the plugin's message; the first line of one that is not known (maybe empty)."""
     if ended := ENDED.match(message):
         return f"Slurm job {ended[1]} {FATES.get(ended[2], f'ended as {ended[2]}')}"
     if refused := REFUSED.match(message):

@@ -17,6 +17,7 @@ from retrace.config import Config
 from retrace.errors import RetraceError
 from retrace.planning.workflow import Workflow
 from retrace.recipe import SOURCE, canonical
+from retrace.verbs import dispatch
 
 ROOT = Path(__file__).resolve().parents[2]
 LINUX_LONGEST_ARGUMENT = 131_072
@@ -115,3 +116,23 @@ def test_a_job_is_its_text_as_an_argument_or_on_standard_input(tmp_path, by_argu
     done = run('{"kind": "jugde"}')
     assert done.returncode == 1
     assert done.stderr == "retrace: unknown kind of job 'jugde' (did you mean 'judge'?)\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("CUDA error: in a value"), False),
+    ],
+)
+def test_an_accelerator_that_fails_is_one_line(texts, tmp_path, monkeypatch, capsys, error, lost):
+    def fail(job, root):
+        raise error
+
+    monkeypatch.setattr(dispatch, "_dispatch", fail)
+    assert dispatch.run(texts[0], tmp_path) == 1
+    said = capsys.readouterr().err
+    assert ("Traceback" not in said) is lost
+    assert ("the accelerator failed (CUDA error: unspecified launch failure); nvidia-smi" in said) is lost
+    assert said.splitlines()[-1].startswith("retrace: ")

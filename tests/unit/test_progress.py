@@ -220,3 +220,83 @@ def test_in_snakemake(tmp_path):
     assert lines[at + 1 : at + 3] == ["  logs/2.log:", "    why"]
     assert lines[-1].endswith("1 failed: toy a s2")
     assert len(lines) <= 10, done.stderr
+
+
+CANCELLED = (
+    "SLURM-job '12' failed, SLURM status is: 'CANCELLED'. Detailed failure reason unavailable "
+    "(status command is not 'sacct').For further error details see the cluster/cloud log and the log files"
+)
+REFUSED = (
+    "SLURM sbatch failed. The error message was 'sbatch: error: invalid partition specified: x\n"
+    "sbatch: error: Batch job submission failed: Invalid partition name'.\n"
+    "    sbatch call:\n        sbatch --parsable ...\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (CANCELLED, "FAILED a (rule a): Slurm job 12 was cancelled"),
+        (
+            CANCELLED.replace("CANCELLED'", "CANCELLED by 1000'"),
+            "FAILED a (rule a): Slurm job 12 was cancelled",
+        ),
+        (CANCELLED.replace("CANCELLED", "DEADLINE"), "FAILED a (rule a): Slurm job 12 ended as DEADLINE"),
+        (
+            REFUSED,
+            "FAILED a (rule a): Slurm refused it: Batch job submission failed: Invalid partition name",
+        ),
+        (
+            "Job submission failed with exception: x\nmore",
+            "FAILED a (rule a): Job submission failed with exception: x",
+        ),
+        (None, "FAILED a (rule a)"),
+    ],
+)
+def test_why_slurm_ended_a_job_is_one_line(monkeypatch, message, line):
+    handler, stream = make(monkeypatch)
+    start(handler, 3, "a")
+    send(handler, "job_error", jobid=3, rule_name="a", rule_msg=message, log=[], shellcmd="")
+    assert stream.getvalue().splitlines() == [line]
+
+
+def test_a_job_that_is_tried_again_is_named_and_counted_once(monkeypatch):
+    handler, stream = make(monkeypatch)
+    send(handler, "run_info", stats={"a": 1, "total": 1})
+    for _ in range(2):
+        start(handler, 3, "a", name="a s0")
+        send(handler, "job_error", jobid=3, rule_name="a", rule_msg=CANCELLED, log=[], shellcmd="")
+        send(handler, msg="Trying to restart job 3.")
+    assert stream.getvalue().splitlines()[-1] == "again: a s0"
+    handler.close()
+    assert stream.getvalue().splitlines()[-1].endswith("1 failed: a s0")
+
+
+def test_chatter_of_slurm_is_left_out_and_its_news_told(monkeypatch):
+    handler, stream = make(monkeypatch)
+    send(handler, msg="SLURM run ID: 4986aed6")
+    send(handler, msg="Job 6 has been submitted with SLURM jobid 1 (log: x).")
+    send(handler, level=logging.WARNING, msg="No SLURM account given, trying to guess.")
+    send(handler, level=logging.WARNING, msg="Guessed SLURM account: chem")
+    send(
+        handler,
+        level=logging.WARNING,
+        msg="\n===== A Job preemption  occured! =====\nLeave Snakemake running",
+    )
+    assert stream.getvalue().splitlines() == [
+        "Guessed SLURM account: chem",
+        "Slurm preempted a job; it is left in the queue until it may start again",
+    ]
+
+
+def test_the_lock_of_another_run_is_one_line(tmp_path):
+    (tmp_path / "Snakefile").write_text('rule a:\n    output: "b"\n    shell: "touch {output}"\n')
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    (tmp_path / ".snakemake/locks/0.output.lock").write_text("b\n")
+    words = [sys.executable, "-m", "snakemake", "--cores", "1", "--logger", "retrace"]
+    env = os.environ | {"PYTHONPATH": str(SRC)}
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "lock" in line]
+    assert line.startswith(f"retrace: {tmp_path} cannot be locked: another run")
+    assert line.endswith("run snakemake --unlock and start again")

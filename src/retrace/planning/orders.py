@@ -26,7 +26,7 @@ FOLDER = ".snakemake/orders"
 
 @dataclass(frozen=True)
 class Order:
-    """One task: its rule (study, verb, outputs with wildcards, resources), its input files, its job's text."""
+    """One task: its rule (study, verb, outputs with wildcards, resources), inputs, its job's text."""
 
     study: str
     verb: str

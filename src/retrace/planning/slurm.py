@@ -50,7 +50,7 @@ def check_partitions(asked: Iterable[str]) -> None:
 
 
 def refuse_others(root: Path, keys: Iterable[str]) -> None:
-    """Raise RetraceError when Slurm jobs of another run still make, in this folder, what has one of these keys.
+    """Raise RetraceError when Slurm jobs of another run still make something of these keys in this folder.
 
     After its submitter was killed a job goes on, while Snakemake's lock is gone once it was taken off. The
     plugin names a job's wildcards, of which the key is the last, in its comment.
@@ -64,7 +64,7 @@ def refuse_others(root: Path, keys: Iterable[str]) -> None:
     ]
     if others:
         raise RetraceError(
-            f"{len(others)} Slurm jobs of another run still make here what this one would: wait for them "
+            f"Slurm still runs {len(others)} of another run's jobs that make here what this one would: wait for them "
             f"(squeue), or end them: scancel {' '.join(others)}"
         )
 
