@@ -1,4 +1,4 @@
-"""The memory study at the smoke scale on a real Slurm, disturbed on the way: the same evidence as a local run."""
+"""The memory study at the smoke scale on a real Slurm, disturbed on the way: the evidence of a local run."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_jobs_on_slurm_do_not_plan(local, tmp_path):
     clone.edit(
         "src/retrace/planning/workflow.py",
         "        config = load_config(raw)\n",
-        '        import os\n        assert "SLURM_JOB_ID" not in os.environ\n        config = load_config(raw)\n',
+        '        assert "SLURM_JOB_ID" not in os.environ\n        config = load_config(raw)\n',
     )
     done = clone.call("snakemake", "memory_prepare", *ON_SLURM)
     assert done.returncode == 0, done.stdout + done.stderr

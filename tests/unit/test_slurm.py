@@ -50,7 +50,10 @@ def test_jobs_that_are_forgotten_too_soon_are_refused_only_where_nothing_else_re
 def test_an_unknown_partition_is_named_with_the_nearest(play):
     play("sinfo", "main\nlong\n")
     slurm.check_partitions(["main", "long,main"])
-    with pytest.raises(RetraceError, match=r"no partition 'mian'.*did you mean 'main'.*slurm_partition=NAME"):
+    with pytest.raises(
+        RetraceError,
+        match=r"no partition 'mian'.*did you mean 'main'.*; set slurm_partition=NAME in the profile",
+    ):
         slurm.check_partitions(["long,mian"])
 
 

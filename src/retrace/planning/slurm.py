@@ -44,8 +44,8 @@ def check_partitions(asked: Iterable[str]) -> None:
     for name in sorted({part.strip() for names in asked for part in names.split(",")}):
         if name not in known:
             raise RetraceError(
-                f"Slurm has no partition {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}: "
-                "--default-resources slurm_partition=NAME"
+                f"Slurm has no partition {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}; "
+                "set slurm_partition=NAME in the profile's default-resources"
             )
 
 
@@ -64,8 +64,8 @@ def refuse_others(root: Path, keys: Iterable[str]) -> None:
     ]
     if others:
         raise RetraceError(
-            f"Slurm still runs {len(others)} of another run's jobs that make here what this one would: wait for them "
-            f"(squeue), or end them: scancel {' '.join(others)}"
+            f"Slurm still has {len(others)} of another run's jobs that make here what this one would; "
+            f"wait for them (squeue), or end them: scancel {' '.join(others)}"
         )
 
 
