@@ -7,7 +7,7 @@ a few such edges a job. A job that another one to run needs is made without bein
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from retrace.planning.plan import Task
 class Todo:
     """The tasks of a plan (by key, needed ones first) that lack files, as the disk was when first asked."""
 
-    def __init__(self, tasks: Mapping[str, Task], root: Path) -> None:
+    def __init__(self, tasks: dict[str, Task], root: Path) -> None:
         self._tasks, self._root = tasks, root
         self._lacking: dict[str, str] = {}
 
