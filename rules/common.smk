@@ -62,6 +62,19 @@ def task_spec(wildcards):
     return FLOW.task_spec(wildcards.key) if COMMAND else ""
 
 
+def task_priority(wildcards):
+    # the longest chain of jobs first, so that no core idles at the end
+    return FLOW.expected.chains[wildcards.key]
+
+
+def task_minutes(wildcards, attempt):
+    return FLOW.expected.minutes(wildcards.key, attempt)
+
+
+def task_megabytes(wildcards, attempt):
+    return FLOW.expected.megabytes(wildcards.key, attempt)
+
+
 def product_inputs(wildcards):
     # not ancient: evidence made again has new costs, and products take seconds
     return FLOW.product_inputs(wildcards.key, whole())
@@ -83,7 +96,15 @@ unseen = ARGUMENTS.dryrun and not workflow.output_settings.printshellcmds
 COMMAND = "" if unseen else "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
 
 # Snakemake asks for their parameters ten times a job, and would inspect them each time
-ASKED = [task_inputs, task_spec, product_inputs, product_spec]
+ASKED = [
+    task_inputs,
+    task_spec,
+    task_priority,
+    task_minutes,
+    task_megabytes,
+    product_inputs,
+    product_spec,
+]
 if hasattr(Resource, "evaluate"):
     ASKED.append(Resource.evaluate)
 for FUNCTION in ASKED:

@@ -1,4 +1,6 @@
 # Before the first job and after the last. No rules.
+import atexit
+
 from retrace.planning import slurm
 from retrace.planning.orders import leave_orders
 from retrace.warm.host import Host
@@ -55,6 +57,17 @@ def start_jobs_at_once():
     here = workflow.is_main_process and workflow.local_exec
     if here and not workflow.deployment_settings.deployment_method and FLOW.on_cpus:
         WARM.start()
+
+
+def print_expected():
+    """The last lines of a dry run: what its stages will take."""
+    keys = [getattr(job.wildcards, "key", "") for job in workflow.dag.needrun_jobs()]
+    for line in FLOW.expected_lines(keys):
+        print(f"retrace: {line}", file=sys.stderr)
+
+
+if workflow.is_main_process and workflow.dryrun:
+    atexit.register(print_expected)
 
 
 def print_verdicts():
