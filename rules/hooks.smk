@@ -61,12 +61,16 @@ def start_jobs_at_once():
 
 def print_expected():
     """The last lines of a dry run: what its stages will take."""
-    keys = [getattr(job.wildcards, "key", "") for job in workflow.dag.needrun_jobs()]
+    if not workflow.dryrun:
+        return
+    keys = [getattr(job.wildcards, "key", "") for job in workflow.dag.needrun_jobs(exclude_finished=False)]
+    sys.stdout.flush()
     for line in FLOW.expected_lines(keys):
         print(f"retrace: {line}", file=sys.stderr)
 
 
-if workflow.is_main_process and workflow.dryrun:
+# Snakemake has no hook after a dry run
+if workflow.is_main_process:
     atexit.register(print_expected)
 
 

@@ -82,4 +82,4 @@ def _params(recipe: Mapping[str, Any], records: Mapping[str, tuple[str, dict[str
     found: dict[str, Any] = {}
     for key in recipe["needs"].values():
         found |= _params(records[key][1]["recipe"], records)
-    return found | recipe["params"]
+    return {**found, **recipe["params"]}

@@ -26,7 +26,8 @@ def text(config: Config, root: Path) -> str:
     expected = Expected(root, config, plans)
     if expected.lacking:
         raise RetraceError(expected.lacking[0])
-    rows, every = [HEAD], {}
+    rows: list[tuple[str, ...]] = [HEAD]
+    every: dict[str, Estimate] = {}
     for name, plan in plans.items():
         own = {task.label: expected.estimates[key] for key, task in plan.tasks.items()}
         rows += _rows(f"{name} ({', '.join(plan.study.papers)})", own, config)

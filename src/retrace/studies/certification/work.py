@@ -103,7 +103,7 @@ def _passes(settings: Q) -> float:
         return 3.0
     if settings["mode"] == "adversarial":
         extra = {"none": 0.0, "rs": 6.0, "nrs": 6.0 * share}[settings["stability"]]
-        return 6.0 + 9.0 * share * (settings["alignment"] > 0) + extra
+        return float(6 + 9 * share * (settings["alignment"] > 0) + extra)
     mixed = 6.0 * settings["ramp_length"] / settings["epochs"] if settings["crown"] else 0.0
     return 9.0 + mixed + (6.0 if settings["stability"] != "none" else 0.0)
 

@@ -83,7 +83,7 @@ def _epochs(method: Mapping[str, Any], plain: int, blocks: int, seen: set[str]) 
         return regions * phase + (plain if regions else 0)
     if kind == "selena":
         return float(plain * (method["parts"] - method["left_out"] + 1))
-    return {"advreg": 1.6, "dpsgd": 2.0 * method.get("epochs", 1.0)}.get(kind, 1.0) * plain
+    return float({"advreg": 1.6, "dpsgd": 2.0 * method.get("epochs", 1.0)}.get(kind, 1.0) * plain)
 
 
 def _private(method: Mapping[str, Any], plain: int) -> float:

@@ -85,7 +85,7 @@ def _longest(task: P) -> float:
     if kind in ("copy", "repeat", "recall"):
         length = (task["low"] + task["high"]) / 2
     if kind == "copy":
-        return 2.0 * length + 2
+        return float(2 * length + 2)
     if kind == "repeat":
         return float(length * (1 + (task["fewest"] + task["most"]) / 2) + 3)
     if kind == "recall":

@@ -14,6 +14,7 @@ SOURCE, TARGET = 0.5, 0.3  # shares of the images that are not reserved; the res
 
 # numbers an image that indices compute beside the network's: histograms of all layers; fewer for new tasks
 HISTOGRAMS = {"dist": 100_000, "task": 20_000}
+KEPT = 80_000  # bytes an image that the clean side of the indices keeps
 
 
 def work(verb: str, params: Mapping[str, Any], device: str) -> Work:
@@ -50,7 +51,7 @@ def work(verb: str, params: Mapping[str, Any], device: str) -> Work:
         passes = forward(size, source + (2 + 3 * conditions) * some, batch)
         looked = size.forward_elements + HISTOGRAMS[params["shift"]]
         features = {VALUES: source * size.forward_elements + (1 + conditions) * some * looked}
-        held = shifted + 4 * (source + 2 * some) * pixels + 4 * source * size.forward_elements / 10
+        held = shifted + 4 * (source + 2 * some) * pixels + some * KEPT + 400 * size.forward_elements
         return Work({**total(passes, features), STAGE: 1 + conditions}, memory=held)
     raise ValueError(f"reuse has no stage {verb}")
 
