@@ -90,11 +90,8 @@ def without_rate(estimates: Mapping[str, Estimate]) -> list[str]:
     """A line a device for the kinds that nobody metered there."""
     lines = []
     for device, name in NAMES.items():
-        kinds = dict.fromkeys(
-            f"{one.kind[0]} {one.kind[1]}"
-            for one in estimates.values()
-            if not one.metered and one.kind[2] == device
-        )
+        unknown = [one.kind for one in estimates.values() if not one.metered and one.kind[2] == device]
+        kinds = sorted({f"{study} {verb}" for study, verb, _ in unknown})
         if kinds:
             lines.append(
                 f"no rate yet: rehearse. Never metered on a {name}, counted at assumed speeds: "
