@@ -1,7 +1,7 @@
 """Rates: seconds for an amount of work, fitted to what stages took by non-negative least squares.
 
 Each kind (study, verb, device) has rates of its own. They minimise the squares of relative errors over its
-cells plus a weak pull towards assumed speeds of a device, scaled to the kind's median; so amounts that always
+cells plus a weak pull towards assumed speeds of a device, scaled to the kind; so amounts that always
 grow together share the time as they would there, and a single cell is extrapolated by these speeds.
 """
 
@@ -22,7 +22,8 @@ ASSUMED = {
     # a card at 40 % of 30 TFLOP/s in float32, its launches, its memory
     "cuda": {FLOP: 1 / 12e12, OPERATIONS: 8e-6, ELEMENTS: 1 / 200e9, VALUES: 3e-9, STAGE: 0.1},
 }
-PULL = 1e-3  # weight of the assumed speeds beside one cell
+PULL = 0.02  # weight of the assumed speeds beside one cell
+FREE = 1e-4  # of that pull on what a stage takes to begin, which cut stages show alone
 SWEEPS = 2000
 SHORT = 1.0  # seconds; the errors of shorter stages say nothing of long ones
 ENDS = 0.05, 0.95  # of the ratios that make an interval
@@ -59,7 +60,7 @@ def fitted(meters: Iterable[Metered]) -> dict[Kind, Rate]:
     for one in meters:
         if one.seconds > 0:
             kinds[one.kind].append(one)
-    rates = {kind: _rate(kind[2], own) for kind, own in kinds.items()}
+    rates = {kind: _rate(own, _slowest(kinds, kind)) for kind, own in kinds.items()}
     for kind, rate in rates.items():
         wide = [r for k, r in rates.items() if k[2] == kind[2] and r.low is not None and _counts(kinds[k])]
         if rate.low is None and wide:
@@ -68,37 +69,53 @@ def fitted(meters: Iterable[Metered]) -> dict[Kind, Rate]:
     return rates
 
 
+def _slowest(kinds: Mapping[Kind, Sequence[Metered]], kind: Kind) -> float:
+    """How much slower than assumed the other kinds of the device are, the middle of them: what a kind takes
+    beyond that in its cells goes into what it takes to begin, until cells of several sizes say otherwise.
+    """
+    others = [_least(_rows(own), kind[2]) for k, own in kinds.items() if k[2] == kind[2] and _counts(own)]
+    return median(others) if others else float("inf")
+
+
+def _least(rows: Sequence[Row], device: str) -> float:
+    return min(taken / max(Rate(ASSUMED[device]).time(amounts), 1e-12) for amounts, taken in rows)
+
+
 def _counts(meters: Sequence[Metered]) -> bool:
     """Whether these stages take long enough for their errors to matter."""
     return mean(one.seconds for one in meters) >= SHORT
 
 
-def _rate(device: str, meters: Sequence[Metered]) -> Rate:
+def _rate(meters: Sequence[Metered], slowest: float) -> Rate:
     cells: dict[str, list[Metered]] = defaultdict(list)
     for one in meters:
         cells[one.cell].append(one)
-    ratios = []
-    if len(cells) > 1:
-        for left, own in cells.items():
-            others = _once(device, [m for cell, rest in cells.items() if cell != left for m in rest])
-            told = sum(others.time(m.work.amounts) * _done(m, others.share) for m in own)
-            ratios.append(sum(m.seconds for m in own) / told)
-    rate = _once(device, meters)
+    rate, ratios = _once(meters, slowest), []
+    for left, own in cells.items() if len(cells) > 1 else ():
+        others = _once([m for cell, rest in cells.items() if cell != left for m in rest], slowest)
+        told = sum(others.time(m.work.amounts) * _done(m, others.share) for m in own)
+        ratios.append(sum(m.seconds for m in own) / told)
     energy = sum(m.kwh for m in meters) / sum(m.seconds for m in meters)
     rate = replace(rate, cells=len(cells), kwh=energy)
-    return (
-        replace(rate, low=min(1.0, _quantile(ratios, ENDS[0])), high=max(1.0, _quantile(ratios, ENDS[1])))
-        if (ratios)
-        else rate
-    )
+    if not ratios:
+        return rate
+    low, high = (_quantile(ratios, end) for end in ENDS)
+    return replace(rate, low=min(1.0, low), high=max(1.0, high))
 
 
 def _done(one: Metered, share: float) -> float:
     return 1.0 if one.rehearsed or not one.work.until else share
 
 
-def _once(device: str, meters: Sequence[Metered]) -> Rate:
-    """Rates without an interval: a row for each cell and amount of work, the mean over its seeds."""
+def _once(meters: Sequence[Metered], slowest: float) -> Rate:
+    """Rates without an interval."""
+    whole = [one.used for one in meters if one.work.until and not one.rehearsed]
+    seconds = least_squares(_rows(meters), ASSUMED[meters[0].device], slowest)
+    return Rate(seconds, share=mean(whole) if whole else 1.0)
+
+
+def _rows(meters: Sequence[Metered]) -> list[Row]:
+    """A row for each cell and amount of work, the mean over its seeds."""
     same: dict[tuple[object, ...], list[Metered]] = defaultdict(list)
     for one in meters:
         same[one.cell, one.rehearsed, *sorted(one.work.amounts.items())].append(one)
@@ -107,27 +124,33 @@ def _once(device: str, meters: Sequence[Metered]) -> Rate:
         done = mean(one.used for one in own)
         amounts = {name: amount * done for name, amount in own[0].work.amounts.items()}
         rows.append((amounts, mean(one.seconds for one in own)))
-    whole = [one.used for one in meters if one.work.until and not one.rehearsed]
-    return Rate(least_squares(rows, ASSUMED[device]), share=mean(whole) if whole else 1.0)
+    return rows
 
 
-def least_squares(rows: Sequence[Row], assumed: Mapping[str, float]) -> dict[str, float]:
+def least_squares(
+    rows: Sequence[Row], assumed: Mapping[str, float], slowest: float = float("inf")
+) -> dict[str, float]:
     """Non-negative seconds for one of each amount that `rows` hold; coordinate descent, exact in the limit.
 
-    Minimises the sum over rows of (foretold / taken - 1)^2 plus `PULL` times (rate / assumed - 1)^2 of each,
-    the assumed rates scaled by the median of taken over what they foretell. Squares of relative errors favour
-    what is too small, so all rates are scaled at last to foretell the sum rightly. ValueError without a row.
+    Minimises the sum over rows of (foretold / taken - 1)^2 plus `PULL` times (rate / assumed - 1)^2 of each.
+    The assumed rates are scaled by the least ratio of taken to what they foretell (of the cell with the
+    smallest fixed part) or by `slowest`, if that is less; what a stage takes to begin is hardly pulled.
+    Squares of relative errors favour what is too small, so all rates are scaled at last to foretell the sum
+    rightly. ValueError without a row.
     """
     if not rows:
         raise ValueError("least_squares: no rows")
     names = sorted({name for amounts, _ in rows for name in amounts})
     told = [sum(assumed[name] * amount for name, amount in amounts.items()) for amounts, _ in rows]
-    scale = median(taken / max(t, 1e-12) for t, (_, taken) in zip(told, rows, strict=True))
+    scale = min(slowest, *(taken / max(t, 1e-12) for t, (_, taken) in zip(told, rows, strict=True)))
     unit = {name: assumed[name] * scale for name in names}
     parts = [[unit[n] * amounts.get(n, 0.0) / taken for n in names] for amounts, taken in rows]
     count = len(names)
-    gram = [[sum(p[i] * p[j] for p in parts) + PULL * (i == j) for j in range(count)] for i in range(count)]
-    aim = [sum(p[i] for p in parts) + PULL for i in range(count)]
+    pull = [PULL * (FREE if name == STAGE else 1) for name in names]
+    gram = [[sum(p[i] * p[j] for p in parts) for j in range(count)] for i in range(count)]
+    for i in range(count):
+        gram[i][i] += pull[i]
+    aim = [sum(p[i] for p in parts) + pull[i] for i in range(count)]
     x = [1.0] * count
     for _ in range(SWEEPS):
         moved = 0.0

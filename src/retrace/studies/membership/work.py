@@ -114,7 +114,8 @@ def _measure(params: Mapping[str, Any], data: Frame, size: Size, together: int, 
 
 def _attack(params: Mapping[str, Any], data: Frame, methods: int) -> Work:
     models, pool, attacks = params["models"], params["pool"], params["attacks"]
-    scored = methods * len(attacks) * models * pool * 40.0
+    # every target meets every shadow
+    scored = methods * len(attacks) * models**2 * pool * 40.0
     pairs = methods * sum(a.startswith("rmia") for a in attacks) * models * pool * params["population"] / 20
     # one small network a target learns from the shadows' outputs
     rows = min(models * pool, NN_ROWS) * NN_PASSES
