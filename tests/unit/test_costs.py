@@ -35,7 +35,7 @@ def metered(cell="a", seconds=2.0, flop=1e9, until="", **more):
 
 def test_rates_are_recovered_from_exact_meters():
     rng = Random(0)
-    rows = [(a, sum(TRUE[n] * v for n, v in a.items())) for a in (amounts(rng) for _ in range(30))]
+    rows = [(a, sum(TRUE[n] * v for n, v in a.items())) for a in (amounts(rng) for _ in range(600))]
     found = least_squares(rows, ASSUMED["cpu"])
     for name, rate in TRUE.items():
         assert found[name] == pytest.approx(rate, rel=0.03)
@@ -44,7 +44,7 @@ def test_rates_are_recovered_from_exact_meters():
 def test_no_rate_is_negative_and_one_that_adds_nothing_is_nought():
     rng = Random(1)
     rows = [
-        ({FLOP: f, VALUES: 1e10 / f * 1e9}, 1e-10 * f) for f in (10 ** rng.uniform(9, 11) for _ in range(20))
+        ({FLOP: f, VALUES: 1e10 / f * 1e9}, 1e-10 * f) for f in (10 ** rng.uniform(9, 11) for _ in range(600))
     ]
     found = least_squares(rows, ASSUMED["cpu"])
     assert min(found.values()) >= 0

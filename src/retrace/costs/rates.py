@@ -22,7 +22,7 @@ ASSUMED = {
     # a card at 40 % of 30 TFLOP/s in float32, its launches, its memory
     "cuda": {FLOP: 1 / 12e12, OPERATIONS: 8e-6, ELEMENTS: 1 / 200e9, VALUES: 3e-9, STAGE: 0.1},
 }
-PULL = 0.02  # weight of the assumed speeds beside one cell
+PULL = 0.005  # weight of the assumed speeds beside one cell
 FREE = 1e-4  # of that pull on what a stage takes to begin, which cut stages show alone
 SWEEPS = 2000
 SHORT = 1.0  # seconds; the errors of shorter stages say nothing of long ones
