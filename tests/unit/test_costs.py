@@ -48,7 +48,7 @@ def test_no_rate_is_negative_and_one_that_adds_nothing_is_nought():
     ]
     found = least_squares(rows, ASSUMED["cpu"])
     assert min(found.values()) >= 0
-    assert found[VALUES] * rows[0][0][VALUES] < 0.01 * rows[0][1]
+    assert sum(found[VALUES] * own[VALUES] for own, _ in rows) < 0.01 * sum(taken for _, taken in rows)
 
 
 def test_a_single_cell_shares_its_time_as_assumed_and_foretells_itself():
