@@ -63,7 +63,10 @@ def print_expected():
     """The last lines of a dry run: what its stages will take."""
     if not workflow.dryrun:
         return
-    keys = [getattr(job.wildcards, "key", "") for job in workflow.dag.needrun_jobs(exclude_finished=False)]
+    keys = [
+        getattr(job.wildcards, "key", "")
+        for job in workflow.dag.needrun_jobs(exclude_finished=False)
+    ]
     sys.stdout.flush()
     for line in FLOW.expected_lines(keys):
         print(f"retrace: {line}", file=sys.stderr)
