@@ -40,7 +40,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Granted:
-    """What the tasks of a job are expected to take: as `Expected` does, for a job that has its place already."""
+    """What the tasks of a job are expected to take: `Expected`, for a job that has its place already."""
 
     orders: Mapping[str, Order]
 
