@@ -1,13 +1,9 @@
 # Discovery of studies and their plan. No science, no rules.
 import gc
 import sys
-from functools import cache
-from inspect import signature
 from pathlib import Path
 
 from snakemake.cli import get_argument_parser
-from snakemake.common import overwrite_function_params
-from snakemake.resources import Resource
 
 from retrace.errors import RetraceError
 from retrace.planning.orders import Orders, plan_of_run
@@ -32,49 +28,3 @@ wildcard_constraints:
     group=r"[a-z0-9][a-z0-9._+-]*",
     seed=r"s\d+|all",
     key=r"[0-9a-f]{12}",
-
-
-@cache
-def whole():
-    """Whether to list all inputs, not only what is left to do: jobs are wanted again, a graph is to be seen
-    (then nothing executes it), or batches must find the same inputs each time.
-    """
-    settings = run_settings()
-    forced = settings.forceall or settings.forcerun or settings.forcetargets
-    return bool(forced or settings.batch or workflow.executor_plugin is None)
-
-
-def task_inputs(wildcards):
-    flag = str if FLOW.pending(wildcards.key) else ancient  # it looks no further
-    return [flag(path) for path in FLOW.task_inputs(wildcards.key, whole())]
-
-
-def task_spec(wildcards):
-    return FLOW.task_spec(wildcards.key) if COMMAND else ""
-
-
-def product_inputs(wildcards):
-    # not ancient: evidence made again has new costs, and products take seconds
-    return FLOW.product_inputs(wildcards.key, whole())
-
-
-def product_spec(wildcards):
-    return FLOW.product_spec(wildcards.key) if COMMAND else ""
-
-
-def target_inputs(name):
-    def inputs(wildcards):
-        return FLOW.target(name, whole())
-
-    return inputs
-
-
-# Snakemake puts each job's command together three times to log it. A dry run prints none unless told to
-SILENT = ARGUMENTS.dryrun and not workflow.output_settings.printshellcmds
-COMMAND = "" if SILENT else "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
-
-# Snakemake asks for their parameters ten times a job, and would inspect them each time
-OURS = [task_inputs, task_spec, product_inputs, product_spec]
-THEIRS = [Resource.evaluate] if hasattr(Resource, "evaluate") else []
-for FUNCTION in OURS + THEIRS:
-    overwrite_function_params(FUNCTION, signature(FUNCTION).parameters)

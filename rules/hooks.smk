@@ -1,6 +1,6 @@
 # Before the first job and after the last. No rules.
-from retrace.planning import slurm
-from retrace.planning.orders import leave_orders
+import atexit
+
 from retrace.warm.host import Host
 
 
@@ -24,31 +24,6 @@ def lift_default_rate_limit(workflow):
         scheduler.job_rate_limiter = None
 
 
-def prepare_jobs_elsewhere():
-    """For jobs that a cluster starts: what their own Snakemake needs of the plan, and a look at the cluster."""
-    if workflow.local_exec:
-        return
-    stages = {f"{study}_{verb}_job" for study, verb in FLOW.stages}
-    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in stages]
-    keys = [job.wildcards.key for job in jobs]
-    if workflow.executor_plugin.cli_prefix == "slurm":
-        try:
-            look_at_slurm(jobs, keys)
-        except RetraceError as error:
-            sys.exit(f"retrace: {error}")
-    leave_orders(FLOW, keys, config, whole())
-
-
-def look_at_slurm(jobs, keys):
-    asked = {job.rule.name: job.resources.get("slurm_partition") for job in jobs}
-    slurm.check_partitions(str(name) for name in asked.values() if name)
-    slurm.refuse_others(Path.cwd(), keys)
-    settings = workflow.executor_settings
-    settings.status_command = slurm.status_command(
-        slurm.settings(), settings.status_command
-    )
-
-
 WARM = Host()
 
 
@@ -57,6 +32,24 @@ def start_jobs_at_once():
     here = workflow.is_main_process and workflow.local_exec
     if here and not workflow.deployment_settings.deployment_method and FLOW.on_cpus:
         WARM.start()
+
+
+def print_expected():
+    """The last lines of a dry run: what its stages will take."""
+    if not workflow.dryrun:
+        return
+    keys = [
+        getattr(job.wildcards, "key", "")
+        for job in workflow.dag.needrun_jobs(exclude_finished=False)
+    ]
+    sys.stdout.flush()
+    for line in FLOW.expected_lines(keys):
+        print(f"retrace: {line}", file=sys.stderr)
+
+
+# Snakemake has no hook after a dry run
+if workflow.is_main_process:
+    atexit.register(print_expected)
 
 
 def print_verdicts():

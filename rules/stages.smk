@@ -1,7 +1,4 @@
 # prepare, train, defend, attack, measure: one rule, one instance per study and verb.
-# What others wait for runs first, so that no core idles at the end; nothing waits for defend and measure.
-PRIORITY = {"prepare": 3, "train": 2, "attack": 1}
-
 for STUDY, VERB in FLOW.stages:
 
     rule:
@@ -13,10 +10,12 @@ for STUDY, VERB in FLOW.stages:
             **FLOW.output_patterns(STUDY, VERB),
         log:
             f"logs/{STUDY}/{{group}}/{{seed}}/{VERB}-{{key}}.log",
-        priority: PRIORITY.get(VERB, 0)
+        priority: task_priority
         threads: 1
         resources:
             **FLOW.resources(STUDY, VERB),
+            runtime=task_minutes,
+            mem_mb=task_megabytes,
         params:
             spec=task_spec,
         shell:

@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
         help="compare with another machine's verdicts folder instead",
     )
     audit.add_argument("--seed", type=int, help="which random choice (default: a new one, printed)")
+    cost = scaled(command("cost", _cost, "say what a scale takes before it is run: time, energy, room"))
+    cost.add_argument("studies", nargs="*", metavar="STUDY", help="only these studies")
     reach = scaled(command("reach", _reach, "say what a change of files makes again, and what that cost"))
     reach.add_argument(
         "files", nargs="+", metavar="FILE", help="code, sheet, claims, data; or a dotted module"
@@ -124,6 +126,14 @@ def _audit(arguments: argparse.Namespace, root: Path) -> int:
         print(beside.told(beside.paired(here, arguments.beside)))
         return 0
     return audit.run(_config(root, arguments), root, arguments.k, arguments.seed)
+
+
+def _cost(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace.upkeep import cost
+
+    config = _config(root, arguments.scale)
+    only = {"studies": arguments.studies} if arguments.studies else {}
+    print(cost.text(config.model_copy(update=only), root))
 
 
 def _reach(arguments: argparse.Namespace, root: Path) -> None:

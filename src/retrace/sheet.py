@@ -21,6 +21,7 @@ from retrace.errors import RetraceError, did_you_mean, unknown
 from retrace.more import PLACE, read_more
 from retrace.strict import Strict
 from retrace.study import Study
+from retrace.work import Counts
 from retrace.yamls import read_yaml
 
 # a folder's name; rules/common.smk constrains the wildcard alike
@@ -75,6 +76,24 @@ def load_study(name: str) -> Study:
         raise RetraceError(f"unknown study {name!r}{did_you_mean(name, known_studies())}")
     study: Study = importlib.import_module(f"retrace.studies.{name}.study").STUDY
     return study
+
+
+def counts_of(study: str) -> Counts:
+    """How a study counts its work; RetraceError, one line, where it says nothing of it."""
+    try:
+        counts: Counts = importlib.import_module(f"retrace.studies.{study}.work").work
+    except (ModuleNotFoundError, AttributeError):
+        raise RetraceError(
+            f"study {study}: its work is not counted; write work(verb, params, device) -> Work in "
+            f"src/retrace/studies/{study}/work.py (docs/cost.md)"
+        ) from None
+    return counts
+
+
+def used_share(study: str, verb: str, params: dict[str, Any], results: dict[str, Any]) -> float:
+    """The share of its capped amounts that a finished stage took, by the study's `used`; 1 without one."""
+    module = importlib.import_module(f"retrace.studies.{study}.work")
+    return float(module.used(verb, params, results)) if hasattr(module, "used") else 1.0
 
 
 def params_model(study: str) -> type[BaseModel]:

@@ -34,6 +34,28 @@ class Order:
     resources: dict[str, int]
     inputs: list[str]
     spec: str
+    minutes: int
+    megabytes: int
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What the tasks of a job are expected to take: `Expected`, for a job that has its place already."""
+
+    orders: Mapping[str, Order]
+
+    @property
+    def chains(self) -> dict[str, float]:
+        """Nothing waits for its turn any more."""
+        return dict.fromkeys(self.orders, 0.0)
+
+    def minutes(self, key: str, attempt: int) -> int:
+        """Minutes, as asked for at first."""
+        return self.orders[key].minutes
+
+    def megabytes(self, key: str, attempt: int) -> int:
+        """Megabytes, as asked for at first."""
+        return self.orders[key].megabytes
 
 
 class Orders:
@@ -44,6 +66,7 @@ class Orders:
 
     def __init__(self, orders: Mapping[str, Order]) -> None:
         self._orders = orders
+        self.expected = Granted(orders)
         self._rules = {(order.study, order.verb): order for order in orders.values()}
 
     @classmethod
@@ -113,6 +136,8 @@ def leave_orders(flow: Workflow, keys: Iterable[str], config: Mapping[str, Any],
             flow.resources(task.study, verb),
             flow.task_inputs(key, whole),
             flow.task_spec(key),
+            flow.expected.minutes(key, 1),
+            flow.expected.megabytes(key, 1),
         )
         try:
             write_atomic(flow.root / FOLDER / key, canonical({**vars(order), "config": under}).encode())

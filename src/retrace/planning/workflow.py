@@ -17,6 +17,7 @@ from retrace.files import set_aside
 from retrace.garbage import uncollected
 from retrace.jobs import DrawJob, JudgeJob, ProductJob, PublishJob, ReportJob, write_job
 from retrace.planning import products
+from retrace.planning.expected import Expected
 from retrace.planning.known import Known
 from retrace.planning.plan import StudyPlan, Task, plan_all, screen
 from retrace.planning.preflight import check_scale_runs, device_of_jobs, has_accelerator
@@ -134,6 +135,15 @@ class Workflow:
         """What a job of the stage holds beside its core: an accelerator at the larger scales."""
         accelerated = self.config.scale in ("gpu", "paper") and self.plans[study].study.stage(verb).torch
         return {"gpu": 1} if accelerated else {}
+
+    @cached_property
+    def expected(self) -> Expected:
+        """What the tasks will take."""
+        return Expected(self.root, self.config, self.plans)
+
+    def expected_lines(self, keys: Iterable[str]) -> list[str]:
+        """What the tasks among these keys will take, in words."""
+        return self.expected.told(self._tasks[key] for key in keys if key in self._tasks)
 
     def task(self, key: str) -> Task:
         """The planned task of a key; RetraceError when no sheet reaches it."""

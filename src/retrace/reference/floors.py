@@ -32,6 +32,7 @@ FLOORS = {
     "garbage": Room("the garbage collector, kept out of imports and plans"),
     "recipe": Room("keys: digests of code, data and parameters"),
     "stage": Room("what passes into and out of a stage"),
+    "work": Room("what stages are asked to do, counted"),
     "files": Room("whole files or none", "recipe stage"),
     "meter": Room("energy and carbon", "stage"),
     "device": Room("where networks train", "stage", torch=True),
@@ -39,7 +40,7 @@ FLOORS = {
     "data": Room(
         "data sets, their readers, shifts and spoilt labels", "files recipe stage strict", torch=True
     ),
-    "nets": Room("networks", "stage", torch=True),
+    "nets": Room("networks", "stage work", torch=True),
     "training": Room("training loops", "nets seeds stage strict", torch=True),
     "privacy": Room(
         "differential privacy: accountants, and epsilon from an attack", "stage stats", torch=True
@@ -68,17 +69,18 @@ FLOORS = {
     "studies": Room(
         "what composes methods into stages; none knows another study",
         "attacks claims compress cuts data defenses device llm meter metrics nets params plot privacy seeds "
-        "stage stats strict study tabled training verify",
+        "stage stats strict study tabled training verify work",
         torch=True,
     ),
     "jobs": Room("what a job is told: types at both ends of a rule's shell line", "recipe"),
     "config": Room("the configuration of a run", "strict"),
     "more": Room("more seeds than the sheets say", "config files yamls"),
-    "sheet": Room("sheets: cells and seeds", "config more strict studies study yamls"),
+    "sheet": Room("sheets: cells and seeds", "config more strict studies study work yamls"),
     "records": Room("sealed evidence and its store", "data files recipe stage", torch=True),
+    "costs": Room("what stages took and will take", "files recipe sheet work"),
     "planning": Room(
         "tasks, products and targets of a run",
-        "claims config data files garbage jobs more recipe records sheet study",
+        "claims config costs data files garbage jobs more recipe records sheet study",
         torch=True,
     ),
     "verbs": Room(
@@ -95,8 +97,8 @@ FLOORS = {
     "warm": Room("the server that forks a run's jobs at once"),
     "job": Room("the door from a rule's shell line to a verb", "verbs warm", torch=True),
     "upkeep": Room(
-        "what looks after evidence with a plan in hand: index, audit, reach, power, decide",
-        "claims config data files jobs more planning recipe records verbs yamls",
+        "what looks after evidence with a plan in hand: index, audit, reach, power, decide, cost",
+        "claims config costs data files jobs more planning recipe records verbs yamls",
         torch=True,
     ),
     "reference": Room(

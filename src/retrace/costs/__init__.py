@@ -1,0 +1,1 @@
+"""What runs will cost: meters of what was run, rates fitted to them, forecasts."""
