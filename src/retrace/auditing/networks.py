@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,8 +41,9 @@ def logits_of(
             try:
                 out = model(part.long() if whole else part.float())
             except Exception as error:  # whatever a user's network raises
+                fixed = " (export it with a dynamic batch)" if "Guard failed" in str(error) else ""
                 raise RetraceError(
-                    f"the model fails on inputs of shape {tuple(part.shape)}: {_first(error)}"
+                    f"the model fails on inputs of shape {tuple(part.shape)}: {_first(error)}{fixed}"
                 ) from error
             out = getattr(out, "logits", out)
             if not torch.is_tensor(out) or out.ndim != 2 or len(out) != len(part):
@@ -62,10 +64,13 @@ def read_network(path: Path) -> Callable[[Any], Any]:
     try:
         if path.suffix == ".pt2":
             return torch.export.load(path).module()  # type: ignore[no-any-return]
-        return torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-any-return]
-    except Exception as error:  # torch raises what its readers raise
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # that torch.export is the newer way
+            return torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-any-return]
+    except Exception:  # torch raises what its readers raise, and says nothing that helps here
         raise RetraceError(
-            f"{path}: neither a file of torch.export.save (.pt2) nor of torch.jit.save ({_first(error)})"
+            f"{path}: neither a file of torch.export.save (.pt2) nor of torch.jit.save; weights alone or a "
+            "pickled module cannot be run: export the network first"
         ) from None
 
 
