@@ -15,9 +15,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when done, 1 after a one-line error or a failed audit."""
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments, _root() if arguments.run is not _verify else Path.cwd()) or 0)
+        anywhere = arguments.run in (_verify, _audit_model)
+        return int(arguments.run(arguments, Path.cwd() if anywhere else _root()) or 0)
     except RetraceError as error:
         print(f"retrace: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:  # a plain install lacks what only some commands need
+        lacking = (error.name or "").split(".")[0]
+        if lacking in ("", "retrace"):
+            raise
+        print(f"retrace: this needs the package {lacking}: pip install 'retrace[workflow]'", file=sys.stderr)
         return 1
 
 
@@ -83,6 +90,38 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("network", metavar="NET.onnx", type=Path)
     verify.add_argument("property", metavar="PROPERTY.vnnlib", type=Path)
     verify.add_argument("--seconds", type=float, default=300.0, help="time on the wall (default 300)")
+    model = command(
+        "audit-model", _audit_model, "attack a model's answers: what does it tell of its members?"
+    )
+    model.add_argument("data", metavar="FILE.npz", type=Path, help="logits, or inputs with --model")
+    model.add_argument(
+        "--model", type=Path, metavar="NET", help="saved by torch.export (.pt2) or TorchScript"
+    )
+    model.add_argument(
+        "--reference",
+        type=Path,
+        metavar="NET",
+        action="append",
+        default=[],
+        help="trained alike on none of the examples; again for more",
+    )
+    model.add_argument("--out", type=Path, default=Path("audit.html"), help="the page (default audit.html)")
+    model.add_argument("--level", type=float, default=0.95, help="of intervals and bounds (default 0.95)")
+    model.add_argument("--delta", type=float, default=1e-5, help="of the bound on epsilon (default 1e-5)")
+    data = command("data", _data_add, "add a data set of your own to data/own/ and the catalogue")
+    add = data.add_subparsers(required=True, metavar="add").add_parser("add", help="check it, and add it")
+    add.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help=".npz (x, y), .csv, or a folder with a folder of images a class",
+    )
+    add.add_argument("--name", required=True, help="by which sheets name it")
+    add.add_argument("--licence", required=True, help="under which it may be used")
+    add.add_argument("--source", required=True, help="where it is from")
+    add.add_argument("--version", default="1", help="of the data (default 1)")
+    add.add_argument("--label", default="label", help="a CSV's column with the class (default label)")
+    add.add_argument("--shape", metavar="HxWxC", help="of a CSV's other columns (default 1 x columns x 1)")
     schemas = command("schemas", _schemas, "check that schemas and default config fit the models")
     schemas.add_argument("--fix", action="store_true", help="write them")
     return parser
@@ -225,6 +264,40 @@ def _new_study(arguments: argparse.Namespace, root: Path) -> None:
 
 
 def _verify(arguments: argparse.Namespace, root: Path) -> None:
-    from retrace.verify.foreign import competition
+    try:
+        from retrace.verify.foreign import competition
+    except ModuleNotFoundError:
+        raise RetraceError("verify needs torch and onnx: pip install 'retrace[onnx]'") from None
 
     print(competition.answer(arguments.network, arguments.property, arguments.seconds))
+
+
+def _audit_model(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace.auditing import command
+
+    told = command.run(
+        arguments.data,
+        arguments.out,
+        model=arguments.model,
+        references=arguments.reference,
+        level=arguments.level,
+        delta=arguments.delta,
+    )
+    print(told)
+
+
+def _data_add(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace.data import add
+
+    row = add.add(
+        root,
+        arguments.file,
+        arguments.name,
+        arguments.licence,
+        arguments.source,
+        version=arguments.version,
+        label=arguments.label,
+        shape=add.shape_of(arguments.shape) if arguments.shape else None,
+    )
+    sides = "x".join(map(str, row.shape))
+    print(f"{row.file}: {row.rows} rows of {sides}, {row.classes} classes; a sheet says dataset: {row.name}")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, StringConstraints
 
 from retrace.data.external_names import IMAGES
+from retrace.data.own import own_sets
 from retrace.errors import unknown
+from retrace.recipe import SOURCE
 from retrace.strict import Strict
 
 
@@ -42,4 +44,15 @@ def known(what: str, names: Collection[str]) -> AfterValidator:
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]  # ends a column's name
 Group = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]  # of cells; names a folder
-ImageSet = Annotated[str, known("data set", IMAGES)]
+
+
+def _image_set(word: str) -> str:
+    """One of the sets that come with the repository or are known to it, or of the user's in data/own/."""
+    if word not in IMAGES:
+        own = own_sets(SOURCE.parent)
+        if word not in own:
+            raise ValueError(unknown("data set", word, [*IMAGES, *own]))
+    return word
+
+
+ImageSet = Annotated[str, AfterValidator(_image_set)]

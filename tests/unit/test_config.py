@@ -10,7 +10,8 @@ import yaml
 
 from retrace.config import Config, load_config
 from retrace.errors import RetraceError
-from retrace.reference import floors, schemas
+from retrace.reference import floors, language, schemas
+from retrace.reference.spliced import END
 from retrace.sheet import chosen_studies, known_studies
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,12 +93,13 @@ def test_the_default_file_is_the_default(tmp_path):
         shutil.copytree(ROOT / name, tmp_path / name)
     design = tmp_path / floors.DESIGN
     design.parent.mkdir()
-    design.write_text(f"ours\n{floors.BEGIN}old\n{floors.END}ours, too\n")
+    design.write_text(f"ours\n{floors.BEGIN}old\n{END}ours, too\n")
+    (tmp_path / language.PAGE).write_text(f"{language.BEGIN}old\n{END}")
     assert schemas.drift(tmp_path, fix=True) == list(schemas.generated(ROOT))
     assert schemas.drift(tmp_path, fix=False) == []
-    assert design.read_text() == f"ours\n{floors.BEGIN}{floors.table()}{floors.END}ours, too\n"
-    for mark in (floors.BEGIN, floors.END):
-        design.write_text(f"{floors.BEGIN}{floors.END}".replace(mark, ""))
+    assert design.read_text() == f"ours\n{floors.BEGIN}{floors.table()}{END}ours, too\n"
+    for mark in (floors.BEGIN, END):
+        design.write_text(f"{floors.BEGIN}{END}".replace(mark, ""))
         with pytest.raises(RetraceError, match=r"docs/design\.md: the marks around the table"):
             schemas.drift(tmp_path, fix=True)
 

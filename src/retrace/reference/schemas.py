@@ -1,4 +1,4 @@
-"""Generated files: JSON schemas, the documented default configuration, a page a paper, the table of rooms."""
+"""Generated files: JSON schemas, the documented default configuration, a page a paper, parts of others."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from retrace.config import Config, load_config
 from retrace.errors import RetraceError
 from retrace.files import write_atomic
 from retrace.reference.floors import design
+from retrace.reference.language import language
 from retrace.reference.pages import pages
 from retrace.sheet import Sheet, known_studies, params_model
 from retrace.yamls import read_yaml
@@ -34,7 +35,8 @@ def generated(root: Path) -> dict[str, str]:
         f"config/schemas/{name}.json": json.dumps(body, indent=2) + "\n" for name, body in schemas.items()
     }
     own = read_yaml(root / CONFIG, CONFIG) if (root / CONFIG).is_file() else None
-    return {**files, CONFIG: config_text(load_config(own or {})), **pages(root), **design(root)}
+    by_hand = {**design(root), **language(root)}
+    return {**files, CONFIG: config_text(load_config(own or {})), **pages(root), **by_hand}
 
 
 def schema(model: type[BaseModel]) -> dict[str, Any]:

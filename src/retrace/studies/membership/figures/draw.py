@@ -6,11 +6,12 @@ from matplotlib.figure import Figure
 
 from retrace.claims.record import PaperVerdict
 from retrace.plot.curves import index_against_costs
+from retrace.plot.roc import log_roc
 from retrace.studies.membership.figures.blocks import bars_by_quantity, blocks
 from retrace.studies.membership.figures.loss_disparity import losses, paired_bars
 from retrace.studies.membership.figures.norms import histograms, norm_histograms
 from retrace.studies.membership.figures.privacy_utility import plane, privacy_utility
-from retrace.studies.membership.figures.roc import log_roc, mean_curves
+from retrace.studies.membership.figures.roc import mean_curves
 from retrace.studies.membership.figures.scores import log_clouds, scores
 from retrace.studies.membership.figures.words import FAMILIES, LABELS, OWN, SHOWN
 from retrace.studies.membership.table import Pictures

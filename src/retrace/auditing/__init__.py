@@ -1,0 +1,1 @@
+"""An audit of one's own model: its answers, shadow models, attacks, a bound on epsilon, a page."""
