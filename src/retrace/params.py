@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
 from retrace.data.external_names import IMAGES
 from retrace.errors import unknown
+from retrace.recipe import SOURCE
+from retrace.stage import StageError
 from retrace.strict import Strict
 
 
@@ -42,4 +45,27 @@ def known(what: str, names: Collection[str]) -> AfterValidator:
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]  # ends a column's name
 Group = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]  # of cells; names a folder
-ImageSet = Annotated[str, known("data set", IMAGES)]
+
+
+def image_set(names: Collection[str]) -> AfterValidator:
+    """As `known`: one of the repository's sets of images `names`, or one of the user's own."""
+
+    def check(word: str) -> str:
+        if word not in names and word not in _own_sets():
+            raise ValueError(unknown("data set", word, [*names, *_own_sets()]))
+        return word
+
+    return AfterValidator(check)
+
+
+def _own_sets() -> list[str]:
+    """Names of the rows of data/catalogue.csv whose file is in data/own/; none where it cannot be read."""
+    from retrace.data import catalogue
+
+    with suppress(StageError):
+        rows = catalogue.entries(SOURCE.parent).values()
+        return [row.name for row in rows if row.file.startswith("data/own/")]
+    return []
+
+
+ImageSet = Annotated[str, image_set(IMAGES)]

@@ -18,7 +18,7 @@ from retrace.files import check, set_aside
 from retrace.jobs import Context, StageJob
 from retrace.more import read_more
 from retrace.planning.known import Known
-from retrace.recipe import recipe_key
+from retrace.recipe import digest, recipe_key
 from retrace.records.evidence import read_record
 from retrace.sheet import GROUP, Cell, chosen_studies, load_cells, sheet_seeds
 from retrace.study import Stage, Study
@@ -44,16 +44,21 @@ class Task:
     @property
     def label(self) -> str:
         """Words for people: study, verb, group, seed."""
-        return f"{self.study} {self.stage.verb} {self.group} {self._seed_name}"
+        return f"{self.study} {self.stage.verb} {self.group} {self._folder}"
 
     @property
-    def _seed_name(self) -> str:
+    def seeds(self) -> str:
+        """Its seed in words: all, where it runs once for all."""
+        return "all" if self.seed is None else str(self.seed)
+
+    @property
+    def _folder(self) -> str:
         return "all" if self.seed is None else f"s{self.seed}"
 
     @property
     def stem(self) -> str:
         """Path below `evidence/` or `results/scratch/`, without the suffix."""
-        return f"{self.study}/{self.group}/{self._seed_name}/{self.stage.verb}-{self.key}"
+        return f"{self.study}/{self.group}/{self._folder}/{self.stage.verb}-{self.key}"
 
     @property
     def evidence(self) -> str:
@@ -122,6 +127,7 @@ def plan_study(study: Study, config: Config, root: Path, known: Known | None = N
         plan.looks = looks_of(study, config.scale, root)
     known = known or Known(root)
     content = cache(partial(sets.fingerprint, root, config.datasets))
+    seen: dict[str, str] = {}  # what a cell's tasks compute -> the cell's name
     most = None if config.seeds == "sheet" else config.seeds
     for cell in load_cells(study, config.scale, root, most):
         for seed in cell.seeds:
@@ -135,7 +141,24 @@ def plan_study(study: Study, config: Config, root: Path, known: Known | None = N
                 task = _task(study, stage, cell, recipe, tasks)
                 tasks[stage.verb] = plan.tasks.setdefault(task.key, task)
             plan.rows.append(Row(cell.name, seed, cell.params, tasks))
+        made = _made(tasks.values())
+        if (first := seen.setdefault(made, cell.name)) != cell.name:
+            raise RetraceError(
+                f"config/studies/{study.name}.yaml: scales.{config.scale}.cells.{cell.name}: the same as "
+                f"{first}, so that its evidence would count twice; leave one out"
+            )
     return plan
+
+
+def _made(tasks: Iterable[Task]) -> str:
+    """What a cell's tasks compute, whatever their seed is and their data sets are called."""
+    made: dict[str, Any] = {}
+    for task in tasks:  # what is needed comes first
+        names = task.stage.reads
+        params = {name: value for name, value in task.params.items() if name not in names}
+        needs = {verb: made[verb] for verb in task.needs}
+        made[task.stage.verb] = digest({**task.recipe, "params": params, "needs": needs, "seed": None})
+    return digest(made)
 
 
 def looks_of(study: Study, scale: str, root: Path) -> tuple[int, ...]:
