@@ -13,15 +13,15 @@ from retrace.planning.workflow import Workflow
 gc.set_threshold(200_000, 20, 100)
 
 # Snakemake sets the targets after it has read the rules; a misspelt one deserves a better line than its own
-TARGETS = (
-    get_argument_parser().parse_known_args()[0].targets
-    if workflow.is_main_process
-    else []
-)
+ASKED = get_argument_parser().parse_known_args()[0]
+TARGETS, UNTIL = [], []
+if workflow.is_main_process:
+    TARGETS = ASKED.targets
+    UNTIL = [*(ASKED.until or []), *(ASKED.omit_from or [])]
 
 try:
     # not workflow.basedir, which is workflow/ with the catalog's Snakefile; jobs work in this folder as well
-    FLOW = Workflow.load(dict(config), Path.cwd(), TARGETS)
+    FLOW = Workflow.load(dict(config), Path.cwd(), TARGETS, UNTIL)
 except RetraceError as error:
     sys.exit(f"retrace: {error}")
 

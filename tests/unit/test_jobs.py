@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -115,3 +116,16 @@ def test_a_job_is_its_text_as_an_argument_or_on_standard_input(tmp_path, by_argu
     done = run('{"kind": "jugde"}')
     assert done.returncode == 1
     assert done.stderr == "retrace: unknown kind of job 'jugde' (did you mean 'judge'?)\n"
+
+
+def test_a_job_that_ctrl_c_reaches_says_one_line():
+    code = (
+        "import runpy, sys\nfrom retrace.warm import client\n"
+        "def interrupted(*_):\n    raise KeyboardInterrupt\n"
+        "client.ask = interrupted\nsys.argv = ['job', '{\"kind\": \"judge\"}']\n"
+        "runpy.run_module('retrace.job', run_name='__main__')"
+    )
+    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run((sys.executable, "-c", code), env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (1, ["retrace: stopped"])
+    assert "Traceback" not in done.stderr
