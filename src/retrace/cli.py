@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from retrace.config import SCALES, Config
@@ -13,13 +16,20 @@ from retrace.yamls import read_yaml
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when done, 1 after a one-line error or a failed audit."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a title may hold letters that the terminal has not
     arguments = _parser().parse_args(argv)
     try:
         anywhere = arguments.run in (_verify, _audit_model)
-        return int(arguments.run(arguments, Path.cwd() if anywhere else _root()) or 0)
+        status = arguments.run(arguments, Path.cwd() if anywhere else _root())
+        sys.stdout.flush()
+        return int(status or 0)
     except RetraceError as error:
         print(f"retrace: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # who reads has seen enough (`| head`); at its end Python would flush once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except ModuleNotFoundError as error:  # a plain install lacks what only some commands need
         lacking = (error.name or "").split(".")[0]
         if lacking in ("", "retrace"):
@@ -30,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="retrace", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"retrace {_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
@@ -127,6 +138,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _version() -> str:
+    try:
+        return version("retrace")
+    except PackageNotFoundError:
+        return "(not installed: pip install -e .)"
+
+
 def _root() -> Path:
     here = Path.cwd()
     for folder in (here, *here.parents):
@@ -152,8 +170,9 @@ def _verdicts(arguments: argparse.Namespace, root: Path) -> None:
 def _index(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.upkeep import index
 
-    lines = index.write(_config(root, arguments), root)
-    print(index.text(lines))
+    rows = index.lines(_config(root, arguments), root)
+    print(index.text(rows))
+    index.write(rows, root)
 
 
 def _audit(arguments: argparse.Namespace, root: Path) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, Field, PositiveInt, ValidationError, field_validator
 
 from retrace.errors import RetraceError, did_you_mean
+from retrace.numbers import strange
 from retrace.strict import Strict, not_allowed
 
 Scale = Literal["smoke", "laptop", "gpu", "paper"]
@@ -83,8 +84,12 @@ class Config(Strict):
     @field_validator("studies", mode="before")
     @classmethod
     def _one_study(cls, studies: Any) -> Any:
-        # `--config studies=reuse` reads better than a JSON list in quotes
-        return [studies] if isinstance(studies, str) and studies != "all" else studies
+        # `--config studies=reuse,memory` reads better than a JSON list in quotes
+        if isinstance(studies, str) and studies != "all":
+            studies = [name.strip() for name in studies.split(",") if name.strip()]
+        if studies in (None, []):
+            raise ValueError("empty; say all, or some such as studies=reuse,memory")
+        return studies
 
 
 def load_config(raw: dict[str, Any]) -> Config:
@@ -98,21 +103,30 @@ def load_config(raw: dict[str, Any]) -> Config:
 def validate(model: type[M], raw: Any, place: str) -> M:
     """`model` built from `raw`; RetraceError with one line that starts with `place` when it does not fit."""
     try:
-        return model.model_validate(raw)
+        made = model.model_validate(raw)
     except ValidationError as error:
         # a misspelt key explains the missing one that it was meant to be
         first = min(error.errors(), key=lambda problem: problem["type"] not in UNKNOWN_KEY)
         path = ".".join(str(part) for part in first["loc"])
         raise RetraceError(f"{place}: {_explain(model, first, path)}") from None
+    for line in strange(raw, made.model_dump()):
+        raise RetraceError(f"{place}: {line}")
+    return made
 
 
 def _explain(model: type[BaseModel], error: Any, path: str) -> str:
     if error["type"] in UNKNOWN_KEY:
+        if re.fullmatch(r"\d+", str(error["loc"][-1])):
+            return f"unknown key {path!r}; write decimals with a point, such as 0.01"
         names = _keys(model, error["loc"][:-1])
         hint = did_you_mean(str(error["loc"][-1]), names) if names else ""
         return f"unknown key {path!r}{hint}"
     if error["type"] == "literal_error":
         return f"{path}: {not_allowed(error)}"
+    if error["loc"][-1:] == ("[key]",) and not isinstance(error["input"], str):
+        return (
+            f"{path.removesuffix('.[key]')}: the key {error['input']!r:.40} is not a name; put it in quotes"
+        )
     where = f"{path}: " if path else ""
     return f"{where}{error['msg'].removeprefix('Value error, ')}, got {error['input']!r:.80}"
 

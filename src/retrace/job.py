@@ -57,4 +57,7 @@ def _within(spec: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(start(sys.argv[1] if sys.argv[1:] else sys.stdin.read()))
+    try:
+        sys.exit(start(sys.argv[1] if sys.argv[1:] else sys.stdin.read()))
+    except KeyboardInterrupt:  # Ctrl-C reaches every job of a run
+        sys.exit("retrace: stopped")

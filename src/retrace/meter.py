@@ -107,11 +107,11 @@ class _Tracker:
     ) -> None:
         from codecarbon import OfflineEmissionsTracker
 
-        watts: dict[str, Any] = {} if machine_watts is None else {"force_cpu_power": machine_watts}
-        # All that a user's .codecarbon.config could bend or send elsewhere is set here.
+        # All that a user's .codecarbon.config or environment could bend or send elsewhere is set here.
         self._tracker = OfflineEmissionsTracker(
             country_iso_code=country,
             force_carbon_intensity_g_co2e_kwh=1000 * factor,
+            force_cpu_power=machine_watts,  # None, too, is said: a user's own watts would replace the counter
             force_ram_power=ram_watts,
             tracking_mode="process",
             log_level="error",
@@ -123,8 +123,8 @@ class _Tracker:
             wue=0.0,
             force_mode_cpu_load=False,
             rapl_include_dram=False,
+            rapl_prefer_psys=False,
             gpu_ids=[_own_gpu()] if gpu else [],
-            **watts,
         )
         self._tracker.start()
 

@@ -46,13 +46,17 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
 Group = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]  # of cells; names a folder
 
 
-def _image_set(word: str) -> str:
-    """One of the sets that come with the repository or are known to it, or of the user's in data/own/."""
-    if word not in IMAGES:
-        own = own_sets(SOURCE.parent)
-        if word not in own:
-            raise ValueError(unknown("data set", word, [*IMAGES, *own]))
-    return word
+def image_set(names: Collection[str]) -> AfterValidator:
+    """As `known`: one of the repository's sets of images `names`, or one of the user's own in data/own/."""
+
+    def check(word: str) -> str:
+        if word not in names:
+            own = own_sets(SOURCE.parent)
+            if word not in own:
+                raise ValueError(unknown("data set", word, [*names, *own]))
+        return word
+
+    return AfterValidator(check)
 
 
-ImageSet = Annotated[str, AfterValidator(_image_set)]
+ImageSet = Annotated[str, image_set(IMAGES)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import sys
@@ -29,6 +30,8 @@ CHATTER = (
 AGAIN = re.compile(r"Trying to restart job (\d+)\.")
 LOCKED = re.compile(r".*Directory cannot be locked\..*?directory:\n(.*?)\n", re.DOTALL)
 TOLD = ("RuleException:\nCalledProcessError", "Exiting because", "Shutting down", "WorkflowError:\nAt least")
+STOPPED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
+STOPPED_JOB = "retrace: stopped"  # the last line of a job's log after Ctrl-C
 
 
 class LogHandler(LogHandlerBase):
@@ -42,12 +45,13 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         self.stream = sys.stdout if self.common_settings.stdout else sys.stderr
-        self.live = self.stream.isatty()
+        self.live = self.stream.isatty() and os.environ.get("TERM") != "dumb"
         self.todo: Counter[str] = Counter()  # rule -> jobs not yet finished
         self.spent: defaultdict[str, list[float]] = defaultdict(list)  # rule -> seconds of finished jobs
         self.running: dict[int, tuple[str, str, float]] = {}  # job -> rule, name, start
         self.failed: list[str] = []
         self.names: dict[int, str] = {}  # of jobs that failed, which may be tried again
+        self.stopped = False
         self.done = self.total = self.cores = 0
         self.begin = time.time()
 
@@ -70,7 +74,8 @@ class LogHandler(LogHandlerBase):
     def close(self) -> None:
         """Clear the bar and print the closing line."""
         if self.total and not self.common_settings.dryrun:
-            text = f"{self.done} of {self.total} jobs done in {clock(time.time() - self.begin)}"
+            stopped = "stopped; " if self.stopped else ""
+            text = f"{stopped}{self.done} of {self.total} jobs done in {clock(time.time() - self.begin)}"
             fate = f"; {len(self.failed)} failed: {', '.join(self.failed)}" if self.failed else ""
             self.stream.write(("\r\033[K" if self.live else "") + text + fate + "\n")
             self.stream.flush()
@@ -116,23 +121,23 @@ class LogHandler(LogHandlerBase):
 
     def _on_job_error(self, record: Any) -> str:
         rule, name, _ = self.running.pop(record.jobid, (record.rule_name, record.rule_name, 0.0))
+        tails = {path: _tail(path) for path in map(Path, map(str, record.log or []))}
+        if any(tail[-1:] == [STOPPED_JOB] for tail in tails.values()):
+            self.stopped = True
+            return ""
         self.names[record.jobid] = name
         if name not in self.failed:
             self.failed.append(name)
         why = reason(str(getattr(record, "rule_msg", None) or ""))
         lines = [f"FAILED {name} (rule {rule}){f': {why}' if why else ''}"]
-        for log in record.log or []:
-            path = Path(str(log))
-            tail = path.read_text(errors="replace").splitlines()[-LOG_LINES:] if path.is_file() else []
+        for path, tail in tails.items():
             lines += [f"  {path}:" if tail else f"  {path}: no text"] + [f"    {line}" for line in tail]
         if not record.log and record.shellcmd:
             lines.append(f"  the rule has no log; its command: {record.shellcmd.strip()}")
         return "\n".join(lines)
 
-    def _on_progress(self, record: Any) -> None:
-        self.total = max(self.total, record.total)  # checkpoints add jobs
-
     _on_job_started = _on_group_info = _on_workflow_started = _on_rulegraph = lambda self, record: None
+    _on_progress = _on_job_started  # its total counts jobs that --until leaves out
 
     def _pass_on(self, record: logging.LogRecord) -> str:
         text = str(self.format(record) or "").strip("\n")
@@ -146,7 +151,8 @@ class LogHandler(LogHandlerBase):
                 "wait for it, or, after a hard kill, run snakemake --unlock and start again"
             )
         quiet = CHATTER if record.levelno <= logging.INFO and not self.common_settings.verbose else ()
-        known = TOLD if self.failed else TOLD[:1]
+        self.stopped |= text.startswith(STOPPED)
+        known = TOLD if self.failed or self.stopped else TOLD[:1]
         return "" if text == "None" or text.startswith((*quiet, *known)) else told(text)
 
     def _eta(self, now: float) -> str:
@@ -165,6 +171,11 @@ class LogHandler(LogHandlerBase):
         names = ", ".join(name for _, name, _ in self.running.values())
         line = f"[{bar}] {self.done}/{self.total} ETA {self._eta(now) or '?'} {names}"
         return line[: shutil.get_terminal_size().columns - 1]
+
+
+def _tail(log: Path) -> list[str]:
+    """The last lines of a log; none where there is no such file."""
+    return log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.is_file() else []
 
 
 def clock(seconds: float) -> str:

@@ -148,6 +148,12 @@ def test_a_part_can_be_asked_for(source):
     ("words", "config", "place", "hint"),
     [
         (("dummy_atack",), ("scale=smoke",), "unknown target 'dummy_atack'", "did you mean 'dummy_attack'?"),
+        (
+            ("dummy", "--until", "dummy_attack"),
+            ("scale=smoke",),
+            "unknown rule of jobs 'dummy_attack'",
+            "did you mean 'dummy_attack_job'?",
+        ),
         ((), ("scale=smok",), "config: scale: 'smok' is not allowed", "did you mean 'smoke'?"),
     ],
 )

@@ -5,10 +5,13 @@ The templates are those of the models' own tokenizer files, as far as they conce
 
 import pytest
 
-from retrace.llm import chat, tiny
+from retrace.config import SCALES
+from retrace.llm import chat, names, tiny
 from retrace.llm.load import LanguageModel
+from retrace.recipe import SOURCE
 from retrace.rehearsal.models import tokenizer
 from retrace.rehearsal.templates import FAMILIES, LLAMA_2, LLAMA_3, MISTRAL_OLD
+from retrace.sheet import load_cells, load_study
 from retrace.stage import StageError
 
 # as later members of the family: a system turn of the template's own, whoever sends one or not
@@ -86,3 +89,22 @@ def test_a_system_message_of_ones_own_stays_and_may_be_refused():
             assert "be kind" in chat.prompt_text(model(family), ASK, "be kind", bare)
     with pytest.raises(StageError, match="mistral old: its chat template refuses this: Conversation roles"):
         chat.prompt_ids(model("mistral old"), ASK, system="be kind")
+
+
+FAMILY = {
+    "tiny": "chatml",
+    "smollm2-135m-instruct": "smollm2",
+    "llama-2-7b-chat": "llama-2",
+    "llama-2-13b-chat": "llama-2",
+    "llama-3-8b-instruct": "llama-3",
+    "mistral-7b-instruct-v0.2": "mistral old",
+}
+
+
+def test_every_model_that_a_sheet_names_has_its_family_s_template_here():
+    study = load_study("safety")
+    asked = {cell.params["model"] for scale in SCALES for cell in load_cells(study, scale, SOURCE.parent)}
+    assert asked <= set(FAMILY)
+    chat_models = {name for name, found in names.MODELS.items() if found.note != "judge only"}
+    assert set(FAMILY) == chat_models
+    assert set(FAMILY.values()) <= set(CASES)

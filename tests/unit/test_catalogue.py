@@ -169,3 +169,15 @@ def test_what_stays_in_a_package_is_no_set_of_images(tmp_path):
     assert sets.in_package(catalogue.entry(tmp_path, "words").file)
     assert "stays in PyPI pack" in refusal(sets.fingerprint, tmp_path, "external", "words")
     assert "stays in PyPI pack" in refusal(sets.load, tmp_path, "words", "external", False)
+
+
+def test_an_own_set_has_an_image_of_every_class(tmp_path):
+    path = write_set(tmp_path, y=np.array([0, 2, 0]), row="3,4x4x1,3")
+    assert sets.load(tmp_path, "tiny", "external", False).classes == 3  # the repository's: ratings have gaps
+    own = tmp_path / "data/own/tiny.npz"
+    own.parent.mkdir()
+    path.rename(own)
+    rows = tmp_path / catalogue.CATALOGUE
+    rows.write_text(rows.read_text().replace("data/raw/", "data/own/"))
+    line = refusal(sets.load, tmp_path, "tiny", "external", False)
+    assert line.startswith("data/own/tiny.npz: no image of class 1, data/catalogue.csv says 3")

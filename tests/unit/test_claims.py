@@ -110,6 +110,8 @@ def test_minimal_claims_are_accepted_and_fit_the_schema():
         (["expect"], {"at_least": 0.8, "at_most": 0.7}, ["expect"]),
         (["expect"], {"value": 0.8}, ["within"]),
         (["id"], "Ranks it", ["id"]),
+        (["expect"], {"at_least": -math.inf}, ["claim 'ranks'", "expect.at_least: -inf is not a finite"]),
+        (["expect"], {"at_least": True}, ["claim 'ranks'", "expect.at_least: true is not a number"]),
     ],
 )
 def test_a_mistake_is_one_line_that_names_place_and_remedy(path, value, words):

@@ -2,11 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from retrace.claims.load import parse_claims
-from retrace.claims.model import PaperClaims
+from retrace.claims.model import PaperClaims, Statement
+from retrace.claims.query import Randomness
+from retrace.claims.statistics import STATISTICS
 from retrace.errors import RetraceError
 from retrace.reference import language
 
@@ -51,3 +54,9 @@ def test_a_key_that_nothing_explains_is_refused(monkeypatch):
     monkeypatch.delitem(language.MEANING, ("Claim", "scope"))
     with pytest.raises(RetraceError, match="what scope of a claim means"):
         list(language.lines())
+
+
+def test_every_word_of_a_choice_is_there():
+    fields = [Statement.model_fields[name].annotation for name in ("kind", "scope")]
+    words = {*STATISTICS, *get_args(Randomness), *(word for field in fields for word in get_args(field))}
+    assert {word for word in words if not re.search(rf"\b{re.escape(word)}\b", PAGE)} == set()

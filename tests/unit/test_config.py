@@ -45,7 +45,7 @@ def test_fewer_seeds_are_an_edition_of_their_own(raw, edition, options):
     assert (config.edition, config.options) == (edition, options)
 
 
-@pytest.mark.parametrize("studies", ["reuse", ["reuse"], ["reuse", "reuse"]])
+@pytest.mark.parametrize("studies", ["reuse", ["reuse"], ["reuse", "reuse"], "reuse, reuse"])
 def test_one_study_can_be_named_with_or_without_a_list(studies):
     assert [study.name for study in chosen_studies(load_config({"studies": studies}), ROOT)] == ["reuse"]
 
@@ -76,6 +76,13 @@ def test_one_study_can_be_named_with_or_without_a_list(studies):
         ({"studies": "rouse"}, "unknown study 'rouse' (did you mean 'reuse'?)"),
         ({"studies": [["reuse"]]}, "config: studies"),
         ({"studies": 3}, "config: studies"),
+        ({"studies": "reuse,rouse"}, "unknown study 'rouse' (did you mean 'reuse'?)"),
+        *(
+            ({"studies": none}, "config: studies: empty; say all, or some such as")
+            for none in (None, [], "", ",")
+        ),
+        ({"carbon": {"cpu_watts": float("inf")}}, "config: carbon.cpu_watts: inf is not a finite number"),
+        ({"carbon": {"cpu_watts": True}}, "config: carbon.cpu_watts: true is not a number"),
     ],
 )
 def test_every_mistake_is_one_line(raw, expected):

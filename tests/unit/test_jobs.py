@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -139,3 +140,16 @@ def test_an_accelerator_that_fails_is_one_line(texts, tmp_path, monkeypatch, cap
     assert ("Traceback" not in said) is lost
     assert ("the accelerator failed (CUDA error: unspecified launch failure); nvidia-smi" in said) is lost
     assert said.splitlines()[-1].startswith("retrace: ")
+
+
+def test_a_job_that_ctrl_c_reaches_says_one_line():
+    code = (
+        "import runpy, sys\nfrom retrace.warm import client\n"
+        "def interrupted(*_):\n    raise KeyboardInterrupt\n"
+        "client.ask = interrupted\nsys.argv = ['job', '{\"kind\": \"judge\"}']\n"
+        "runpy.run_module('retrace.job', run_name='__main__')"
+    )
+    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run((sys.executable, "-c", code), env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (1, ["retrace: stopped"])
+    assert "Traceback" not in done.stderr

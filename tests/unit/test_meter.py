@@ -1,5 +1,6 @@
 """The meter: arithmetic of the constant method, no network, survival, honest refusal."""
 
+import inspect
 import os
 import signal
 import socket
@@ -229,3 +230,54 @@ def test_estimate_is_a_share():
             estimate_kwh(part, record)
     with pytest.raises(ValueError, match="not a part"):
         estimate_kwh(0.0, {"kwh": 0.0, "cpu_seconds": 0.0})
+
+
+# what sends, names or shows, and what the carbon alone depends on, which is not CodeCarbon's here
+HARMLESS = {
+    "project_name", "measure_power_secs", "api_call_interval", "api_endpoint", "api_key", "output_file",
+    "save_to_file", "save_to_api", "save_to_logger", "save_to_prometheus", "save_to_logfire",
+    "logging_logger", "prometheus_url", "output_handlers", "experiment_id", "experiment_name",
+    "electricitymaps_api_token", "co2_signal_api_token", "on_csv_write", "logger_preamble", "metadata",
+    "region", "cloud_provider", "cloud_region", "country_2letter_iso_code",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("watts", "counted"), [(None, True), (60.0, False)])
+def test_no_setting_of_the_user_s_stands_for_a_counter(monkeypatch, tmp_path, watts, counted):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".codecarbon.config").write_text("[codecarbon]\nforce_cpu_power=5\nrapl_prefer_psys=true\n")
+    for name in ("FORCE_CPU_POWER", "FORCE_RAM_POWER", "PUE"):
+        monkeypatch.setenv(f"CODECARBON_{name}", "300")
+    monkeypatch.setattr("codecarbon.core.cpu.is_rapl_available", lambda: True)
+    # what it found before in this process it would not look for again
+    monkeypatch.setattr("codecarbon.core.resource_tracker.get_or_run_setup", lambda _, setup: setup())
+    asked = []
+    tracking = "codecarbon.core.resource_tracker.ResourceTracker"
+    monkeypatch.setattr(f"{tracking}._setup_rapl", lambda _: asked.append("counter"))
+    monkeypatch.setattr(f"{tracking}._setup_fallback_tracking", lambda _, tdp, power: asked.append(power))
+    tracker = meter._Tracker("FRA", 0.475, watts, 3.0, False)
+    tracker.stop()
+    assert asked == ["counter" if counted else 60.0]
+    assert tracker._tracker._rapl_prefer_psys is False
+
+
+def test_every_setting_that_bends_an_energy_is_ours(monkeypatch):
+    import codecarbon
+
+    given = {}
+    monkeypatch.setattr(
+        codecarbon, "OfflineEmissionsTracker", lambda **words: given.update(words) or Tracker()
+    )
+
+    class Tracker:
+        def start(self):
+            pass
+
+    meter._Tracker("FRA", 0.475, None, 3.0, False)
+    both = (codecarbon.EmissionsTracker.__mro__[1], original := sys.modules["codecarbon.emissions_tracker"])
+    taken = {
+        name
+        for kind in (both[0], original.OfflineEmissionsTracker)
+        for name in inspect.signature(kind.__init__).parameters
+    }
+    assert taken - {"self", "args", "kwargs"} - HARMLESS == set(given)

@@ -5,7 +5,7 @@ import pytest
 from retrace.config import Config
 from retrace.errors import RetraceError
 from retrace.planning import preflight
-from retrace.planning.preflight import check_scale_runs, device_of_jobs
+from retrace.planning.preflight import check_folders, check_scale_runs, device_of_jobs
 
 
 @pytest.fixture
@@ -33,3 +33,13 @@ def test_no_job_of_a_larger_scale_falls_back_to_a_cpu():
     assert asked == {"smoke": "auto", "laptop": "auto", "gpu": "cuda", "paper": "cuda"}
     assert device_of_jobs(Config(scale="gpu", device="cpu"), True) == "cpu"
     assert device_of_jobs(Config(scale="gpu"), False) == "cpu"
+
+
+@pytest.mark.parametrize("name", [".snakemake/metadata", "evidence", "results"])
+def test_another_s_checkout_is_refused_in_one_line(name, tmp_path, monkeypatch):
+    check_folders(tmp_path)
+    (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setattr(preflight.os, "access", lambda path, mode: path != tmp_path / name)
+    with pytest.raises(RetraceError, match=r"you may not write there; run in a clone of your own") as caught:
+        check_folders(tmp_path)
+    assert str(caught.value).startswith(str(tmp_path / name))

@@ -131,6 +131,15 @@ def test_unknown_keys_and_targets_are_one_line(flow):
     flow.check_targets(["all", "arm", "reuse_judge", "results/index.csv", "reuse_train_job"])
 
 
+@pytest.mark.parametrize(("name", "near"), [("reuse_train", "reuse_train_job"), ("arm_draw", "arm_draw_job")])
+def test_a_run_until_a_name_that_gathers_jobs_is_refused(flow, name, near):
+    name = name if name in flow.target_names else "reuse_draw"
+    with pytest.raises(RetraceError, match=r"^--until, --omit-from: unknown rule of jobs ") as caught:
+        flow.check_until([name], ["arm"])
+    assert "did you mean" in str(caught.value)
+    flow.check_until([near, "all", "arm", "no_such_rule"], ["arm"])
+
+
 def test_every_named_target_has_inputs_and_all_has_everything(flow):
     everything = set(flow.target("all", whole=True))
     for name in flow.target_names:

@@ -301,3 +301,58 @@ def test_the_lock_of_another_run_is_one_line(tmp_path):
     (line,) = [line for line in done.stderr.splitlines() if "lock" in line]
     assert line.startswith(f"retrace: {tmp_path} cannot be locked: another run")
     assert line.endswith("run snakemake --unlock and start again")
+
+
+def test_the_count_is_that_of_the_jobs_that_run(monkeypatch):
+    """With --until, Snakemake's own total counts the jobs that are left out."""
+    handler, stream = make(monkeypatch)
+    send(handler, "run_info", stats={"a": 2, "total": 2})
+    for job in (1, 2):
+        start(handler, job, "a", name=f"job {job}")
+        send(handler, "job_finished", 1.0, job_id=job)
+        send(handler, "progress", 1.0, done=job, total=22)
+    handler.close()
+    assert "[2/2 100%] job 2" in stream.getvalue()
+    assert stream.getvalue().splitlines()[-1].startswith("2 of 2 jobs done in ")
+
+
+@pytest.mark.parametrize("said_first", [True, False])
+def test_jobs_that_ctrl_c_stopped_are_not_failed(monkeypatch, tmp_path, said_first):
+    log = tmp_path / "job.log"
+    log.write_text("a warning\nretrace: stopped\n")
+    handler, stream = make(monkeypatch)
+    send(handler, "run_info", stats={"a": 3, "total": 3})
+    start(handler, 1, "a")
+    send(handler, "job_finished", 1.0, job_id=1)
+    start(handler, 2, "a")
+    said = {"msg": "Terminating processes on user request, this might take some time."}
+    ended = {"jobid": 2, "rule_name": "a", "log": [str(log)], "shellcmd": "x"}
+    for event in ("said", "ended") if said_first else ("ended", "said"):
+        if event == "said":
+            send(handler, **said)
+        else:
+            send(handler, "job_error", 2.0, logging.ERROR, **ended)
+    send(handler, "error", level=logging.ERROR, msg="WorkflowError:\nAt least one job did not complete.")
+    handler.close()
+    text = stream.getvalue()
+    assert "FAILED" not in text
+    assert "At least one job" not in text
+    assert text.splitlines()[-1].startswith("stopped; 1 of 3 jobs done in ")
+    assert "failed" not in text
+
+
+def test_a_run_that_is_told_to_end_has_no_failed_job(monkeypatch):
+    handler, stream = make(monkeypatch)
+    send(handler, "run_info", stats={"a": 3, "total": 3})
+    send(handler, msg="Will exit after finishing currently running jobs (scheduler).")
+    send(handler, "error", level=logging.ERROR, msg="WorkflowError:\nAt least one job did not complete.")
+    handler.close()
+    assert "At least one job" not in stream.getvalue()
+    assert stream.getvalue().splitlines()[-1].startswith("stopped; 0 of 3 jobs done in ")
+
+
+def test_a_dumb_terminal_gets_no_bar(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    handler, stream = make(monkeypatch, Terminal())
+    send(handler, "run_info", stats={"a": 2, "total": 2})
+    assert "\r" not in stream.getvalue()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from retrace import sheet
+from retrace import params, sheet
+from retrace.config import Config
+from retrace.data import catalogue
 from retrace.errors import RetraceError
 from retrace.planning.plan import plan_study
 from retrace.yamls import read_yaml
@@ -95,6 +100,8 @@ def test_every_sheet_of_the_repository_is_valid(name, scale):
         ({"below_clean": 0.05}, "give target or below_clean, and null for the other"),
         ({"target": None}, "give target or below_clean, and null for the other"),
         ({"target": 1.5}, "target: Input should be less than or equal to 1"),
+        ({"max_epochs": "Infinity"}, "max_epochs: inf is not a finite number; leave the key out"),
+        ({"epochs": True}, "epochs: true is not a number"),
     ],
 )
 def test_a_wrong_value_of_a_cell_is_one_line(load, base, expected):
@@ -118,6 +125,11 @@ def changed(**changes):
         (reuse(seeds=()), f"{PLACE}: scales.smoke.seeds: List should have at least 1 item"),
         (reuse(seeds=(0, -1)), f"{PLACE}: scales.smoke.seeds.1: Input should be greater than or equal to 0"),
         (reuse(seeds=(0, 0.5)), f"{PLACE}: scales.smoke.seeds.1: Input should be a valid integer"),
+        (reuse(base={"max_epochs": math.inf}), f"{PLACE}: base.max_epochs: inf is not a finite number"),
+        (reuse(one={"margins": [[0.1, math.nan]]}), "cells.one.margins.0.1: nan is not a finite number"),
+        (reuse(seeds=(True, False)), f"{PLACE}: scales.smoke.seeds.0: true is not a number; give one"),
+        (reuse(**{"1": {}}) | {"base": {1: 2}}, "base.1: the key 1 is not a name; put it in quotes"),
+        (reuse(one={"epochs": 1, "01": None}), "unknown key '01'; write decimals with a point, such as 0.01"),
         (reuse(My_Cell={}), "String should match pattern '^[a-z0-9]"),
         ([1, 2], f"{PLACE}: Input should be a valid dictionary"),
         ("", f"{PLACE}: Input should be a valid dictionary"),
@@ -176,7 +188,40 @@ def test_stages_declare_parameters_that_exist_and_needs_that_come_before(name):
 
 @pytest.mark.parametrize("name", sheet.known_studies())
 def test_every_name_of_a_folder_fits_the_workflow(name):
-    from retrace.config import Config
-
     for scale in ("smoke", "laptop"):
         plan_study(sheet.load_study(name), Config(scale=scale), ROOT)  # raises for a name that does not
+
+
+@pytest.fixture
+def twin(tmp_path, monkeypatch):
+    """A checkout with the digits under two names, one of them the user's; plans a sheet there."""
+    rows = (ROOT / catalogue.CATALOGUE).read_text().splitlines()
+    (digits,) = [row for row in rows if row.startswith("digits,")]
+    for name in ("raw/digits", "own/twin"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True)
+        shutil.copy2(ROOT / "data/raw/digits.npz", tmp_path / f"data/{name}.npz")
+    own = digits.replace("digits", "twin", 1).replace("data/raw/digits", "data/own/twin", 1)
+    (tmp_path / catalogue.CATALOGUE).write_text("\n".join([rows[0], digits, own]) + "\n")
+    monkeypatch.setattr(params, "SOURCE", tmp_path / "src")
+
+    def plan(content):
+        path = tmp_path / PLACE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(content))
+        return plan_study(STUDY, Config(scale="smoke"), tmp_path)
+
+    return plan
+
+
+@pytest.mark.parametrize("own", [{}, {"dataset": "twin"}, {"epochs": 4, "network": "cnn"}])
+def test_a_cell_under_another_name_is_no_more_evidence(twin, own):
+    line = refusal(twin, reuse(first={}, second=own))
+    assert line.startswith(f"{PLACE}: scales.smoke.cells.second: the same as first")
+
+
+def test_cells_that_differ_are_planned_and_a_set_of_ones_own_is_known_by_its_name(twin):
+    plan = twin(reuse(first={}, second={"epochs": 5}, third={"dataset": "twin", "epochs": 6}))
+    assert [row.cell for row in plan.rows] == ["first", "first", "second", "second", "third", "third"]
+    assert "did you mean 'twin'?" in refusal(twin, reuse(base={"dataset": "twim"}))
+    digest = hashlib.sha256((ROOT / "data/raw/digits.npz").read_bytes()).hexdigest()
+    assert any(digest in fact for row in plan.rows for fact in row.tasks["prepare"].recipe["data"].values())

@@ -188,3 +188,57 @@ def test_what_is_reached_depends_on_where_the_user_keeps_data_sets(tmp_path, mon
     monkeypatch.setattr(index.Workflow, "plan", plan)
     index.reached(load_config({"datasets": "/sets", "studies": ["reuse"], "scale": "smoke"}), tmp_path)
     assert seen == [(scale, "/sets", "all") for scale in SCALES]
+
+
+@pytest.fixture
+def shipped(root):
+    """The checkout as an archive has it: its store in it, no git, nothing cached."""
+    (root.parent / "store").rename(root / "dvcstore")
+    shutil.rmtree(root / ".git")
+    return root
+
+
+def test_an_archive_without_git_brings_its_data(shipped, monkeypatch):
+    before = data(shipped)
+    (shipped / "data/raw/tiny.npz").unlink()
+    (shipped / "data/own/mine.npz").unlink()
+    monkeypatch.setattr(store.subprocess, "run", None)  # DVC is not asked
+    store.restore_data(shipped)
+    assert data(shipped) == before
+
+
+def test_what_the_archive_holds_damaged_names_the_remedy(shipped):
+    (shipped / "data/raw/tiny.npz").unlink()
+    md5 = hashlib.md5(b"raw/tiny").hexdigest()
+    path = shipped / "dvcstore/files/md5" / md5[:2] / md5[2:]
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    with pytest.raises(RetraceError, match=r"needs a git repository; make one with: git init$"):
+        store.restore_data(shipped)
+    assert not (shipped / "data/raw/tiny.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "ERROR: unexpected error - [Errno 13] Permission denied: 'tmp/lock'\n\nHaving any troubles? "
+            "Hit us up at https://dvc.org/support, we are always happy to help!\n",
+            "unexpected error - [Errno 13] Permission denied: 'tmp/lock'",
+        ),
+        (
+            "Collecting\nERROR: failed to pull data from the cloud - Checkout failed for following targets:\n"
+            "data/raw/mine.npz\nIs your cache up to date?\n<https://error.dvc.org/missing-files>\n",
+            "failed to pull data from the cloud - Checkout failed for following targets: data/raw/mine.npz",
+        ),
+        ("one\nkilled\n", "killed"),
+        ("", "no message"),
+    ],
+)
+def test_dvc_s_reason_is_told_not_its_farewell(said, reason):
+    assert store.reason(said) == reason
+
+
+def test_a_command_that_fails_tells_the_reason(root):
+    with pytest.raises(RetraceError, match=r"^dvc fetch nowhere\.dvc failed: .*nowhere.*\(see: dvc fetch"):
+        store.dvc(root, "fetch", "nowhere.dvc")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from retrace.claims.base import first_reason
 from retrace.claims.model import PaperClaims
 from retrace.errors import RetraceError
+from retrace.numbers import strange
 from retrace.strict import not_allowed
 from retrace.yamls import read_yaml
 
@@ -29,9 +30,13 @@ def load_claims(path: Path) -> PaperClaims:
 def parse_claims(raw: Any, place: str) -> PaperClaims:
     """The claims in plain YAML content; RetraceError, one line starting with `place`, if unfit."""
     try:
-        return PaperClaims.model_validate(raw)
+        made = PaperClaims.model_validate(raw)
     except ValidationError as error:
         raise RetraceError(f"{place}: {_explain(raw, error)}") from None
+    for claim, given in zip(made.claims, raw["claims"], strict=True):
+        for line in strange(given, claim.model_dump()):
+            raise RetraceError(f"{place}: claim {claim.id!r}: {line}")
+    return made
 
 
 def _explain(raw: Any, error: ValidationError) -> str:

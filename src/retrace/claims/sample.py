@@ -33,8 +33,12 @@ class Sample:
     blocks: dict[Block, npt.NDArray[np.intp]]
 
     def column(self, name: str) -> Array:
-        """A column's numbers, shape (rows,)."""
-        return np.asarray(self.frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
+        """A column's numbers, shape (rows,); NoEvidence where it holds something else."""
+        try:
+            return np.asarray(self.frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
+        except (TypeError, ValueError):
+            first = next(value for value in self.frame[name] if not isinstance(value, int | float))
+            raise NoEvidence(f"the column {name!r} holds {first!r:.40}; a statistic needs numbers") from None
 
     def shuffled(self, name: str, times: int) -> Array:
         """A column permuted within each seed, shape (times, rows); the same at every call."""

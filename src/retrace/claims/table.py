@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from retrace.claims.record import ClaimVerdict, PaperVerdict
 from retrace.claims.words import CODES, WORDS
 
 WIDTH = 110
+MOST_PLACES = 4
 COLUMNS = ("claim", "verdict", "measured", "interval", "expected", "control", "seeds")
 CSV_COLUMNS = (
     "paper", "study", "scale", "id", "origin", "kind", "statistic", "verdict", "measured", "low", "high",
@@ -26,6 +28,8 @@ def verdict_table(papers: Iterable[PaperVerdict]) -> str:
     papers = list(papers)
     blocks = [_paper(paper) for paper in papers]
     codes = [claim.verdict for paper in papers for claim in paper.claims]
+    if any(claim.control and claim.control.passes for paper in papers for claim in paper.claims):
+        blocks.append("passes: the control meets what is expected of the claim")
     total = ", ".join(f"{codes.count(code)} {WORDS[code]}" for code in CODES if code in codes)
     return "\n\n".join([*blocks, f"{len(codes)} claims: {total}" if codes else "no verdicts yet"])
 
@@ -37,38 +41,56 @@ def csv_rows(papers: Iterable[PaperVerdict]) -> list[dict[str, CsvValue]]:
 
 def _paper(paper: PaperVerdict) -> str:
     rows = [COLUMNS, *(_row(claim) for claim in paper.claims)]
-    reasons = ["", *("" if claim.verdict == "supported" else claim.told for claim in paper.claims)]
+    told = [("" if claim.verdict == "supported" else claim.told, *_lost(claim)) for claim in paper.claims]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     lines = textwrap.wrap(f"{paper.paper}: {paper.title} (study {paper.study}, scale {paper.scale})", WIDTH)
-    for row, reason in zip(rows, reasons, strict=True):
+    for row, reasons in zip(rows, [(), *told], strict=True):
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         lines.append("  ".join(cells).rstrip())
-        lines += textwrap.wrap(reason, WIDTH, initial_indent="    ", subsequent_indent="    ")
+        for reason in reasons:
+            lines += textwrap.wrap(reason, WIDTH, initial_indent="    ", subsequent_indent="    ")
     return "\n".join(lines)
 
 
+def _lost(claim: ClaimVerdict) -> list[str]:
+    """Why a control or baselines could not be measured, unless the verdict's reason says it."""
+    control = [claim.control] if claim.control and claim.control.reason not in claim.reason else []
+    return [f"{beside.label}: {beside.reason}" for beside in (*control, *claim.baselines) if beside.reason]
+
+
 def _row(claim: ClaimVerdict) -> tuple[str, ...]:
-    control, measured = claim.control, claim.measured
-    low, high = (_to_places_of(end, measured) for end in claim.interval or (None, None))
+    control, (low, high) = claim.control, claim.interval or (None, None)
     passes = " passes" if control and control.passes else ""
     return (
         claim.id,
         WORDS[claim.verdict],
-        _to_places_of(measured, measured),
-        f"{low} to {high}" if claim.interval else "",
+        _shown(claim.measured, claim),
+        f"{_shown(low, claim)} to {_shown(high, claim)}" if claim.interval else "",
         claim.expect.signs() if claim.expect else "",
-        _to_places_of(control.measured if control else None, measured) + passes,
+        _shown(control.measured if control else None, claim) + passes,
         str(claim.seeds),
     )
 
 
-def _to_places_of(value: float | None, leader: float | None) -> str:
-    """`value` with the decimal places that three digits of `leader` need, two at most."""
-    if value is None or leader is None:
+def _shown(value: float | None, claim: ClaimVerdict) -> str:
+    """`value` with the decimal places that three digits of what was measured need, two at most.
+
+    More where value or interval would else look equal to a threshold, or the interval like a point.
+    """
+    if value is None or claim.measured is None:
         return ""
-    size = math.floor(math.log10(abs(leader))) if leader else 0
+    size = math.floor(math.log10(abs(claim.measured))) if claim.measured else 0
+    if not -3 < size < 6:
+        return number(value)
     places = min(max(2 - size, 0), 2)
-    return f"{round(value, places) + 0.0:.{places}f}" if -3 < size < 6 else number(value)
+    bounds = [claim.expect.low, claim.expect.high] if claim.expect else []
+    marks = sorted(mark for mark in {claim.measured, *(claim.interval or ()), *bounds} if mark is not None)
+    marks = [mark for mark in marks if math.isfinite(mark)]
+    while places < MOST_PLACES and any(
+        round(low, places) == round(high, places) for low, high in itertools.pairwise(marks)
+    ):
+        places += 1
+    return f"{round(value, places) + 0.0:.{places}f}"
 
 
 def _flat(paper: PaperVerdict, claim: ClaimVerdict) -> dict[str, CsvValue]:

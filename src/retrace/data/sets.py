@@ -8,6 +8,8 @@ from retrace.data import catalogue
 from retrace.data.images import Images
 from retrace.stage import StageError
 
+OWN = "data/own/"  # where the user's sets are
+
 
 def in_package(file: str) -> bool:
     """Whether a catalogue's `file` is a text or a model that stays in its package (retrace.data.wheels)."""
@@ -49,8 +51,17 @@ def load(root: Path, name: str, folder: str, download: bool) -> Images:
         return rehearsed.draw(name, folder)
     if name in EXTERNAL:
         return load_external(name, root / folder, download)
-    _is_images(catalogue.entry(root, name))
-    return catalogue.load(root, name)
+    row = catalogue.entry(root, name)
+    _is_images(row)
+    images = catalogue.load(root, name)
+    # of the repository's sets, reviews have ratings that no sentence got
+    lacking = set(range(row.classes)) - set(images.y.tolist()) if row.file.startswith(OWN) else set()
+    if lacking:
+        raise StageError(
+            f"{row.file}: no image of class {min(lacking)}, {catalogue.CATALOGUE} says {row.classes}; "
+            "number labels from 0 without a gap, and mend its row"
+        )
+    return images
 
 
 def _is_images(row: catalogue.Entry) -> None:

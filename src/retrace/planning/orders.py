@@ -110,15 +110,18 @@ class Orders:
 
 
 def plan_of_run(
-    config: Mapping[str, Any], root: Path, targets: Sequence[str], keys: Sequence[str]
+    config: Mapping[str, Any], root: Path, targets: Sequence[Sequence[str]], keys: Sequence[str]
 ) -> Workflow | Orders:
-    """The plan (`Workflow.load`); for jobs of these keys, if any, what the planning process left of it."""
+    """The plan (`Workflow.load`), or for jobs of these keys what the planning process left of it.
+
+    `targets` are those asked for, then the rules that --until and --omit-from name.
+    """
     orders = Orders.read(keys, config, root)
     if orders:
         return orders
     from retrace.planning.workflow import Workflow
 
-    return Workflow.load(dict(config), root, targets)
+    return Workflow.load(dict(config), root, *targets)
 
 
 def leave_orders(flow: Workflow, keys: Iterable[str], config: Mapping[str, Any], whole: bool) -> None:

@@ -19,7 +19,7 @@ from retrace.files import check, set_aside
 from retrace.jobs import Context, StageJob
 from retrace.more import read_more
 from retrace.planning.known import Known
-from retrace.recipe import recipe_key
+from retrace.recipe import digest, recipe_key
 from retrace.records.evidence import read_record
 from retrace.sheet import GROUP, Cell, chosen_studies, load_cells, sheet_seeds
 from retrace.study import Stage, Study
@@ -45,16 +45,21 @@ class Task:
     @property
     def label(self) -> str:
         """Words for people: study, verb, group, seed."""
-        return f"{self.study} {self.stage.verb} {self.group} {self._seed_name}"
+        return f"{self.study} {self.stage.verb} {self.group} {self._folder}"
 
     @property
-    def _seed_name(self) -> str:
+    def seeds(self) -> str:
+        """Its seed in words: all, where it runs once for all."""
+        return "all" if self.seed is None else str(self.seed)
+
+    @property
+    def _folder(self) -> str:
         return "all" if self.seed is None else f"s{self.seed}"
 
     @cached_property
     def stem(self) -> str:
         """Path below `evidence/` or `results/scratch/`, without the suffix."""
-        return f"{self.study}/{self.group}/{self._seed_name}/{self.stage.verb}-{self.key}"
+        return f"{self.study}/{self.group}/{self._folder}/{self.stage.verb}-{self.key}"
 
     @property
     def evidence(self) -> str:
@@ -128,6 +133,7 @@ def plan_study(
     if cells is None:
         most = None if config.seeds == "sheet" else config.seeds
         cells = load_cells(study, config.scale, root, most)
+    seen: dict[str, str] = {}  # what a cell's tasks compute -> the cell's name
     for cell in cells:
         for seed, part in product(cell.seeds, cell.parts):
             tasks: dict[str, Task] = {}
@@ -141,6 +147,12 @@ def plan_study(
                 task = _task(study, stage, own, recipe, tasks)
                 tasks[stage.verb] = plan.tasks.setdefault(task.key, task)
             plan.rows.append(Row(cell.name, seed, cell.params, tasks))
+        made = _made(tasks.values())
+        if (first := seen.setdefault(made, cell.name)) != cell.name:
+            raise RetraceError(
+                f"config/studies/{study.name}.yaml: scales.{config.scale}.cells.{cell.name}: the same as "
+                f"{first}, so that its evidence would count twice; leave one out"
+            )
     return plan
 
 
@@ -150,6 +162,17 @@ def _part(stage: Stage, cell: Cell, part: str) -> Cell:
         return cell
     params = {**cell.params, cell.split: {part: cell.params[cell.split][part]}}
     return replace(cell, name=f"{cell.name}.{part}", params=params)
+
+
+def _made(tasks: Iterable[Task]) -> str:
+    """What a cell's tasks compute, whatever their seed is and their data sets are called."""
+    made: dict[str, Any] = {}
+    for task in tasks:  # what is needed comes first
+        names = task.stage.reads
+        params = {name: value for name, value in task.params.items() if name not in names}
+        needs = {verb: made[verb] for verb in task.needs}
+        made[task.stage.verb] = digest({**task.recipe, "params": params, "needs": needs, "seed": None})
+    return digest(made)
 
 
 def looks_of(study: Study, scale: str, root: Path) -> tuple[int, ...]:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from retrace.config import Config
 from retrace.errors import RetraceError
+
+
+def check_folders(root: Path) -> None:
+    """Refuse (RetraceError) a checkout in which a run may not leave what it makes."""
+    for name in ("", ".snakemake", ".snakemake/metadata", "evidence", "results", "logs"):
+        place = root / name
+        if place.exists() and not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+            raise RetraceError(
+                f"{place}: you may not write there; run in a clone of your own "
+                "(retrace verdicts, index and audit work here)"
+            )
 
 
 def check_scale_runs(config: Config, params: Iterable[dict[str, Any]], root: Path, here: bool = True) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from retrace.claims.sealed import read_verdict, read_verdicts
 from retrace.config import Config, load_config
-from retrace.errors import RetraceError, did_you_mean
+from retrace.errors import RetraceError, did_you_mean, unknown
 from retrace.files import set_aside
 from retrace.garbage import uncollected
 from retrace.jobs import DrawJob, JudgeJob, ProductJob, PublishJob, ReportJob, write_job
@@ -20,7 +20,12 @@ from retrace.planning import products
 from retrace.planning.expected import Expected
 from retrace.planning.known import Known
 from retrace.planning.plan import StudyPlan, Task, plan_all, screen
-from retrace.planning.preflight import check_scale_runs, device_of_jobs, has_accelerator
+from retrace.planning.preflight import (
+    check_folders,
+    check_scale_runs,
+    device_of_jobs,
+    has_accelerator,
+)
 from retrace.planning.products import Product, context
 from retrace.planning.todo import Todo
 from retrace.recipe import file_digest
@@ -53,18 +58,22 @@ class Workflow:
         self._tasks = {key: task for plan in self.plans.values() for key, task in plan.tasks.items()}
 
     @classmethod
-    def load(cls, raw: dict[str, Any], root: Path, targets: Sequence[str]) -> Workflow:
-        """Plan a run from Snakemake's configuration.
+    def load(
+        cls, raw: dict[str, Any], root: Path, targets: Sequence[str], until: Sequence[str] = ()
+    ) -> Workflow:
+        """Plan a run from Snakemake's configuration; `until` are the rules after --until and --omit-from.
 
         Brings missing data from the repository's own store, sets damaged evidence aside, and raises
         RetraceError (one line) for anything unknown or unusable, before any job starts.
         """
         config = load_config(raw)
+        check_folders(root)
         store.restore_data(root)
         with uncollected():
             known = Known(root)
             flow = cls.plan(config, root, known)
         flow.check_targets(targets)
+        flow.check_until(until, targets)
         for line in screen(flow._tasks.values(), root, known):
             print(f"retrace: {line}", file=sys.stderr)
         known.save()
@@ -244,6 +253,17 @@ class Workflow:
         for target in targets:
             if "/" not in target and target not in known and not target.endswith("_job"):
                 raise RetraceError(f"unknown target {target!r}{did_you_mean(target, known)}")
+
+    def check_until(self, rules: Sequence[str], targets: Sequence[str]) -> None:
+        """Refuse a name that gathers jobs where Snakemake wants a rule of jobs: it would run none of them.
+
+        RetraceError with the nearest rule; a target of this run is a rule, too.
+        """
+        jobs = [f"{study}_{verb}_job" for study, verb in self.stages]
+        jobs += [f"{paper}_draw_job" for paper in self.papers] + ["judge_job", "report_job", "publish_job"]
+        for name in rules:
+            if name in self.target_names and name not in targets:
+                raise RetraceError(f"--until, --omit-from: {unknown('rule of jobs', name, jobs)}")
 
     def verdict_table(self, papers: Sequence[str] = ()) -> str:
         """The verdicts there are (of `papers`, or of all), as text for the terminal."""

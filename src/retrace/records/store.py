@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from retrace.data import catalogue, sets
 from retrace.errors import RetraceError, unknown
 from retrace.files import set_aside, sha256, write_atomic
 
+STORE = "dvcstore/files/md5"  # the repository's own remote: read as it is, which needs neither git nor DVC
+CHATTER = ("Having any troubles", "Is your cache up to date", "<http")  # what DVC says beside a reason
 # what Retrace itself leaves is named by a key, or lies in a folder that is
 OURS = re.compile(r"-[0-9a-f]{12}[./]")
 
@@ -29,7 +32,6 @@ class Tracked:
 
     def __init__(self, root: Path, pointer: str) -> None:
         self._root, self._pointer = root, pointer
-        self._cache = Path(dvc(root, "cache", "dir").strip()) / "files" / "md5"
         out = yaml.safe_load((root / pointer).read_text())["outs"][0]
         place = Path(pointer).parent / out["path"]
         self.md5: dict[str, str] = {place.as_posix(): out["md5"]}
@@ -41,7 +43,14 @@ class Tracked:
         """The content of a file as published; RetraceError when the remote lacks it or holds it damaged."""
         return self._object(self.md5[file])
 
+    @cached_property
+    def _cache(self) -> Path:
+        return Path(dvc(self._root, "cache", "dir").strip()) / "files" / "md5"
+
     def _object(self, md5: str) -> bytes:
+        shipped = self._root / STORE / md5[:2] / md5[2:]
+        if _has(shipped, md5):
+            return shipped.read_bytes()
         path = self._cache / md5[:2] / md5[2:]
         if not _has(path, md5):
             if path.exists():
@@ -156,12 +165,21 @@ def unreached(root: Path, reached: Iterable[str]) -> list[Path]:
 
 
 def dvc(root: Path, *words: str) -> str:
-    """Run one DVC command in the repository; its output. RetraceError with its last line when it fails."""
+    """Run one DVC command in the repository; its output. RetraceError with its reason when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *words], cwd=root, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
         command = f"dvc {' '.join(words)}"
-        raise RetraceError(f"{command} failed: {lines[-1]} (in a git clone, see: {command} -v)")
+        if not (root / ".git").exists():
+            raise RetraceError(f"{command} failed: DVC needs a git repository; make one with: git init")
+        raise RetraceError(f"{command} failed: {reason(done.stderr or done.stdout)} (see: {command} -v)")
     return done.stdout
+
+
+def reason(said: str) -> str:
+    """Why a DVC command failed, in one line: from its first error on, without the pages it points to."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["no message"]
+    first = next((place for place, line in enumerate(lines) if line.startswith("ERROR:")), len(lines) - 1)
+    told = " ".join(line for line in lines[first:] if not line.startswith(CHATTER))
+    return told.removeprefix("ERROR:").strip()[:400]

@@ -19,7 +19,7 @@ COLUMNS = ("study", "verb", "group", "seed", "key", "state", "cpu_seconds", "kwh
 def lines(config: Config, root: Path) -> list[dict[str, str]]:
     """One record a task of the planned scale; `state` is present, missing or damaged."""
     return [
-        _line(task.evidence, (study, task.stage.verb, task.group, str(task.seed), task.key), root)
+        _line(task.evidence, (study, task.stage.verb, task.group, task.seeds, task.key), root)
         for study, plan in plan_all(config, root).items()
         for task in plan.tasks.values()
     ]
@@ -36,15 +36,13 @@ def _line(path: str, names: tuple[str, ...], root: Path) -> dict[str, str]:
     return dict(zip(COLUMNS, (*names, state, *costs, path), strict=True))
 
 
-def write(config: Config, root: Path) -> list[dict[str, str]]:
-    """The lines, also left in results/index.csv."""
-    rows = lines(config, root)
+def write(rows: list[dict[str, str]], root: Path) -> None:
+    """Leave the lines in results/index.csv."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_atomic(root / "results" / "index.csv", buffer.getvalue().encode())
-    return rows
 
 
 def text(rows: list[dict[str, str]]) -> str:

@@ -103,7 +103,9 @@ def _environment(job: StageJob, chosen: str) -> dict[str, Any]:
 
 def _refuse_nonfinite(value: Any, path: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise RetraceError(f"{path} is {value}: not a finite number; see the stage's log")
+        raise RetraceError(
+            f"{path} is {value}: not a finite number, as after a rate too high or a mean of nothing"
+        )
     items = (
         value.items()
         if isinstance(value, dict)

@@ -10,7 +10,7 @@ from retrace.compress.pruning.names import DENSE, check_pruner, check_share
 from retrace.data.external_names import EXTERNAL, IMAGES
 from retrace.errors import unknown
 from retrace.nets.conv_block_names import SHAPES
-from retrace.params import Group, Name, StageParams, known
+from retrace.params import Group, Name, StageParams, image_set, known
 from retrace.strict import Strict
 from retrace.training.robust.settings import RobustSettings, changed
 
@@ -81,7 +81,7 @@ class Verification(Strict):
 class Prepare(StageParams):
     """Which images, and how they are divided."""
 
-    dataset: Annotated[str, known("data set", DATASETS)]
+    dataset: Annotated[str, image_set(DATASETS)]
     train_images: int | None = Field(None, ge=100, description="null: all that are left")
     validation_images: int = Field(200, ge=10, description="the sparsity is chosen on these alone")
     test_images: int | None = Field(800, ge=10)
