@@ -99,7 +99,7 @@ def tune_slices(
                 set_rate(optimizer, rate)
             chosen = [rows[i] for i in batch]
             some = None if kept is None else [kept[i] for i in batch]
-            states, _, targets = answer_states(net, chosen, some, start)
+            states, targets = answer_states(net, chosen, some, start)
             loss: Tensor = _Surprise.apply(net.model.norm(states), head, targets)
             torch.autograd.backward(loss)
             losses.append(float(loss.detach()))
