@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -71,23 +72,40 @@ def run(
     return states
 
 
-def run_rows(net: Any, states: Tensor, lengths: Sequence[int], start: int = 0) -> Tensor:
-    """`run` from before layer `start` to the end for rows end to end, (N,D) with N the sum of `lengths`."""
+def run_rows(net: Any, states: Tensor, lengths: Sequence[int], start: int = 0, again: bool = False) -> Tensor:
+    """`run` from before layer `start` to the end for rows end to end, (N,D) with N the sum of `lengths`.
+
+    `again`: a backward pass computes every layer again instead of holding what it needs; the same numbers.
+    """
     width, device = max(lengths), states.device
     own = torch.cat([torch.arange(length, device=device) for length in lengths])  # (N,) positions in rows
     row = torch.repeat_interleave(torch.tensor(lengths, device=device))  # (N,)
     rotary = net.model.rotary_emb(states[None], position_ids=own[None])
-    config, before = net.config, net.config._attn_implementation
-    config._attn_implementation = _END_TO_END
+    given = {"position_embeddings": rotary, "places": row * width + own, "rows": (len(lengths), width)}
+
+    def carried(layer: nn.Module, states: Tensor) -> Tensor:
+        with _attention(net.config, _END_TO_END):
+            found: Tensor = layer(states, **given)
+        return found
+
+    states = states[None]
+    for layer in net.model.layers[start:]:
+        if again:
+            states = checkpoint(carried, layer, states, use_reentrant=False, preserve_rng_state=False)
+        else:
+            states = carried(layer, states)
+    return states[0]
+
+
+@contextmanager
+def _attention(config: Any, name: str) -> Iterator[None]:
+    """transformers' attention by name, for the time of a block."""
+    before = config._attn_implementation
+    config._attn_implementation = name
     try:
-        states = states[None]
-        for layer in net.model.layers[start:]:
-            states = layer(
-                states, position_embeddings=rotary, places=row * width + own, rows=(len(lengths), width)
-            )
+        yield
     finally:
         config._attn_implementation = before
-    return states[0]
 
 
 def _end_to_end(

@@ -53,12 +53,16 @@ def answer_nll(
 
 
 def answer_states(
-    net: Any, rows: Sequence[Row], kept: Sequence[Tensor] | None = None, start: int = 0
+    net: Any,
+    rows: Sequence[Row],
+    kept: Sequence[Tensor] | None = None,
+    start: int = 0,
+    again: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Final hidden states (K,D) that predict the tokens of answers, and these, row after row.
 
     Rows lie end to end, so no padding is computed, and no hook may ask for the batch's rows. `kept`, `start`
-    and errors as in `answer_nll`.
+    and errors as in `answer_nll`, `again` as in `layers.run_rows`.
     """
     _refuse_empty(rows)
     if kept is None:
@@ -67,7 +71,7 @@ def answer_states(
     else:
         states = torch.cat(list(kept))
     lengths = [len(row.ids) for row in rows]
-    return _read(run_rows(net, states, lengths, start), rows, accumulate(lengths[:-1], initial=0))
+    return _read(run_rows(net, states, lengths, start, again), rows, accumulate(lengths[:-1], initial=0))
 
 
 def _refuse_empty(rows: Sequence[Row]) -> None:
