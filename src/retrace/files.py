@@ -121,7 +121,7 @@ def _tensor_parts(arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
     yield len(text).to_bytes(8, "little")
     yield text
     for name in order:
-        yield memoryview(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8))
+        yield np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data
 
 
 def read_npz(path: Path, sha256: str) -> dict[str, Array]:
