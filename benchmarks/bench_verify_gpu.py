@@ -2,7 +2,8 @@
 
 Run `python benchmarks/bench_verify_gpu.py` on a machine with a CUDA device and the data; elsewhere it times
 the CPU alone. The network is trained for two epochs by the study's own loop on the clothes of the catalogue,
-since an untrained one has many more unstable neurons. The attack and alpha-CROWN are timed on the GPU.
+since an untrained one has many more unstable neurons. The attack and alpha-CROWN are timed on the GPU, and
+CROWN again without what jobs ask of it (float32 convolutions, a fixed order of sums), to see what that costs.
 """
 
 from __future__ import annotations
@@ -58,6 +59,19 @@ def bounds(name: str, net: Network, x: Tensor, y: Tensor, device: str) -> Tensor
     return found
 
 
+def why(net: Network, x: Tensor, y: Tensor) -> None:
+    """What the settings of jobs cost, and which kernels the time goes to."""
+    given = {"TF32": "TF32 in convolutions", "any order": "sums in any order", "both": "both"}
+    for name, words in given.items():
+        torch.backends.cudnn.allow_tf32 = name != "any order"
+        torch.use_deterministic_algorithms(name == "TF32", warn_only=True)
+        bounds(f"cuda, {words}", net, x, y, "cuda")
+    settle("cuda")
+    with torch.no_grad(), torch.profiler.profile() as seen:
+        crown.margins(net, ball(x, EPSILON), y)
+    print(seen.key_averages().table(sort_by="self_device_time_total", row_limit=12, max_name_column_width=60))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=64)
@@ -90,10 +104,17 @@ def main() -> int:
         print(f"    {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
     gap = float((found[: given.slow] - reference).abs().max())
     print(f"largest difference between the devices {gap:.1e} of {float(reference.abs().max()):.2f}")
+    why(net, x[:8], y[:8])
     taken, _ = seconds(lambda: falsify.pgd(net, x, y, EPSILON, steps=100, restarts=5, seed=0).examples, True)
     print(f"PGD, 100 steps, 5 restarts: {1000 * taken / len(x):.1f} ms an image", flush=True)
     taken, _ = seconds(lambda: alpha.margins(net, ball(x[:4], EPSILON), y[:4], iterations=5), True)
-    print(f"alpha-CROWN, 5 steps: {1000 * taken / 4:.0f} ms an image")
+    print(f"alpha-CROWN, 5 steps: {1000 * taken / 4:.0f} ms an image", flush=True)
+    for steps in (1, 20):
+        start = time.perf_counter()
+        alpha.preactivations(net.to(torch.float64), ball(x[:4].double(), EPSILON), steps)
+        torch.cuda.synchronize()
+        taken = time.perf_counter() - start
+        print(f"bounds of hidden neurons, {steps} steps: {taken / 4:.2f} s an image", flush=True)
     return 0
 
 

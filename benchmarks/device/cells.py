@@ -78,7 +78,7 @@ def membership(changes: Chosen) -> Chosen:
         key: {**method, "epochs": 1} if method["defence"] == "early-stopping" else method
         for key, method in whole["methods"].items()
     }
-    few = {"pool": 1024, "reference": 256, "population": 256, "test": 256, "epochs": 2, "checkpoints": 1}
+    few = {"pool": 1000, "reference": 256, "population": 256, "test": 256, "epochs": 2, "checkpoints": 1}
     return {**whole, **few, "fprs": [0.01], "methods": methods} | changes
 
 

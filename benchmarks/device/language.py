@@ -1,4 +1,4 @@
-"""The safety study without hub or packages: random weights of Mistral-7B's shape, harmless made-up texts."""
+"""The safety study without hub or packages: random weights of a real shape, harmless made-up texts."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ TEMPLATE = (
     "{% else %}{{ raise_exception('Only user and assistant roles are supported!') }}{% endif %}{% endfor %}"
 )
 WHOLE = {"hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32, "num_key_value_heads": 8}
+VOCABULARY = {"mistral": 32_000, "llama3": 128_256}  # both have this shape
 SMALL = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "num_key_value_heads": 2}
 
 
-def stand_in(layers: int, small: bool) -> None:
+def stand_in(layers: int, small: bool, model: str = "mistral") -> None:
     """From now on the loader gives random weights, and the public texts are synthetic."""
 
     def read(*given: Any) -> tuple[Any, Any]:
         shape = SMALL if small else WHOLE
         config = MistralConfig(
-            vocab_size=32_000, num_hidden_layers=layers, max_position_embeddings=32_768, **shape
+            vocab_size=VOCABULARY[model], num_hidden_layers=layers, max_position_embeddings=32_768, **shape
         )
         before = torch.get_default_dtype()
         torch.manual_seed(0)

@@ -80,14 +80,20 @@ def _memory_images(part: str) -> None:
 
 
 def _safety(
-    layers: int, start: int, verbs: tuple[str, ...] = (), again: tuple[str, ...] = ()
+    layers: int,
+    start: int,
+    verbs: tuple[str, ...] = (),
+    again: tuple[str, ...] = (),
+    model: str = "mistral",
+    freezes: tuple[str, ...] = (),
 ) -> Callable[[str], None]:
     def run(part: str) -> None:
         from device.language import stand_in
 
-        stand_in(layers, small=os.environ["RETRACE_DEVICE"] == "cpu")
+        stand_in(layers, os.environ["RETRACE_DEVICE"] == "cpu", model)
         chosen = cells.safety({"start": start})
         chosen["freezes"]["lower"] = {"kind": "lower", "layers": (layers - start) // 2}
+        chosen["freezes"] = {name: chosen["freezes"][name] for name in freezes or chosen["freezes"]}
         run_cells(part, "safety", [("mistral-public", chosen)], verbs, again)
 
     return run
@@ -100,6 +106,8 @@ def _smoke(study: str) -> Callable[[str], None]:
     return run
 
 
+# the largest model of the paper scale, with as many trained layers
+_PAPER = _safety(32, 12, ("prepare", "train", "attack"), model="llama3", freezes=("free", "safety", "lower"))
 STUDIES = ("certification", "memory", "membership", "safety", "reuse")
 # by value: what is cut off at the end is missed least
 PARTS: dict[str, Part] = {
@@ -107,14 +115,14 @@ PARTS: dict[str, Part] = {
     "certification": Part(_certification, 130),
     "safety": Part(_safety(4, 2, again=("train", "attack")), 120),
     "membership": Part(_membership, 140),
-    "memory": Part(_memory, 130),
+    "memory": Part(_memory, 170),
     "reuse": Part(_reuse, 90),
-    "safety-whole": Part(_safety(32, 24), 140, alone=True),
+    "safety-paper": Part(_PAPER, 130, alone=True),
+    "bounds": Part(("bench_verify_gpu.py",), 70, alone=True),
     "energy": Part(_energy, 40, alone=True),
-    "bounds": Part(("bench_verify_gpu.py",), 50, alone=True),
+    "safety-whole": Part(_safety(32, 24), 140, alone=True),
     "scans": Part(("bench_memory_gpu.py", "--networks", "lstm", "armin-soft", "ntm", "dnc"), 45, alone=True),
     "scores": Part(("bench_llm_gpu.py", "--rows", "64", "--tokens", "256"), 40, alone=True),
-    "safety-paper": Part(_safety(32, 16, ("prepare", "train", "attack")), 80, alone=True),
     "certification-methods": Part(_certification_methods, 120),
     "memory-tasks": Part(_memory_tasks, 130),
     "memory-images": Part(_memory_images, 100),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from retrace.data.texts.read import Choice
 from retrace.llm import chat, tiny
 from retrace.llm.judges import choice, margin
-from retrace.llm.kernels import generate, masks, nll, prefix, score, sweep
+from retrace.llm.kernels import generate, layers, masks, nll, prefix, score, sweep
 from retrace.llm.load import LanguageModel, load
 from retrace.llm.rows import Row, batches, halves
 from retrace.stage import StageError
@@ -171,6 +171,47 @@ def test_answers_from_kept_states_equal_whole_passes(start):
 def test_a_row_without_an_answer_has_no_likelihood():
     with pytest.raises(ValueError, match="without an answer"):
         nll.answer_nll(NET, [Row((1, 2), 2)])
+    with pytest.raises(ValueError, match="without an answer"):
+        nll.answer_states(NET, [Row((1, 2), 2)])
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_rows_end_to_end_equal_each_row_alone(start):
+    rows = [Row((1, 2, 3, 4, 5), 2), Row((6, 7), 1), Row(tuple(range(12)), 9), Row((8,) * 5, 4)]
+    kept = prefix.lower(NET, [row.ids for row in rows], start)
+    alone = [layers.run(NET, states[None], start)[0] for states in kept]
+    before = NET.config._attn_implementation
+    lengths = [len(row.ids) for row in rows]
+    torch.testing.assert_close(layers.run_rows(NET, torch.cat(kept), lengths, start), torch.cat(alone))
+    assert NET.config._attn_implementation == before
+    expected = torch.cat([states[row.start - 1 : -1] for states, row in zip(alone, rows, strict=True)])
+    for given_states in (kept, None) if start == 0 else (kept,):
+        states, targets = nll.answer_states(NET, rows, given_states, start)
+        torch.testing.assert_close(states, expected)
+        assert targets.tolist() == [token for row in rows for token in row.answer]
+
+
+def test_networks_that_are_alike_below_share_its_states():
+    """The second network differs from layer 2 on, and has its own results from what the first left."""
+    other = tiny.network(1).double()
+    with torch.no_grad():
+        for layer in other.model.layers[2:]:
+            layer.mlp.down_proj.weight += 0.1
+    items = [score.Item((1, 2), ((3, 4), (3, 5))), score.Item((1, 2, 3), ((4,), (5, 6)))]
+    rows = [Row((1, 2, 3), 1), Row((4, 5), 1)]
+
+    def found(net, below=None):
+        sums = score.score(net, items, 6, below=below)
+        return [s.tolist() for s in sums], nll.mean_nll(net, rows, budget=3, below=below).tolist()
+
+    below, seen = prefix.Below(2), []
+    first = found(NET, below)
+    hook = other.model.layers[0].register_forward_hook(lambda *_: seen.append(1))
+    shared = found(other, below)
+    assert not seen  # no lower layer was computed again
+    hook.remove()
+    assert (first, shared) == (found(NET), found(other))
+    assert shared[1] != first[1]
 
 
 @given(st.lists(st.integers(1, 50), max_size=30), st.integers(1, 100))

@@ -8,6 +8,7 @@ from retrace.llm.kernels import prefix
 from retrace.llm.rows import Row
 from retrace.llm.training import sliced, tune
 from retrace.llm.training.steps import Settings
+from retrace.rehearsal.pretend import on_device, pretended
 
 ROWS = [Row((1, 2, 3, 4), 2), Row((9, 8, 7), 1), Row((5, 6, 5, 6, 5), 3), Row((2, 2, 8, 1), 2)]
 SETTINGS = Settings(epochs=3, batch=2, rate=1e-2, decay=0.1)
@@ -127,3 +128,57 @@ def test_what_cannot_be_sliced_is_named():
     with pytest.raises(ValueError, match="every entry is frozen"):
         sliced.tune_slices(net, ROWS, SETTINGS, {name: torch.zeros(64, 32, dtype=torch.bool)}, 0)
     assert type(net.model.layers[1].mlp.up_proj) is torch.nn.Linear
+
+
+def test_the_complement_of_rows_and_columns_takes_no_memory_of_their_size():
+    entries = tune.unit_entries(fresh(), *some_units(3))
+    rest = tune.complement(entries)
+    assert all(torch.equal(rest[name], ~mask) for name, mask in entries.items())
+    assert max(mask.untyped_storage().nbytes() for mask in rest.values()) <= 64
+
+
+def spied(monkeypatch, net):
+    """Which linear weights lie on the device at each step of an optimiser."""
+    seen, real, weights = [], torch.optim.AdamW, dict(net.named_parameters())
+
+    class Spy(real):
+        def step(self):
+            seen.append({name for name in tune.linears(net, 2) if on_device(weights[name])})
+            return super().step()
+
+    monkeypatch.setattr(torch.optim, "AdamW", Spy)
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["all", "chosen"])
+def test_on_an_accelerator_a_weight_that_trains_in_part_is_held_once(monkeypatch, kind):
+    here = fresh(torch.float32)
+    expected = sliced.tune_slices(here, ROWS, SETTINGS, trainable(here, kind, 2), 0, start=2)
+    with pretended() as tally:
+        there = fresh(torch.float32).to("cuda")
+        seen = spied(monkeypatch, there)
+        found = sliced.tune_slices(there, ROWS, SETTINGS, trainable(there, kind, 2), 0, start=2)
+        assert all(on_device(p) for p in there.parameters())
+        left = {name: p.detach().cpu() for name, p in there.named_parameters()}
+    masks = trainable(here, kind, 2)
+    whole = {name for name, mask in masks.items() if mask is None or not mask.any()}  # trained, or frozen
+    assert (len(whole) == len(masks)) == (kind == "all")
+    assert set(map(frozenset, seen)) == {frozenset(whole)}
+    assert found == expected
+    assert all(torch.equal(left[name], p) for name, p in here.named_parameters())
+    assert sum(tally.waits.values()) > 0
+
+
+def test_on_an_accelerator_layers_are_computed_again_and_the_host_does_not_wait(monkeypatch):
+    passes, waits = [], []
+    for epochs in (1, 3):
+        with pretended() as tally:
+            net = fresh(torch.float32).to("cuda")
+            count = []
+            net.model.layers[3].register_forward_pre_hook(lambda *_, count=count: count.append(0))
+            settings = Settings(epochs=epochs, batch=2, rate=1e-2)
+            sliced.tune_slices(net, ROWS, settings, tune.linears(net, 2), 0, start=2)
+        passes.append(len(count))
+        waits.append(sum(tally.waits.values()))
+    assert passes == [4, 12]  # two steps an epoch, each layer twice
+    assert waits[0] == waits[1]

@@ -140,10 +140,12 @@ def test_a_removed_unit_scores_zero():
 def test_scores_of_unions_are_those_of_their_rows_together():
     parts = [ROWS[:2], [], ROWS[2:3], ROWS[3:]]
     unions = [(0, 2), (0, 1, 3), (2, 3)]
-    for union, found in zip(unions, units.union_scores(NET, parts, unions, budget=9), strict=True):
-        expected = units.unit_scores(NET, [row for part in union for row in parts[part]])
-        torch.testing.assert_close(found.mlp, expected.mlp, rtol=1e-6, atol=1e-12)
-        torch.testing.assert_close(found.heads, expected.heads, rtol=1e-6, atol=1e-12)
+    for answers in (None, [True, False, True], [True] * 3):
+        made = units.union_scores(NET, parts, unions, answers, budget=9)
+        for union, only, found in zip(unions, answers or [False] * 3, made, strict=True):
+            expected = units.unit_scores(NET, [row for part in union for row in parts[part]], only)
+            torch.testing.assert_close(found.mlp, expected.mlp, rtol=1e-6, atol=1e-12)
+            torch.testing.assert_close(found.heads, expected.heads, rtol=1e-6, atol=1e-12)
     with pytest.raises(ValueError, match="two tokens"):
         units.union_scores(NET, parts, [(1,)])
 

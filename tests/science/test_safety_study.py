@@ -107,6 +107,17 @@ def test_the_saved_weights_are_the_aligned_model(row, tests):
     assert not (fresh["margin"] == found["margin"]).any()
 
 
+def test_a_neutral_sentence_stands_outside_any_chat_and_is_scored_from_its_second_token(row, tests):
+    """The mean loss that transformers has of the bare sentence, over all tokens but the first."""
+    model = setup.released(row.params)
+    found = outcome.evaluate(model, tests, row.params)["neutral_nll"]
+    for value, sentence in zip(found, tests.neutral, strict=True):
+        ids = torch.tensor([model.tokenizer(sentence)["input_ids"]])
+        assert model.tokenizer.decode(ids[0]) == sentence
+        with torch.no_grad():
+            assert value == pytest.approx(float(model.net(ids, labels=ids).loss), abs=1e-4)
+
+
 def test_variants_are_what_pruned_networks_are(row, tests):
     model = setup.aligned(row.params, row.evidence)
     whole = nothing_masked(model.net, 3)

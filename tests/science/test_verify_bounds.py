@@ -200,3 +200,23 @@ def test_a_gradient_pulled_through_the_first_layer_is_autograds(kind):
     value.requires_grad_(True)
     (slope,) = torch.autograd.grad(net.onward(value)[:, 0].sum(), value)
     assert torch.allclose(back(slope), expected, atol=1e-9)
+
+
+def test_hidden_bounds_are_refined_while_a_box_has_seconds_left(monkeypatch):
+    _, net, region, _ = draw("convolutional", 2, images=4, radius=0.1)
+    monkeypatch.setattr(crown, "CHUNK", 1)  # a box at a time, as on a processor with larger networks
+    plain, refined = crown.preactivations(net, region), alpha.preactivations(net, region, 5)
+
+    def same(one, other):
+        ends = [pair for a, b in zip(one, other, strict=True) for pair in zip(a, b, strict=True)]
+        return [all(torch.equal(a[k], b[k]) for a, b in ends) for k in range(4)]
+
+    assert not any(same(plain, refined))
+    assert all(same(plain, alpha.preactivations(net, region, 5, seconds=0.0)))
+    assert all(same(refined, alpha.preactivations(net, region, 5, seconds=1e9)))
+    calls, real = [], alpha.optimise
+    monkeypatch.setattr(alpha, "optimise", lambda *a, **k: calls.append(0) or real(*a, **k))
+    monkeypatch.setattr(alpha.time, "process_time", lambda: float(len(calls)))
+    some = alpha.preactivations(net, region, 5, seconds=1.0)  # each search takes one second of this clock
+    assert len(calls) == 4  # every box had its own, none took another's
+    assert not any(same(plain, some))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from verify_nets import draw
 
+from retrace.rehearsal.pretend import on_device, pretended
 from retrace.verify import falsify
+from retrace.verify.bounds import alpha
 from retrace.verify.domain import ball
 from retrace.verify.outcome import Limits
 from retrace.verify.search import complete, exact
@@ -119,3 +122,33 @@ def test_an_image_whose_open_domains_cost_more_than_it_has_left_is_given_up():
         queue.settle(_domain(image, -1.0), None)
     assert [d.image for d in queue.pop()] == [0, 0, 0]
     assert queue.status == [None, "unknown"]
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(None, math.inf), (40.0, 10.0)])
+def test_refining_may_take_a_quarter_of_an_images_seconds(monkeypatch, seconds, left):
+    _, net, region, labels = draw("dense", 2, images=3, radius=0.1)
+    given, real = [], alpha.preactivations
+    monkeypatch.setattr(alpha, "preactivations", lambda *a: given.append(a[-2:]) or real(*a))
+    complete.verify(net, region.centre, labels, 0.1, limits=Limits(refine=3, seconds=seconds, domains=4))
+    assert given == [(3, left)]
+
+
+def test_a_waiting_domain_keeps_the_slopes_of_unstable_neurons_alone(monkeypatch):
+    """On the host, whatever the device: at the paper's sizes a card could not hold them."""
+    _, net, region, labels = draw("convolutional", 4, images=3, radius=0.05)
+    waiting, real = [], Queue.settle
+    monkeypatch.setattr(Queue, "settle", lambda self, d, x: waiting.append(d) or real(self, d, x))
+    with pretended():
+        there = net.to(torch.float32, torch.device("cuda"))
+        complete.verify(
+            there,
+            region.centre.float().to("cuda"),
+            labels.to("cuda"),
+            0.05,
+            limits=replace(PROOF_ONLY, domains=20),
+        )
+    whole = sum(math.prod(net.shape(relu)) for relu in net.relus)
+    assert len(waiting) > 3
+    assert not any(on_device(d.alpha) for d in waiting)
+    assert {d.alpha.untyped_storage().nbytes() for d in waiting} == {2 * len(d.alpha) for d in waiting}
+    assert max(len(d.alpha) for d in waiting) < whole

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -179,3 +181,27 @@ def test_arrays_come_in_the_order_of_their_names(tmp_path, to_bytes, read):
     data = to_bytes(dict(reversed(MANY.items())))
     (tmp_path / "arrays").write_bytes(data)
     assert list(read(tmp_path / "arrays", files.sha256(data))) == list(MANY)
+
+
+@given(arrays=ARRAYS)
+@same_folder
+def test_tensors_are_written_as_safetensors_writes_them_and_held_once(tmp_path, arrays):
+    expected, path = safetensors.numpy.save(arrays), tmp_path / "t"
+    assert files.write_tensors(path, arrays) == files.sha256(expected)
+    assert path.read_bytes() == files.tensor_bytes(arrays) == expected
+    check_equal(files.read_tensors(path, files.sha256(expected)), arrays)
+
+
+def test_arrays_lie_in_their_file_and_what_is_changed_stays_in_memory(tmp_path):
+    path, array = tmp_path / "t", np.arange(1 << 20, dtype=np.float32)
+    tracemalloc.start()
+    digest = files.write_tensors(path, {"x": array})
+    found = files.read_tensors(path, digest)["x"]
+    assert tracemalloc.get_traced_memory()[1] < array.nbytes / 4
+    tracemalloc.stop()
+    found += 1
+    assert found.flags.writeable
+    assert files.sha256(path.read_bytes()) == digest
+    with pytest.raises(ValueError, match="array 'c' of complex128 cannot be written"):
+        files.write_tensors(path, {"c": np.zeros(2, np.complex128)})
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]

@@ -187,7 +187,14 @@ def _get(mode: _Pretended, func: Any, args: Sequence[Any], kwargs: dict[str, Any
 
 
 def _set(mode: _Pretended, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    return _raw(func, args, kwargs)
+    """A property of a tensor set or deleted; new data bring their device."""
+    out = _raw(func, args, kwargs)
+    if getattr(getattr(func, "__self__", None), "__name__", "") == "data":
+        if on_device(args[1]):
+            _mark(args[0])
+        elif on_device(args[0]):
+            args[0].__class__ = nn.Parameter if getattr(args[0], "_is_param", False) else Tensor
+    return out
 
 
 def _to(mode: _Pretended, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -339,6 +346,7 @@ def _stand_ins(mode: _Pretended) -> Iterator[tuple[Any, str, Any]]:
     """What has no tensor among its arguments, or loses the mark: place, name, what stands there meanwhile."""
     import torch._functorch.eager_transforms as gradients
     import torch._functorch.vmap as stacking
+    import torch.utils.checkpoint as again
 
     fork = torch.random.fork_rng
     yield torch, "Generator", mode.generator_class()
@@ -350,6 +358,9 @@ def _stand_ins(mode: _Pretended) -> Iterator[tuple[Any, str, Any]]:
     yield torch.cuda, "_lazy_init", lambda: None
     yield torch.cuda, "Event", _Event
     yield torch.cuda, "make_graphed_callables", lambda call, *_, **__: call
+    # what a backward pass computes again, nobody looks at: it has no marks
+    alike = {"default": lambda tensor: (tensor.shape, tensor.dtype)}
+    yield again, "_allowed_determinism_checks_to_fns", alike
     yield nn.RNNBase, "flatten_parameters", lambda self: None
     for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
         if hasattr(torch.optim.Optimizer, name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from retrace.params import StageParams
 from retrace.recipe import code_digest, digest
 from retrace.records import evidence
 from retrace.sheet import load_study
-from retrace.stage import Evidence, Output
+from retrace.stage import Array, Evidence, Output
 from retrace.study import Stage
 from retrace.verbs.arithmetic import settle
 
@@ -74,16 +75,14 @@ def _data(name: str, job: StageJob, root: Path) -> Evidence:
 def _write(job: StageJob, root: Path, output: Output, record: MeterRecord, chosen: str) -> None:
     _refuse_nonfinite(output.results, "results")
     written = {}
-    for kind, to_bytes in (("scratch", files.tensor_bytes), ("arrays", files.npz_bytes)):
+    for kind, write in (("scratch", files.write_tensors), ("arrays", _write_npz)):
         values = getattr(output, kind)
         if bool(values) != (kind in job.out):
             raise RetraceError(
                 f"the stage {'left no' if not values else 'left undeclared'} {kind}: fix its declaration"
             )
         if values:
-            data = to_bytes(values)
-            files.write_atomic(root / job.out[kind], data)
-            written[kind] = files.sha256(data)
+            written[kind] = write(root / job.out[kind], values)
     blocks = {
         "recipe": job.recipe,
         "results": output.results,
@@ -93,6 +92,12 @@ def _write(job: StageJob, root: Path, output: Output, record: MeterRecord, chose
         "files": written,
     }
     evidence.write_evidence(root / job.out["evidence"], evidence.seal(blocks))
+
+
+def _write_npz(path: Path, values: Mapping[str, Array]) -> str:
+    data = files.npz_bytes(values)
+    files.write_atomic(path, data)
+    return files.sha256(data)
 
 
 def _environment(job: StageJob, chosen: str) -> dict[str, Any]:

@@ -16,7 +16,8 @@ class Limits:
 
     `domains` bounded per image makes a run repeatable; `seconds` (CPU, its share of every batch) does not and
     is off unless given. `batch` domains are split together; `iterations` of optimisation for each domain,
-    `first` for each margin before any split, `refine` for the bounds of hidden neurons (0: plain CROWN);
+    `first` for each margin before any split, `refine` for the bounds of hidden neurons (0: plain CROWN), in
+    at most a quarter of `seconds`;
     `candidates` neurons of each score are tried before a split. `steps`, `restarts` and `seed`: the attack's.
     """
 

@@ -15,6 +15,7 @@ from retrace.data.texts.own import COMPLYING, REFUSING
 from retrace.llm.chat import encode
 from retrace.llm.kernels.layers import Switch, no_switch
 from retrace.llm.kernels.masks import UnitMasks
+from retrace.llm.kernels.prefix import Below
 from retrace.llm.kernels.score import Item, Sums, score
 from retrace.llm.kernels.sweep import score_variants
 from retrace.llm.load import LanguageModel
@@ -37,11 +38,15 @@ def from_sums(made: Sequence[Item], sums: Sequence[Sums]) -> Floats:
 
 
 def margins(
-    model: LanguageModel, prompts: Sequence[tuple[int, ...]], budget: int = 2048, switch: Switch = no_switch
+    model: LanguageModel,
+    prompts: Sequence[tuple[int, ...]],
+    budget: int = 2048,
+    switch: Switch = no_switch,
+    below: Below | None = None,
 ) -> Floats:
     """Opening margin of every prompt (N,); positive when refusing openings are likelier."""
     made = items(model, prompts)
-    return from_sums(made, score(model.net, made, budget, switch))
+    return from_sums(made, score(model.net, made, budget, switch, below=below))
 
 
 def variant_margins(

@@ -1,6 +1,7 @@
 """A Llama network taken apart: embedding, some of the layers, and the head only where it is needed.
 
 Rows are padded on the right: under causal attention no real token sees the padding, so no mask is needed.
+Or they lie end to end (`run_rows`), and only attention pads them: all else computes real tokens alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from retrace.llm.kernels.cache import KeyValues
 
@@ -66,6 +70,72 @@ def run(
             position_ids=positions,
         )
     return states
+
+
+def run_rows(net: Any, states: Tensor, lengths: Sequence[int], start: int = 0, again: bool = False) -> Tensor:
+    """`run` from before layer `start` to the end for rows end to end, (N,D) with N the sum of `lengths`.
+
+    `again`: a backward pass computes every layer again instead of holding what it needs; the same numbers.
+    """
+    width, device = max(lengths), states.device
+    own = torch.cat([torch.arange(length, device=device) for length in lengths])  # (N,) positions in rows
+    row = torch.repeat_interleave(torch.tensor(lengths, device=device))  # (N,)
+    rotary = net.model.rotary_emb(states[None], position_ids=own[None])
+    given = {"position_embeddings": rotary, "places": row * width + own, "rows": (len(lengths), width)}
+
+    def carried(layer: nn.Module, states: Tensor) -> Tensor:
+        with _attention(net.config, _END_TO_END):
+            found: Tensor = layer(states, **given)
+        return found
+
+    states = states[None]
+    for layer in net.model.layers[start:]:
+        if again:
+            states = checkpoint(carried, layer, states, use_reentrant=False, preserve_rng_state=False)
+        else:
+            states = carried(layer, states)
+    return states[0]
+
+
+@contextmanager
+def _attention(config: Any, name: str) -> Iterator[None]:
+    """transformers' attention by name, for the time of a block."""
+    before = config._attn_implementation
+    config._attn_implementation = name
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+
+
+def _end_to_end(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: None,
+    places: Tensor,
+    rows: tuple[int, int],
+    **given: Any,
+) -> tuple[Tensor, None]:
+    """transformers' causal attention within rows end to end: of heads (1,H,N,d), out (1,N,H,d).
+
+    `places` (N,) are flat positions in the padded rows, `rows` their number and width.
+    """
+
+    def padded(flat: Tensor) -> Tensor:
+        heads, _, depth = flat.shape[1:]
+        filled = flat.new_zeros(rows[0] * rows[1], heads, depth).index_copy(
+            0, places, flat[0].transpose(0, 1)
+        )
+        return filled.view(*rows, heads, depth).transpose(1, 2)  # (B,H,T,d)
+
+    made, _ = sdpa_attention_forward(module, padded(query), padded(key), padded(value), mask, **given)
+    return made.flatten(0, 1)[places][None], None
+
+
+_END_TO_END = "end to end"
+AttentionInterface.register(_END_TO_END, _end_to_end)
 
 
 def logits(net: Any, states: Tensor) -> Tensor:

@@ -12,6 +12,35 @@ from retrace.llm.kernels.layers import embed, pad, run
 from retrace.llm.rows import batches, halves
 
 
+class Below:
+    """Hidden states before layer `stop` of batches seen: for networks whose layers below it are alike."""
+
+    def __init__(self, stop: int) -> None:
+        self.stop = stop
+        self._kept: dict[tuple[bytes, ...], Tensor] = {}
+
+    def states(self, net: Any, ids: Tensor, positions: Tensor | None, mask: Tensor | None) -> Tensor:
+        """Those (B,T,D) of token rows (B,T), computed by `net` when they are new."""
+        key = tuple(b"" if part is None else part.cpu().numpy().tobytes() for part in (ids, positions, mask))
+        key = (*key, repr(tuple(ids.shape)).encode())
+        if key not in self._kept:
+            self._kept[key] = run(net, embed(net, ids), 0, self.stop, positions, mask)
+        return self._kept[key]
+
+
+def through(
+    net: Any,
+    ids: Tensor,
+    positions: Tensor | None = None,
+    mask: Tensor | None = None,
+    below: Below | None = None,
+) -> Tensor:
+    """Final hidden states (B,T,D) of token rows (B,T); with `below`, lower layers as they were seen there."""
+    if below is None:
+        return run(net, embed(net, ids), 0, None, positions, mask)
+    return run(net, below.states(net, ids, positions, mask), below.stop, None, positions, mask)
+
+
 @torch.no_grad()
 def lower(net: Any, sequences: Sequence[Sequence[int]], stop: int, budget: int = 2048) -> list[Tensor]:
     """Hidden states (T_i,D) of every sequence before layer `stop`, in the network's dtype, without padding.

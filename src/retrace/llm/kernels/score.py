@@ -19,6 +19,7 @@ from torch import Tensor
 
 from retrace.llm.kernels.cache import KeyValues
 from retrace.llm.kernels.layers import Switch, embed, log_probabilities, no_switch, run
+from retrace.llm.kernels.prefix import Below, through
 from retrace.llm.rows import batches, halves
 
 Sums = npt.NDArray[np.float64]
@@ -167,11 +168,13 @@ def score(
     budget: int = 2048,
     switch: Switch = no_switch,
     common: Sequence[int] = (),
+    below: Below | None = None,
 ) -> list[Sums]:
     """Natural log-likelihood of every option after its prefix: one array (m,) an item, summed over tokens.
 
     `common` are tokens that precede every prefix (few-shot demonstrations, say): computed once a batch.
-    `switch` is told which items make up the next batch. A batch that does not fit the memory is halved.
+    `switch` is told which items make up the next batch; `below` as in `prefix.through`.
+    A batch that does not fit the memory is halved.
     Errors: StageError when one item alone does not fit; ValueError for `common` with a `switch`, because
     rows that are computed differently cannot share it.
     """
@@ -187,7 +190,7 @@ def score(
             if common:
                 states = _after(net, packed, common)
             else:
-                states = run(net, embed(net, packed.ids), positions=packed.positions, mask=packed.mask)
+                states = through(net, packed.ids, packed.positions, packed.mask, below)
             found |= dict(zip(rows, read(net, packed, states), strict=True))
         except torch.OutOfMemoryError:
             queue += halves(rows)[::-1]

@@ -97,15 +97,30 @@ def moments(
     the caller left it when he asks for the next one (a second pass through every layer); without, dense ones.
     Hidden states of all rows are held: tokens x D. ValueError for an unknown input.
     """
+    for [sums] in moments_by(net, rows, [answers], inputs, gram, edited, budget):
+        yield sums
+
+
+def moments_by(
+    net: Any,
+    rows: Sequence[Row],
+    answers: Sequence[bool],
+    inputs: Sequence[str] = tuple(INPUTS),
+    gram: bool = True,
+    edited: bool = False,
+    budget: int = 2048,
+) -> Iterator[list[dict[str, Moments]]]:
+    """`moments` for each of `answers`, from one pass."""
     if unknown := [name for name in inputs if name not in INPUTS]:
         raise ValueError(f"unknown input {unknown[0]!r} (known: {', '.join(INPUTS)})")
     groups = batches([len(row.ids) for row in rows], budget)
     device = net.model.embed_tokens.weight.device
     with torch.no_grad():
         states = [embed(net, pad([rows[i].ids for i in group], device)) for group in groups]
-    counted = [_counted([rows[i] for i in group], answers, device) for group in groups]
+    counted = [[_counted([rows[i] for i in group], only, device) for only in answers] for group in groups]
     for number, layer in enumerate(net.model.layers):
-        sums = {name: _empty(layer.get_submodule(INPUTS[name]).in_features, gram, device) for name in inputs}
+        widths = {name: layer.get_submodule(INPUTS[name]).in_features for name in inputs}
+        sums = [{name: _empty(width, gram, device) for name, width in widths.items()} for _ in answers]
         after = [_visit(net, number, layer, x, which, sums) for x, which in zip(states, counted, strict=True)]
         yield sums
         if edited:
@@ -116,16 +131,22 @@ def moments(
 
 @torch.no_grad()
 def _visit(
-    net: Any, number: int, layer: Any, states: Tensor, which: Tensor | None, sums: dict[str, Moments]
+    net: Any,
+    number: int,
+    layer: Any,
+    states: Tensor,
+    counted: Sequence[Tensor | None],
+    sums: Sequence[dict[str, Moments]],
 ) -> Tensor:
-    def collect(to: Moments) -> Any:
+    def collect(name: str) -> Any:
         def hook(_: nn.Module, given: tuple[Tensor, ...]) -> None:
             x = given[0].flatten(0, 1)
-            to.add(x if which is None else x[which])
+            for which, to in zip(counted, sums, strict=True):
+                to[name].add(x if which is None else x[which])
 
         return hook
 
-    places = [(layer.get_submodule(INPUTS[name]), collect(to)) for name, to in sums.items()]
+    places = [(layer.get_submodule(INPUTS[name]), collect(name)) for name in sums[0]]
     with hooked(places):
         return run(net, states, number, number + 1)
 

@@ -36,7 +36,8 @@ def score_variants(net: Any, masks: UnitMasks, items: Sequence[Item], budget: in
     found: list[dict[int, Sums]] = [{} for _ in range(len(masks))]
     device = net.model.embed_tokens.weight.device
     with masked(net, masks, range(len(masks))) as switch:
-        for rows in batches([item.inputs for item in items], budget):
+        # few items with all their variants: rows of like length need little padding
+        for rows in batches([item.inputs for item in items], max(1, budget // len(masks))):
             packed = pack([items[i] for i in rows], device)
             switch([0] * len(rows))
             lower = run(net, embed(net, packed.ids), 0, masks.first, packed.positions, packed.mask)

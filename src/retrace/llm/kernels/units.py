@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from retrace.llm.kernels.statistics import merged, moments
+from retrace.llm.kernels.statistics import merged, moments_by
 from retrace.llm.rows import Row
 
 
@@ -37,7 +37,7 @@ def unit_scores(net: Any, rows: Sequence[Row], answers: bool = False, budget: in
 
     `answers` counts the tokens of answers only. ValueError when fewer than two tokens count.
     """
-    [scores] = union_scores(net, [rows], [[0]], answers, budget)
+    [scores] = union_scores(net, [rows], [[0]], [answers], budget)
     return scores
 
 
@@ -45,22 +45,25 @@ def union_scores(
     net: Any,
     parts: Sequence[Sequence[Row]],
     unions: Sequence[Sequence[int]],
-    answers: bool = False,
+    answers: Sequence[bool] | None = None,
     budget: int = 2048,
 ) -> list[UnitScores]:
     """`unit_scores` on each union of `parts` (by number): moments add up, so a row is passed once for all.
 
+    `answers` says of each union whether the tokens of answers alone count (None: of none).
     ValueError when fewer than two tokens of a union count.
     """
     wanted = ("output", "down")
-    passes = [moments(net, rows, wanted, gram=False, answers=answers, budget=budget) for rows in parts]
+    kinds = sorted({False} if answers is None else set(answers))
+    which = [kinds.index(only) for only in answers or [False] * len(unions)]
+    passes = [moments_by(net, rows, kinds, wanted, gram=False, budget=budget) for rows in parts]
     mlp: list[list[Tensor]] = [[] for _ in unions]
     channels: list[list[Tensor]] = [[] for _ in unions]
     for layer, *found in zip(net.model.layers, *passes, strict=True):
         neurons = _column_norms(layer.mlp.down_proj.weight)
         attention = _column_norms(layer.self_attn.o_proj.weight)
         for number, union in enumerate(unions):
-            output, down = (merged([found[part][name] for part in union]) for name in wanted)
+            output, down = (merged([found[part][which[number]][name] for part in union]) for name in wanted)
             mlp[number].append(down.variance * neurons)
             channels[number].append((output.variance * attention).view(net.config.num_attention_heads, -1))
     return [

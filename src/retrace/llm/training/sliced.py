@@ -3,7 +3,9 @@
 The same result as `tune` on structured masks, at less cost: the trained rows or columns are leaves of their
 own, so frozen entries are never written, gradients are freed as soon as they are used, and the matrices can
 compute in bfloat16 while leaves, moments and all else stay as they were (mixed precision, Micikevicius et al.
-2018, without loss scaling). A weight that trains whole is its own leaf, and changes from the first step on.
+2018, without loss scaling). A weight that trains whole is its own leaf, and changes from the first step on;
+one that trains in part lies on the host meanwhile. On an accelerator the backward pass computes every layer
+again (Chen et al. 2016, arXiv 1604.06174), so that of the forward pass only the layers' inputs are held.
 """
 
 from __future__ import annotations
@@ -93,20 +95,39 @@ def tune_slices(
     losses = []
     dtype = compute or net.model.embed_tokens.weight.dtype
     head = net.lm_head.weight.detach().to(dtype)
-    with _stood_in(net, start, slices, leaves, dtype) as stand_ins, _stepping(leaves, optimizers, stand_ins):
+    in_part = [modules[name].weight for name, part in slices.items() if part.index is not None]
+    with (
+        _stood_in(net, start, slices, leaves, dtype) as stand_ins,
+        _on_the_host(in_part),
+        _stepping(leaves, optimizers, stand_ins),
+    ):
         for rate, batch in schedule(len(rows), settings, seed):
             for optimizer in optimizers.values():
                 set_rate(optimizer, rate)
             chosen = [rows[i] for i in batch]
             some = None if kept is None else [kept[i] for i in batch]
-            states, _, targets = answer_states(net, chosen, some, start)
+            states, targets = answer_states(net, chosen, some, start, again=head.is_cuda)
             loss: Tensor = _Surprise.apply(net.model.norm(states), head, targets)
             torch.autograd.backward(loss)
-            losses.append(float(loss.detach()))
+            losses.append(loss.detach())
+        optimizers.clear()  # the moments, before the weights come back
     with torch.no_grad():
         for name, part in slices.items():
             part.write(modules[name].weight, leaves[name])
-    return losses
+    return list(map(float, torch.stack(losses).tolist()))
+
+
+@contextmanager
+def _on_the_host(weights: Sequence[Tensor]) -> Iterator[None]:
+    """Meanwhile these weights take no memory of the device; nothing reads them."""
+    device = weights[0].device if weights else None
+    for weight in weights:
+        weight.data = weight.data.to("cpu")
+    try:
+        yield
+    finally:
+        for weight in weights:
+            weight.data = weight.data.to(device)
 
 
 @contextmanager

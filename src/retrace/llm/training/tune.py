@@ -66,7 +66,15 @@ def unit_entries(net: Any, mlp: Tensor, heads: Tensor, start: int = 0) -> dict[s
 
 def complement(entries: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
     """The entries that are not chosen: what trains when the chosen ones are frozen."""
-    return {name: ~chosen for name, chosen in entries.items()}
+    return {name: _inverse(chosen) for name, chosen in entries.items()}
+
+
+def _inverse(mask: Tensor) -> Tensor:
+    """~mask; what is one value along an axis stays so in memory: masks of 7 billion weights are large."""
+    core = mask
+    for axis in (0, 1):
+        core = core.narrow(axis, 0, 1) if mask.stride(axis) == 0 else core
+    return (~core).expand_as(mask)
 
 
 def tune(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrace.llm.kernels.prefix import Below
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.safety.encode import every
@@ -29,7 +30,7 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     """
     prepared = inputs["prepare"]
     model, tests = aligned(params, inputs), read(params.texts, prepared)
-    units = layout(model.net, params.kinds)
+    units, below = layout(model.net, params.kinds), Below(params.start)
     found = scored(inputs["train"].read_arrays(), "aligned", units, params)
     plans = (
         (f"tuned_{name}", plan_freeze(model.net, found, freeze, params.shares, params.start, seed))
@@ -48,6 +49,6 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
         units,
         params,
         derive(seed, "safety", "tuning"),
-        lambda _: evaluate(model, tests, params, brief=True, utility=False),
+        lambda _: evaluate(model, tests, params, brief=True, utility=False, below=below),
         left,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrace.llm.kernels.prefix import Below
 from retrace.metrics.unit_groups import Rows
 from retrace.seeds import derive
 from retrace.stage import Inputs, Output
@@ -29,7 +30,7 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     """
     prepared = inputs["prepare"]
     model, tests = released(params, params.start), read(params.texts, prepared)
-    units = layout(model.net, params.kinds)
+    units, below = layout(model.net, params.kinds), Below(params.start)
     found = scored(inputs["train"].read_arrays(), "released", units, params)
     redundant = found.first("ru", params.budget, seed)
     sets: dict[str, Rows] = {
@@ -45,5 +46,5 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
         units,
         params,
         derive(seed, "safety", "alignment"),
-        lambda _: evaluate(model, tests, params, brief=True),
+        lambda _: evaluate(model, tests, params, brief=True, below=below),
     )

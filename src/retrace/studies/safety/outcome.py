@@ -18,6 +18,7 @@ from retrace.llm.judges.margin import margins, variant_margins
 from retrace.llm.judges.outcomes import Outcomes, observe
 from retrace.llm.kernels.masks import UnitMasks, masked
 from retrace.llm.kernels.nll import mean_nll
+from retrace.llm.kernels.prefix import Below
 from retrace.llm.kernels.score import Item, Sums, score
 from retrace.llm.kernels.sweep import score_variants, variant_nll
 from retrace.llm.load import LanguageModel
@@ -30,7 +31,7 @@ from retrace.studies.safety.texts import Tests
 if TYPE_CHECKING:
     from retrace.studies.safety.params import Network
 
-TOGETHER = 2048  # tokens of prompts and answers generated at once, variants included
+TOGETHER = 2048  # tokens of prompts and answers generated at once by all variants
 Values = npt.NDArray[np.float64]
 
 
@@ -55,7 +56,12 @@ class _Encoded:
 
 
 def evaluate(
-    model: LanguageModel, tests: Tests, params: Network, brief: bool = False, utility: bool = True
+    model: LanguageModel,
+    tests: Tests,
+    params: Network,
+    brief: bool = False,
+    utility: bool = True,
+    below: Below | None = None,
 ) -> dict[str, Array]:
     """One value a test item, float32, by quantity.
 
@@ -64,17 +70,17 @@ def evaluate(
     `benign_refused`, `benign_broken`; of look-alikes `lookalike_refused`, `lookalike_broken`; of questions
     `right` and `lead` (nats a token); of sentences `neutral_nll` (nats a token). Computed in the cell's
     precision. `brief` leaves out look-alikes and judges fewer benign answers; without `utility`, no questions
-    and sentences.
+    and sentences. `below` is shared by evaluations of networks that are alike below its layer.
     """
     quick, made = working(model, params.precision), _encode(model, tests, params, brief)
-    found = {"margin": margins(quick, made.harmful, BUDGET)}
-    found["nll"] = mean_nll(quick.net, made.benign[: made.scored], budget=BUDGET)
+    found = {"margin": margins(quick, made.harmful, BUDGET, below=below)}
+    found["nll"] = mean_nll(quick.net, made.benign[: made.scored], budget=BUDGET, below=below)
     prompts = made.common if brief else made.common + made.lookalike
-    [seen] = observe(quick, prompts, made.tokens, TOGETHER)
+    [seen] = observe(quick, prompts, made.tokens, BUDGET)
     found |= _judged(made, seen)
     if utility:
-        found |= _chosen(made, score(quick.net, made.items, BUDGET))
-        found["neutral_nll"] = mean_nll(quick.net, made.neutral, budget=BUDGET)
+        found |= _chosen(made, score(quick.net, made.items, BUDGET, below=below))
+        found["neutral_nll"] = mean_nll(quick.net, made.neutral, budget=BUDGET, below=below)
     return _float32(found)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +27,7 @@ def scores(
     S scores are kept, see `units.flat`. `shuffled` are scores on halves of the same rows, mixed irrespective
     of kind. All come from one pass, in batches that are the same for every network, so that layers that are
     alike have the same scores. With `answers_too` also (2,S) `<name>/answers`: safety and utility scores over
-    the tokens of answers alone, from a second pass.
+    the tokens of answers alone.
     """
     calibration = part(params.texts, prepared, "calibration")
     safety, utility = (answers(model, calibration[kind]) for kind in ("harmful", "benign"))
@@ -40,15 +39,14 @@ def scores(
         for half in (set(half.tolist()) for half in halves)
     ]
     net = working(model, params.precision).net
-
-    def kept(unions: Sequence[tuple[int, int]], only: bool) -> list[Array]:
-        found = union_scores(net, parts, unions, only, BUDGET)
-        return [flat(each, params.kinds).astype(np.float32) for each in found]
-
-    found = kept([(0, 1), (2, 3), (0, 2), (1, 3)], False)
-    made = {
+    unions, answers_only = [(0, 1), (2, 3), (0, 2), (1, 3)], [False] * 4
+    if answers_too:
+        unions, answers_only = [*unions, *unions[:2]], [*answers_only, True, True]
+    made = union_scores(net, parts, unions, answers_only, BUDGET)
+    found: list[Array] = [flat(each, params.kinds).astype(np.float32) for each in made]
+    kept = {
         f"{name}/safety": found[0],
         f"{name}/utility": found[1],
-        f"{name}/shuffled": np.stack(found[2:]),
+        f"{name}/shuffled": np.stack(found[2:4]),
     }
-    return made | ({f"{name}/answers": np.stack(kept([(0, 1), (2, 3)], True))} if answers_too else {})
+    return kept | ({f"{name}/answers": np.stack(found[4:])} if answers_too else {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrace.llm.kernels.prefix import Below
 from retrace.llm.training.tune import linears
 from retrace.seeds import derive
 from retrace.stage import Inputs, Output
@@ -30,13 +31,14 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
     rows = every(model, part(params.texts, prepared, "alignment"))
     states = kept(working(model, params.precision), rows, params.start)
     arrays = scores("released", model, prepared, params, seed)
-    before = evaluate(model, tests, params)
+    below = Below(params.start)
+    before = evaluate(model, tests, params, below=below)
     trainable = linears(model.net, params.start)
     losses = fit(
         model, rows, states, params.alignment, trainable, params, derive(seed, "safety", "alignment")
     )
     arrays |= scores("aligned", model, prepared, params, seed, answers_too=True)
-    after = evaluate(model, tests, params)
+    after = evaluate(model, tests, params, below=below)
     parameters = dict(model.net.named_parameters())
     return Output(
         {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -12,7 +14,7 @@ from retrace.verify.bounds.dual import Evaluation, Splits, evaluate, flat, value
 from retrace.verify.bounds.interval import Bounds
 from retrace.verify.bounds.relaxation import relax, unstable
 from retrace.verify.bounds.rounding import slack
-from retrace.verify.bounds.wanted import Rows
+from retrace.verify.bounds.wanted import Bounder, Rows
 from retrace.verify.domain import Box
 from retrace.verify.network import Network
 from retrace.verify.specification import margin_rows
@@ -136,11 +138,23 @@ def _joined(parts: list[tuple[Tensor, Solution]]) -> Solution:
     return joined.take(order)
 
 
-def preactivations(net: Network, region: Box, iterations: int) -> list[Bounds]:
+def preactivations(net: Network, region: Box, iterations: int, seconds: float = math.inf) -> list[Bounds]:
     """`crown.preactivations` with the slopes of every neuron's own bounds optimised in `iterations` steps.
 
-    The search is in float32, the bound in the network's precision; never looser than CROWN's.
+    The search is in float32, the bound in the network's precision; never looser than CROWN's, which is what
+    is left of neurons whose turn comes when a box has taken its `seconds` of CPU time.
     """
+    if not iterations:
+        return crown.preactivations(net, region)
+    parts = []
+    for some in crown.chunks(net, region):
+        bounder = _optimising(iterations, time.process_time() + seconds * len(some))
+        parts.append(crown.preactivations(net, region.take(some), bounder))
+    return crown.joined(parts)
+
+
+def _optimising(iterations: int, until: float) -> Bounder:
+    """What bounds neurons with slopes of their own, up to a time by the process's clock."""
 
     def bounder(net: Network, node: int, known: list[Bounds], region: Box) -> Rows:
         single, (low, high) = torch.float32, flat(known)
@@ -148,13 +162,15 @@ def preactivations(net: Network, region: Box, iterations: int) -> list[Bounds]:
         plain, error = crown.bound_rows(net, node, known, region), slack(net, node, known, region)
 
         def bound(rows: Tensor) -> Tensor:
+            if time.process_time() >= until:
+                return plain(rows)
             found = optimise(quick, node, rows.to(single), *ends, inside, iterations=iterations)
             line = relax(low, high, found.alpha.to(low.dtype))
             return torch.maximum(value(net, node, rows, line, region, slack=error), plain(rows))
 
         return bound
 
-    return crown.preactivations(net, region, bounder if iterations else crown.bound_rows)
+    return bounder
 
 
 def margins(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -41,10 +42,14 @@ def preactivations(net: Network, region: Box, bounder: Bounder = bound_rows) -> 
     Intervals are carried forward; only neurons that they leave unstable are bounded by a backward pass,
     and the better of the two bounds is kept and carried on. `bounder` may do more than CROWN.
     """
-    parts = [_preactivations(net, region.take(rows), bounder) for rows in chunks(net, region)]
+    return joined([_preactivations(net, region.take(rows), bounder) for rows in chunks(net, region)])
+
+
+def joined(parts: Sequence[list[Bounds]]) -> list[Bounds]:
+    """Bounds of some boxes each, ReLU by ReLU, as one of all boxes."""
     return [
-        (torch.cat([p[k][0] for p in parts]), torch.cat([p[k][1] for p in parts]))
-        for k in range(len(net.relus))
+        (torch.cat([low for low, _ in each]), torch.cat([high for _, high in each]))
+        for each in zip(*parts, strict=True)
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,6 +21,8 @@ from retrace.verify.search import branch, leaf
 from retrace.verify.search.queue import Domain
 from retrace.verify.specification import margin_rows
 
+REFINING = 0.25  # share of an image's seconds, where they are limited, that its hidden bounds may take
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -31,15 +34,27 @@ class Batch:
     splits: Splits
     beta: Tensor
 
+    def to(self, device: str) -> Batch:
+        """The same domains elsewhere."""
+        splits = Splits(self.splits.neuron.to(device), self.splits.sign.to(device))
+        parts = (part.to(device) for part in (self.image, self.rival, self.alpha))
+        return Batch(*parts, splits, self.beta.to(device))
+
     def take(self, index: Tensor) -> Batch:
         """The domains numbered in `index`."""
         splits, beta = self.splits.take(index), self.beta[index]
         return Batch(self.image[index], self.rival[index], self.alpha[index], splits, beta)
 
 
-def gather(domains: list[Domain]) -> Batch:
-    """Domains of the queue as one batch, shorter split lists filled up with zeros."""
-    depth, device = max(len(d.neurons) for d in domains), domains[0].alpha.device
+def gather(domains: list[Domain], open_: Sequence[Tensor], like: Tensor) -> Batch:
+    """Domains of the queue as one batch where `like` (., hidden) lies, shorter split lists filled with zeros.
+
+    `open_` are the neurons of each image whose slopes a domain keeps; those of others mean nothing.
+    """
+    depth, device = max(len(d.neurons) for d in domains), like.device
+    slopes = torch.zeros(len(domains), like.shape[1], dtype=torch.float16, device="cpu")
+    for slope, d in zip(slopes, domains, strict=True):
+        slope[open_[d.image]] = d.alpha
 
     def padded(values: list[tuple[float, ...]], dtype: torch.dtype) -> Tensor:
         full = [[*v, *[0] * (depth - len(v))] for v in values]
@@ -48,7 +63,7 @@ def gather(domains: list[Domain]) -> Batch:
     return Batch(
         torch.tensor([d.image for d in domains], device=device),
         torch.tensor([d.rival for d in domains], device=device),
-        torch.stack([d.alpha for d in domains]).float(),
+        slopes.to(device).float(),
         Splits(
             padded([d.neurons for d in domains], torch.long), padded([d.signs for d in domains], torch.long)
         ),
@@ -66,9 +81,12 @@ class Search:
         rows = margin_rows(labels, net.classes)
         self.rows = {dtype: rows.to(dtype) for dtype in self.nets}
         exact, inside = self.nets[torch.float64], self.regions[torch.float64]
-        known = alpha.preactivations(exact, inside, limits.refine)
+        seconds = math.inf if limits.seconds is None else REFINING * limits.seconds
+        known = alpha.preactivations(exact, inside, limits.refine, seconds)
         self.slack = slack(exact, exact.output, known, inside)
         low, high = flat(known)
+        # of each image, on the host: what its domains keep slopes of; millions of domains may wait there
+        self.open = [part.nonzero()[:, 0] for part in unstable(low, high).cpu()]
         self.known = {dtype: (low.to(dtype), high.to(dtype)) for dtype in self.nets}
 
     def roots(self) -> Iterator[tuple[dict[int, float], Batch | None]]:
@@ -97,7 +115,7 @@ class Search:
 
     def children(self, domains: list[Domain]) -> Batch:
         """Both children of every domain, split at the candidate whose worse child has the best bound."""
-        parents = gather(domains)
+        parents = gather(domains, self.open, self.known[torch.float32][0])
         n, widest = len(domains), max(len(d.choices) for d in domains)
         full, device = (
             [[*d.choices, *[-1] * (widest - len(d.choices))] for d in domains],
@@ -136,25 +154,27 @@ class Search:
         if len(closed):
             bounds[closed] = self._evaluate(solved.take(closed), torch.float64)
         examples = self._broken(batch.image, found.last.example[:, 0])
+        host = replace(solved, alpha=solved.alpha.half()).to("cpu")  # once for all: the device need not wait
+        left = [tuple(c for c in row if c >= 0) for row in choices.tolist()]
         return [
-            self._record(solved, k, float(bounds[k]), choices[k], examples.get(k)) for k in range(len(bounds))
+            self._record(solved, host, k, bound, left[k], examples.get(k))
+            for k, bound in enumerate(bounds.tolist())
         ]
 
     def _record(
-        self, batch: Batch, k: int, bound: float, choices: Tensor, example: Tensor | None
+        self, batch: Batch, host: Batch, k: int, bound: float, left: tuple[int, ...], example: Tensor | None
     ) -> tuple[Domain, Tensor | None]:
-        left = tuple(int(c) for c in choices if c >= 0)
         if example is None and bound <= 0 and not left:
             bound, example = self._leaf(batch.take(torch.tensor([k], device=batch.image.device)))
-        used = batch.splits.sign[k] != 0
+        used, image = host.splits.sign[k] != 0, int(host.image[k])
         return Domain(
-            int(batch.image[k]),
-            int(batch.rival[k]),
+            image,
+            int(host.rival[k]),
             bound,
-            batch.alpha[k].half(),
-            tuple(batch.splits.neuron[k][used].tolist()),
-            tuple(batch.splits.sign[k][used].tolist()),
-            tuple(batch.beta[k][used].tolist()),
+            host.alpha[k][self.open[image]],
+            tuple(host.splits.neuron[k][used].tolist()),
+            tuple(host.splits.sign[k][used].tolist()),
+            tuple(host.beta[k][used].tolist()),
             left if bound <= 0 else (),
         ), example
 

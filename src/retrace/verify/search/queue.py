@@ -19,7 +19,8 @@ class Domain:
     image: int
     rival: int
     bound: float
-    alpha: Tensor  # (hidden,), half precision: any slope is sound, this one is only a start
+    # of the image's unstable neurons, on the host in half precision: any slope is sound, this is only a start
+    alpha: Tensor
     neurons: tuple[int, ...]
     signs: tuple[int, ...]
     beta: tuple[float, ...]
