@@ -230,6 +230,27 @@ def test_a_folder_of_transformers_is_a_model(tmp_path):
     assert chat.prompt_ids(model, "hi") == chat.prompt_ids(load.load("tiny"), "hi")
 
 
+@pytest.mark.parametrize("damage", ["lacking", "short", "other size"])
+def test_a_checkpoint_that_is_not_whole_is_refused_in_one_line(tmp_path, damage):
+    folder = tmp_path / "net"
+    net = tiny.network(5)
+    weights = net.state_dict()
+    if damage == "lacking":
+        weights = {name: value for name, value in weights.items() if ".1.mlp." not in name}
+    net.save_pretrained(folder, state_dict=weights)
+    tiny.tokenizer().save_pretrained(folder)
+    path = folder / "model.safetensors"
+    if damage == "short":
+        path.write_bytes(path.read_bytes()[:-100])
+    if damage == "other size":
+        config = json.loads((folder / "config.json").read_text())
+        config["intermediate_size"] *= 2
+        (folder / "config.json").write_text(json.dumps(config))
+    line = refusal(load.load, f"{tmp_path}/net")
+    assert line.startswith(f"language model {tmp_path}/net: ")
+    assert ("lacks 3 weights, first model.layers.1.mlp." in line) == (damage == "lacking")
+
+
 CONTENT = {
     "questions": b'{"question": "q ", "answer": ["a", "b"]}\n{"question": "r", "answer": ["c"]}\n',
     "prompts": b'{"prompt": "p"}\n\n{"text": "q"}\n',

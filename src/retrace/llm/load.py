@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
@@ -99,9 +100,20 @@ def _read(name: str, found: Source, cache: Path | None) -> tuple[Any, Any]:
     place = str(converted(found.gguf, cache)) if found.gguf else str(found.hub)
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
-        return AutoModelForCausalLM.from_pretrained(place, dtype="auto", use_safetensors=True), tokenizer
-    except (OSError, ValueError, KeyError, ImportError) as error:
+        net, loading = AutoModelForCausalLM.from_pretrained(
+            place, dtype="auto", use_safetensors=True, output_loading_info=True
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise StageError(f"language model {name}: {_why(error, place)}") from None
+    lacking = sorted(map(str, loading["missing_keys"]))
+    if lacking:  # transformers would draw them at random
+        raise StageError(
+            f"language model {name}: {place} lacks {len(lacking)} weights, first {lacking[0]}: "
+            "fetch or copy it again"
+        )
+    return net, tokenizer
 
 
 def _why(error: BaseException, place: str) -> str:
