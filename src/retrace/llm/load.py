@@ -100,13 +100,14 @@ def _read(name: str, found: Source, cache: Path | None) -> tuple[Any, Any]:
     place = str(converted(found.gguf, cache)) if found.gguf else str(found.hub)
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
-        net, loading = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             place, dtype="auto", use_safetensors=True, output_loading_info=True
         )
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise StageError(f"language model {name}: {_why(error, place)}") from None
+    net, loading = loaded
     lacking = sorted(map(str, loading["missing_keys"]))
     if lacking:  # transformers would draw them at random
         raise StageError(

@@ -37,8 +37,8 @@ class Batch:
     def to(self, device: str) -> Batch:
         """The same domains elsewhere."""
         splits = Splits(self.splits.neuron.to(device), self.splits.sign.to(device))
-        parts = (part.to(device) for part in (self.image, self.rival, self.alpha))
-        return Batch(*parts, splits, self.beta.to(device))
+        image, rival, alpha = (part.to(device) for part in (self.image, self.rival, self.alpha))
+        return Batch(image, rival, alpha, splits, self.beta.to(device))
 
     def take(self, index: Tensor) -> Batch:
         """The domains numbered in `index`."""
