@@ -18,7 +18,7 @@ from retrace.data.external_names import EXTERNAL
 from retrace.errors import RetraceError
 from retrace.planning.plan import plan_all
 from retrace.rehearsal import cell as cells
-from retrace.rehearsal import memory
+from retrace.rehearsal import memory, places
 from retrace.rehearsal.__main__ import main
 from retrace.rehearsal.fork import forked
 from retrace.rehearsal.plan import HOME, plan_rehearsal
@@ -236,3 +236,8 @@ def test_code_that_changed_since_planning_is_refused(planned, capsys):
         capsys.readouterr().err
         == "retrace: memory cut changed since this run was planned; start the run again\n"
     )
+
+
+def test_a_place_is_one_of_the_library_whatever_an_environment_s_folder_is_called():
+    assert places.own(places.__file__) == "rehearsal/places.py"
+    assert places.own("/home/me/.cache/retrace/venv-1/lib/python3.11/site-packages/torch/overrides.py") == ""

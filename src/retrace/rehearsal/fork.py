@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retrace.errors import RetraceError
-from retrace.rehearsal import memory
+from retrace.rehearsal import memory, places
 
 PR_SET_PDEATHSIG = 1
 # how PyTorch, NumPy and this library say that memory was refused
@@ -102,8 +102,8 @@ def _line(error: BaseException) -> str:
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     if isinstance(error, RetraceError):
         return said
-    own = [f for f in traceback.extract_tb(error.__traceback__) if "/retrace/" in f.filename]
-    place = f"{own[-1].filename.rsplit('/retrace/', 1)[1]}:{own[-1].lineno}: " if own else ""
+    ours = [f for f in traceback.extract_tb(error.__traceback__) if places.own(f.filename)]
+    place = f"{places.own(ours[-1].filename)}:{ours[-1].lineno}: " if ours else ""
     return f"{place}{type(error).__name__}: {said}"
 
 

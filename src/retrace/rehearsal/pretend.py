@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from retrace.rehearsal.places import own
+
 CUDA = torch.device("cuda:0")
-HERE = "/retrace/rehearsal/"
 
 # these may be given tensors of both devices, or give none of the device's
 FREE = {
@@ -321,8 +322,8 @@ def _line() -> str:
     frame: Any = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if "/retrace/" in file and HERE not in file:
-            return f"{file.rsplit('/retrace/', 1)[1]}:{frame.f_lineno}"
+        if (place := own(file)) and not place.startswith("rehearsal/"):
+            return f"{place}:{frame.f_lineno}"
         frame = frame.f_back
     return "elsewhere"
 
