@@ -10,10 +10,14 @@ def run_settings():
 
     Any other takes it for a change that a finished task lists no inputs: it would delete the evidence and
     start the job without them. Snakemake asks for inputs before it decides what to run.
+
+    What a killed run's jobs left under their names is whole: they write elsewhere and rename. Snakemake would
+    make it again, then look at no job behind it (their inputs are `ancient`), and say that all is done.
     """
     by_time = frozenset({RerunTrigger.MTIME})
     with suppress(AttributeError):  # what a frozen class raises
         workflow.dag_settings.rerun_triggers = by_time
+        workflow.dag.ignore_incomplete = True
     if workflow.rerun_triggers != by_time:
         sys.exit(
             "retrace: add --rerun-triggers mtime: this Snakemake does not let the workflow set it"

@@ -136,7 +136,7 @@ def test_every_name_can_be_asked_for(source):
     done = source.snakemake("--list-target-rules")
     names = {line.split()[0] for line in done.stdout.splitlines() if line.strip()}
     verbs = {f"dummy_{verb}" for verb in (*STAGES, "judge", "draw")}
-    assert {"all", "dummy", "dummy-paper", *verbs} == names
+    assert {"all", "dummy", "dummy-paper", "rehearse", *verbs} == names
 
 
 def test_a_part_can_be_asked_for(source):

@@ -100,10 +100,6 @@ class Orders:
         """A file of each task that the task of a key needs, as the planning process chose them."""
         return self._orders[key].inputs
 
-    def pending(self, key: str) -> bool:
-        """Whether the task of a key is to run: who has orders is."""
-        return key in self._orders
-
     def task_spec(self, key: str) -> str:
         """The text that a task's job is started with."""
         return self._orders[key].spec

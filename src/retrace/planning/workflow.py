@@ -167,12 +167,8 @@ class Workflow:
         (another stage needs the weights, say). Rerun triggers other than file times must be off, since they
         would see inputs go. `whole` asks for all: the user wants a rerun, or to see the graph.
         """
-        asks = whole or self.pending(key)
+        asks = whole or key in self._todo.pending
         return [self._todo.file(need) for need in self.task(key).needs.values()] if asks else []
-
-    def pending(self, key: str) -> bool:
-        """Whether the task of a key is to run: evidence is missing, or scratch that somebody needs."""
-        return key in self._todo.pending
 
     def product_inputs(self, key: str, whole: bool) -> list[str]:
         """What a product is made of: all of it, or, where it has to be made, what is left to do of it."""
