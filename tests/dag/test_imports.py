@@ -22,7 +22,7 @@ import json, os, sys
 from pathlib import Path
 import retrace.verbs.dispatch
 import retrace.verbs.stage
-import retrace.data.external, retrace.data.rehearsed  # with the stage's verb: how data sets are read on its behalf
+import retrace.data.external, retrace.data.rehearsed  # on the stage's behalf
 from retrace import job
 from retrace.recipe import closure
 for spec in json.load(sys.stdin):

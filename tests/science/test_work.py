@@ -80,7 +80,7 @@ def cases():
         yield pytest.param(*key, marks=[pytest.mark.slow] if large else [], id=f"{key[0]}-{key[2]}")
 
 
-@pytest.mark.parametrize(("name", "channels", "side"), cases())
+@pytest.mark.parametrize(("name", "channels", "side"), list(cases()))
 def test_networks_are_as_counted(name, channels, side):
     x = torch.randn(EXAMPLES, channels, side, side)
     net = build(name, channels, side, 10, 0) if name in NETWORKS else build_target(name, x.shape[1:], 10, 0)
