@@ -7,16 +7,24 @@ from snakemake.resources import Resource
 
 
 @cache
+def forced():
+    """Whether jobs are wanted again."""
+    settings = run_settings()
+    return bool(settings.forceall or settings.forcerun or settings.forcetargets)
+
+
+@cache
 def whole():
     """Whether to list all inputs, not only what is left to do: jobs are wanted again, a graph is to be seen
     (then nothing executes it), or batches must find the same inputs each time.
     """
-    settings = run_settings()
-    forced = settings.forceall or settings.forcerun or settings.forcetargets
-    return bool(forced or settings.batch or workflow.executor_plugin is None)
+    return bool(forced() or run_settings().batch or workflow.executor_plugin is None)
 
 
 def task_inputs(wildcards):
+    if forced() and not ORDERED and FLOW.pending(wildcards.key):
+        # Snakemake looks at no job behind `ancient` inputs that are made again, not even for missing files
+        return FLOW.all_before(wildcards.key)
     return [ancient(path) for path in FLOW.task_inputs(wildcards.key, whole())]
 
 

@@ -160,3 +160,12 @@ def test_the_evidence_of_a_failed_job_is_not_kept(source, tmp_path):
     assert "retrace: dummy measure weak s0: unexpected ZeroDivisionError" in done.stderr
     assert not clone.files("evidence/**/measure-*")
     assert len(clone.files("evidence/**/attack-*.json")) == STAGES["attack"]  # keep-going
+
+
+def test_a_forced_stage_does_not_hide_what_is_missing_behind_it(finished, tmp_path):
+    clone = finished.copy(tmp_path / "clone", "evidence", "results")
+    for path in clone.files("evidence/**/measure-*"):
+        path.unlink()
+    ran = clone.run("dummy_measure", "-R", "dummy_train_job")
+    assert ran == {"train": STAGES["train"], "measure": STAGES["measure"]}
+    assert clone.results() == finished.results()

@@ -167,8 +167,22 @@ class Workflow:
         (another stage needs the weights, say). Rerun triggers other than file times must be off, since they
         would see inputs go. `whole` asks for all: the user wants a rerun, or to see the graph.
         """
-        asks = whole or key in self._todo.pending
+        asks = whole or self.pending(key)
         return [self._todo.file(need) for need in self.task(key).needs.values()] if asks else []
+
+    def pending(self, key: str) -> bool:
+        """Whether the task of a key is to run: evidence is missing, or scratch that somebody needs."""
+        return key in self._todo.pending
+
+    def all_before(self, key: str) -> list[str]:
+        """A file of each task that the task of a key waits for, itself or through others."""
+        found: dict[str, Task] = {}
+        queue = [self.task(key)]
+        while queue:
+            new = {need.key: need for need in queue.pop().needs.values() if need.key not in found}
+            found |= new
+            queue += new.values()
+        return [self._todo.file(task) for task in found.values()]
 
     def product_inputs(self, key: str, whole: bool) -> list[str]:
         """What a product is made of: all of it, or, where it has to be made, what is left to do of it."""
