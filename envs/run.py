@@ -44,7 +44,21 @@ def main(command: list[str]) -> int:
     if found is None:
         print(f"retrace: no command {command[0]!r} in the environment {place}", file=sys.stderr)
         return 127
-    return subprocess.run([found, *command[1:]], env=variables, check=False).returncode
+    return attend([found, *command[1:]], variables)
+
+
+def attend(words: list[str], variables: dict[str, str]) -> int:
+    """Run to the end: Ctrl-C reaches the command, too, which is given the time to stop by itself.
+
+    `subprocess.run` would kill it after a quarter of a second.
+    """
+    child = subprocess.Popen(words, env=variables)
+    while True:
+        try:
+            status = child.wait()
+        except KeyboardInterrupt:
+            continue
+        return status if status >= 0 else 128 - status  # as a shell says it of one that a signal ended
 
 
 def refuse(line: str) -> NoReturn:
@@ -119,4 +133,8 @@ def install(place: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("retrace: stopped while installing; the same command goes on", file=sys.stderr)
+        sys.exit(130)

@@ -222,6 +222,7 @@ def test_saved_logits_become_a_page_that_stands_alone(tmp_path):
             {"population_labels": np.zeros(4, int), "population_logits": np.zeros((4, 5))},
             "a population comes",
         ),
+        ({"nonmember_logits": np.zeros((2, 5), complex)}, "nonmember_logits holds complex numbers"),
     ],
 )
 def test_an_odd_file_is_one_line_with_its_name(tmp_path, change, words):
@@ -229,6 +230,7 @@ def test_an_odd_file_is_one_line_with_its_name(tmp_path, change, words):
         read_answers(saved(tmp_path, **change))
     assert "\n" not in str(error.value)
     assert str(error.value).startswith(str(tmp_path / "logits.npz"))
+    assert str(error.value).count("logits.npz") == 1
 
 
 def test_what_is_no_npz_is_one_line(tmp_path):
@@ -238,6 +240,8 @@ def test_what_is_no_npz_is_one_line(tmp_path):
             read_answers(tmp_path / "x.npz")
     with pytest.raises(RetraceError, match="no such file"):
         read_answers(tmp_path / "y.npz")
+    with pytest.raises(RetraceError, match="a folder; give the NPZ itself"):
+        read_answers(tmp_path)
     np.save(tmp_path / "z.npy", np.zeros(3))
     with pytest.raises(RetraceError, match=r"save several with np\.savez"):
         read_answers(tmp_path / "z.npy")

@@ -21,7 +21,9 @@ def root(tmp_path):
     place = tmp_path / "house"
     (place / "data").mkdir(parents=True)
     (place / "config/studies").mkdir(parents=True)
-    shutil.copy(ROOT / "data/catalogue.csv", place / "data/catalogue.csv")
+    rows = (ROOT / "data/catalogue.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    ours = "".join(row for row in rows if ",data/own/" not in row)  # a user's own sets are not the test's
+    (place / "data/catalogue.csv").write_text(ours, encoding="utf-8")
     return place
 
 
@@ -107,6 +109,7 @@ def test_an_npz_that_does_not_do_is_one_line_and_changes_nothing(root, tmp_path,
         ("a,b\n1,2\n", "no single column 'label'"),
         ("label,b\n", "a line of column names and one of values"),
         ("label,b\nx,1\ny\n", "line 3 has 1 values"),
+        ("label,b\nx,1\n ,2\n", "line 3 has no class in its column 'label'"),
         ("label,b\nx,one\ny,2\n", "hold numbers"),
         ("label,b\nx,0.5\ny,2\n", "whole numbers from 0 to 255, it has 0.5 to 2"),
     ],
@@ -138,6 +141,21 @@ def test_odd_folders_and_files_are_one_line(root, tmp_path):
     for name in ("absent.npz", "folder/a/1.png"):
         with pytest.raises(RetraceError, match=r"no such file|give an \.npz"):
             added(root, tmp_path / name)
+
+
+def test_no_picture_of_a_folder_is_left_out_silently(root, tmp_path):
+    folder = tmp_path / "folder"
+    for name in ("a", "b", "c", ".hidden"):
+        (folder / name).mkdir(parents=True)
+    for name in ("a/1.png", "b/1.png", "1.png"):
+        Image.new("L", (4, 3)).save(folder / name)
+    with pytest.raises(RetraceError, match=r"1\.png: lies in no class's folder"):
+        added(root, folder)
+    (folder / "1.png").unlink()
+    with pytest.raises(RetraceError, match="c: no images in it; put those of its class there"):
+        added(root, folder)
+    (folder / "c").rmdir()
+    assert added(root, folder).classes == 2
 
 
 def test_nothing_is_overwritten_and_a_second_try_after_a_kill_goes_on(root, tmp_path):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
 import subprocess
+import sys
 import venv
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +33,7 @@ def run(tmp_path, monkeypatch):
         module.venv, "create", lambda place, clear=False, with_pip=False: create(place, clear=clear)
     )
     monkeypatch.setattr(module.subprocess, "run", start)
+    monkeypatch.setattr(module, "attend", lambda words, variables: start(words, variables).returncode)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -161,3 +165,25 @@ def test_a_user_whom_the_system_does_not_know_gets_a_name_and_a_home(run, tmp_pa
     assert run.main(["true"]) == 0
     env = run.calls[-1].env
     assert (env["LOGNAME"], env["HOME"]) == (str(run.os.getuid()), str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(
+    ("trap", "status", "told"),
+    [("sleep 1; echo stopped by itself; exit 7", 7, "stopped by itself\n"), ("kill -9 $$", 137, "")],
+)
+def test_ctrl_c_waits_for_the_command_to_stop_and_prints_nothing_of_its_own(tmp_path, trap, status, told):
+    create(tmp_path / "venv")
+    (tmp_path / "venv/complete").touch()
+    script = f"trap '{trap}' INT; echo ready; for k in 1 2 3 4 5 6 7 8 9; do sleep 1; done"
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "envs/run.py"), "sh", "-c", script],
+        env={**os.environ, "RETRACE_VENV": str(tmp_path / "venv")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out, errors) == (status, told, "")

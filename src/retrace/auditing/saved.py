@@ -72,6 +72,7 @@ def read_answers(data: Path, model: Path | None = None, references: Sequence[Pat
             raise RetraceError(f"{data}: {both[0]} and {both[1]} do not fit: {shapes}") from None
 
     logits, labels = joined("{}_logits", 0), joined("{}_labels", 0)
+    others, seen = joined("reference_{}_logits", 1), joined("reference_{}_seen", 1)
     assert logits is not None
     assert labels is not None
     try:
@@ -79,8 +80,8 @@ def read_answers(data: Path, model: Path | None = None, references: Sequence[Pat
             logits,
             labels,
             np.repeat([True, False], counts),
-            references=joined("reference_{}_logits", 1),
-            seen=joined("reference_{}_seen", 1),
+            references=others,
+            seen=seen,
             population=arrays.get("population_logits"),
             population_labels=arrays.get("population_labels"),
             population_references=arrays.get("reference_population_logits"),
@@ -98,13 +99,17 @@ def _read(path: Path) -> dict[str, Array]:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise RetraceError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise RetraceError(f"{path}: a folder; give the NPZ itself") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         line = "pickled objects, or no NPZ at all" if "pickle" in line else line
         raise RetraceError(f"{path}: not a readable NPZ ({line})") from None
-    for name in arrays:
+    for name, array in arrays.items():
         if name not in NAMES:
             raise RetraceError(f"{path}: unknown array {name!r}{did_you_mean(name, NAMES)}")
+        if np.iscomplexobj(array):
+            raise RetraceError(f"{path}: {name} holds complex numbers; give real ones")
     return arrays
 
 

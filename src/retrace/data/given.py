@@ -90,6 +90,10 @@ def _csv(path: Path, label: str, shape: tuple[int, int, int] | None) -> Given:
     for number, row in enumerate(body, 2):
         if len(row) != len(head):
             raise StageError(f"{path}: line {number} has {len(row)} values, line 1 has {len(head)} names")
+        if not row[at].strip():
+            raise StageError(
+                f"{path}: line {number} has no class in its column {label!r}; fill it or leave it out"
+            )
     try:
         values = np.array([[*row[:at], *row[at + 1 :]] for row in body], dtype=np.float64)
     except ValueError as error:
@@ -109,13 +113,14 @@ def _csv(path: Path, label: str, shape: tuple[int, int, int] | None) -> Given:
 def _folder(path: Path) -> Given:
     from PIL import Image, UnidentifiedImageError
 
-    found = sorted(
-        (file.parent.name, file)
-        for file in path.glob("*/*")
-        if file.suffix.lower() in PICTURES and not file.name.startswith(".")
-    )
+    found = sorted((file.parent.name, file) for file in path.glob("*/*") if _picture(file))
+    if astray := [file for file in sorted(path.iterdir()) if _picture(file)]:
+        raise StageError(f"{astray[0]}: lies in no class's folder; move it into one")
     if not found:
         raise StageError(f"{path}: no images in it; it must hold a folder for every class, with images")
+    for folder in sorted(path.iterdir()):
+        if folder.is_dir() and folder.name not in {name for name, _ in found} and folder.name[0] not in "._":
+            raise StageError(f"{folder}: no images in it; put those of its class there, or take it away")
     pictures: list[Array] = []
     for _, file in found:
         try:
@@ -136,6 +141,10 @@ def _folder(path: Path) -> Given:
         _images(path, np.stack(pictures), y),
         f"from folder {path.name}; classes in order: {' '.join(classes)}",
     )
+
+
+def _picture(file: Path) -> bool:
+    return file.suffix.lower() in PICTURES and not file.name.startswith(".")
 
 
 def _numbered(names: list[str]) -> tuple[list[str], Array]:
