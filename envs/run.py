@@ -12,6 +12,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import signal
 import shutil
 import subprocess
 import sys
@@ -52,13 +53,9 @@ def attend(words: list[str], variables: dict[str, str]) -> int:
 
     `subprocess.run` would kill it after a quarter of a second.
     """
-    child = subprocess.Popen(words, env=variables)
-    while True:
-        try:
-            status = child.wait()
-        except KeyboardInterrupt:
-            continue
-        return status if status >= 0 else 128 - status  # as a shell says it of one that a signal ended
+    signal.signal(signal.SIGINT, lambda *_: None)  # which the command does not inherit
+    status = subprocess.Popen(words, env=variables).wait()
+    return status if status >= 0 else 128 - status  # as a shell says it of one that a signal ended
 
 
 def refuse(line: str) -> NoReturn:

@@ -94,7 +94,8 @@ def without_rate(estimates: Mapping[str, Estimate]) -> list[str]:
         kinds = sorted({f"{study} {verb}" for study, verb, _ in unknown})
         if kinds:
             lines.append(
-                f"no rate yet: rehearse. Never metered on a {name}, counted at assumed speeds: "
+                f"no rate yet: rehearse, or bring what is published (retrace pull). "
+                f"Never metered on a {name}, counted at assumed speeds: "
                 + ", ".join(kinds)
             )
     return lines

@@ -52,5 +52,7 @@ def _text(path: Path) -> str:
     try:
         raw = path.read_bytes()
         return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RetraceError(f"{path}: {error.strerror or error}") from None
+    except (EOFError, UnicodeDecodeError) as error:
         raise RetraceError(f"{path}: cannot be read ({error})") from None
