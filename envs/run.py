@@ -12,8 +12,8 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
-import signal
 import shutil
+import signal
 import subprocess
 import sys
 import venv
