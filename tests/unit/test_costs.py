@@ -154,7 +154,9 @@ def test_sums_caps_and_what_has_no_rate_in_words():
     assert caps(known) == [
         "reuse train: ends with enough; to its cap 10 min of CPU, by the meters it takes 10% of that"
     ]
-    assert without_rate(known)[0].startswith("no rate yet: rehearse, or bring what is published (retrace pull).")
+    assert without_rate(known)[0].startswith(
+        "no rate yet: rehearse, or bring what is published (retrace pull)"
+    )
     assert "reuse measure" in without_rate(known)[0]
     assert told(known, 0.5)[0].startswith("2 stages: about 1.5 CPU min (")
     assert told({}, 0.5) == []
