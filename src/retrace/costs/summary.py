@@ -95,8 +95,7 @@ def without_rate(estimates: Mapping[str, Estimate]) -> list[str]:
         if kinds:
             lines.append(
                 f"no rate yet: rehearse, or bring what is published (retrace pull). "
-                f"Never metered on a {name}, counted at assumed speeds: "
-                + ", ".join(kinds)
+                f"Never metered on a {name}, counted at assumed speeds: " + ", ".join(kinds)
             )
     return lines
 
