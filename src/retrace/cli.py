@@ -189,7 +189,7 @@ def _audit(arguments: argparse.Namespace, root: Path) -> int:
 def _cost(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.upkeep import cost
 
-    config = _config(root, arguments.scale)
+    config = _config(root, arguments)
     only = {"studies": arguments.studies} if arguments.studies else {}
     print(cost.text(config.model_copy(update=only), root))
 

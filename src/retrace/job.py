@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from retrace.warm.client import ask
 
@@ -29,7 +30,18 @@ def main(text: str, root: Path) -> int:
     os.environ["RETRACE_DEVICE"] = str(_within(spec, "context").get("device", "cpu"))
     from retrace.verbs.dispatch import run
 
-    return run(text, root)
+    try:
+        return run(text, root)
+    except KeyboardInterrupt:  # Ctrl-C reaches every job of a run, by whatever process it is done
+        _stop()
+
+
+def _stop() -> NoReturn:
+    """End as Ctrl-C ends a program, but in one line."""
+    print("retrace: stopped", file=sys.stderr, flush=True)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    sys.exit(1)
 
 
 def _limit_threads(text: str) -> dict[str, Any]:
@@ -59,5 +71,5 @@ def _within(spec: dict[str, Any], name: str) -> dict[str, Any]:
 if __name__ == "__main__":
     try:
         sys.exit(start(sys.argv[1] if sys.argv[1:] else sys.stdin.read()))
-    except KeyboardInterrupt:  # Ctrl-C reaches every job of a run
-        sys.exit("retrace: stopped")
+    except KeyboardInterrupt:
+        _stop()

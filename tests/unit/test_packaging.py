@@ -48,5 +48,5 @@ def test_every_requirement_is_pinned_for_runs():
 
 def test_every_extra_that_a_message_or_a_page_names_exists():
     for path in [*(SOURCE / "retrace").rglob("*.py"), *(ROOT / "docs").rglob("*.md")]:
-        for extra in re.findall(r"(?:retrace|'\.)\[(\w+)\]", path.read_text(encoding="utf-8")):
+        for extra in re.findall(r"(?:retrace|install '\.)\[(\w+)\]", path.read_text(encoding="utf-8")):
             assert extra in PROJECT["optional-dependencies"], f"{path}: {extra}"

@@ -70,11 +70,11 @@ def test_a_value_looks_equal_to_its_threshold_only_where_it_is(measured, interva
     text = verdict_table([synthetic.paper("arm", [told])])
     for words in shown:
         assert f"  {words}  " in text
-    assert "passes" not in text
+    assert "meets:" not in text
 
 
-def test_what_passes_means_is_said_once():
+def test_what_meets_means_is_said_once():
     one, two = judged(control={"label": "the same, nearly", "of": "arm_hist_own"})
     assert two.control.passes
     text = verdict_table([synthetic.paper("arm", [one, two])])
-    assert text.count("passes: the control meets what is expected of the claim") == 1
+    assert text.count("meets: the control meets what is expected of the claim") == 1

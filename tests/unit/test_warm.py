@@ -213,7 +213,7 @@ def test_ctrl_c_ends_a_job_as_without_a_server(run):
 
     alone = interrupted()
     run.hold()
-    assert interrupted() == alone == ("KeyboardInterrupt", -signal.SIGINT)
+    assert interrupted() == alone == ("retrace: stopped", -signal.SIGINT)
 
 
 def test_a_suspended_job_rests_until_it_is_continued(held):

@@ -29,9 +29,10 @@ def verdict_table(papers: Iterable[PaperVerdict]) -> str:
     blocks = [_paper(paper) for paper in papers]
     codes = [claim.verdict for paper in papers for claim in paper.claims]
     if any(claim.control and claim.control.passes for paper in papers for claim in paper.claims):
-        blocks.append("passes: the control meets what is expected of the claim")
+        blocks.append("meets: the control meets what is expected of the claim")
     total = ", ".join(f"{codes.count(code)} {WORDS[code]}" for code in CODES if code in codes)
-    return "\n\n".join([*blocks, f"{len(codes)} claims: {total}" if codes else "no verdicts yet"])
+    said = f"{len(codes)} claims: {total}" if codes else "no verdicts yet"
+    return "\n\n".join([*blocks, "\n".join(textwrap.wrap(said, WIDTH))])
 
 
 def csv_rows(papers: Iterable[PaperVerdict]) -> list[dict[str, CsvValue]]:
@@ -60,7 +61,7 @@ def _lost(claim: ClaimVerdict) -> list[str]:
 
 def _row(claim: ClaimVerdict) -> tuple[str, ...]:
     control, (low, high) = claim.control, claim.interval or (None, None)
-    passes = " passes" if control and control.passes else ""
+    passes = " meets" if control and control.passes else ""
     return (
         claim.id,
         WORDS[claim.verdict],
