@@ -116,7 +116,8 @@ def _evaluating(model: Any) -> Iterator[None]:
     """Evaluation mode for a module that is in training; exported programs have no mode to change."""
     training = bool(getattr(model, "training", False))
     try:
-        model = model.eval() if training else model
+        if training:
+            model.eval()
     except NotImplementedError:
         training = False
     try:

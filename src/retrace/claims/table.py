@@ -61,14 +61,14 @@ def _lost(claim: ClaimVerdict) -> list[str]:
 
 def _row(claim: ClaimVerdict) -> tuple[str, ...]:
     control, (low, high) = claim.control, claim.interval or (None, None)
-    passes = " meets" if control and control.passes else ""
+    mark = " meets" if control and control.passes else ""
     return (
         claim.id,
         WORDS[claim.verdict],
         _shown(claim.measured, claim),
         f"{_shown(low, claim)} to {_shown(high, claim)}" if claim.interval else "",
         claim.expect.signs() if claim.expect else "",
-        _shown(control.measured if control else None, claim) + passes,
+        _shown(control.measured if control else None, claim) + mark,
         str(claim.seeds),
     )
 
