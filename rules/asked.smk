@@ -56,7 +56,7 @@ def product_spec(wildcards):
 
 def target_inputs(name):
     def inputs(wildcards):
-        return FLOW.target(name, whole())
+        return FLOW.targets.files(name, whole())
 
     return inputs
 

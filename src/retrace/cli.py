@@ -149,8 +149,17 @@ def _root() -> Path:
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "config" / "studies").is_dir():
+            _say_whose(folder / "src" / "retrace")
             return folder
     raise RetraceError("no Retrace checkout here: change into the folder that holds config/studies")
+
+
+def _say_whose(own: Path) -> None:
+    """Say so where the code that runs is not the checkout's: it knows other keys, studies and settings."""
+    runs = Path(__file__).resolve().parent
+    if own.is_dir() and runs != own.resolve():
+        hint = "the checkout's own: python3 envs/run.py retrace"
+        print(f"retrace: runs the code of {runs}, not of {own}; {hint}", file=sys.stderr)
 
 
 def _config(root: Path, arguments: argparse.Namespace | None = None) -> Config:

@@ -65,3 +65,18 @@ def test_a_job_for_all_seeds_is_listed_as_such():
     rows = index.lines(Config(scale="smoke", studies=["certification"]), ROOT)
     assert {row["seed"] for row in rows if "/all/" in row["path"]} == {"all"}
     assert {row["seed"] for row in rows if "/s0/" in row["path"]} == {"0"}
+
+
+def test_another_checkouts_command_says_whose_code_it_runs(tmp_path, monkeypatch, capsys):
+    (tmp_path / "config/studies").mkdir(parents=True)
+    (tmp_path / "src/retrace").mkdir(parents=True)
+    (tmp_path / "config/config.yaml").write_text("newer_key: 1\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["verdicts"]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert f"not of {tmp_path}/src/retrace" in first
+    assert "newer_key" in second
+    (tmp_path / "src/retrace").rmdir()
+    (tmp_path / "src/retrace").symlink_to(Path(cli.__file__).parent)
+    assert cli.main(["verdicts"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1

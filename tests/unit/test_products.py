@@ -127,23 +127,23 @@ def test_unknown_keys_and_targets_are_one_line(flow):
         with pytest.raises(RetraceError, match="0123456789ab"):
             call("0123456789ab")
     with pytest.raises(RetraceError, match=r"unknown target 'reuse_tran' \(did you mean 'reuse_train'\?\)"):
-        flow.check_targets(["reuse", "reuse_tran"])
-    flow.check_targets(["all", "arm", "reuse_judge", "results/index.csv", "reuse_train_job"])
+        flow.targets.check(["reuse", "reuse_tran"])
+    flow.targets.check(["all", "arm", "reuse_judge", "results/index.csv", "reuse_train_job"])
 
 
 @pytest.mark.parametrize(("name", "near"), [("reuse_train", "reuse_train_job"), ("arm_draw", "arm_draw_job")])
 def test_a_run_until_a_name_that_gathers_jobs_is_refused(flow, name, near):
     name = name if name in flow.target_names else "reuse_draw"
     with pytest.raises(RetraceError, match=r"^--until, --omit-from: unknown rule of jobs ") as caught:
-        flow.check_until([name], ["arm"])
+        flow.targets.check_until([name], ["arm"])
     assert "did you mean" in str(caught.value)
-    flow.check_until([near, "all", "arm", "no_such_rule"], ["arm"])
+    flow.targets.check_until([near, "all", "arm", "no_such_rule"], ["arm"])
 
 
 def test_every_named_target_has_inputs_and_all_has_everything(flow):
-    everything = set(flow.target("all", whole=True))
+    everything = set(flow.targets.files("all", whole=True))
     for name in flow.target_names:
-        assert flow.target(name, whole=True)
+        assert flow.targets.files(name, whole=True)
     stages = [task.evidence for plan in flow.plans.values() for task in plan.tasks.values()]
     assert set(stages) < everything
     stamps = {path for product in flow.published.values() for path in product.outputs}
@@ -178,7 +178,7 @@ def test_all_that_is_missing_is_asked_for_by_targets_and_by_verdicts(flow, tmp_p
     fresh = replace(flow, root=tmp_path)
     plans = flow.plans.values() if target == "all" else [flow.plans[target]]
     missing = {task.evidence for plan in plans for task in plan.tasks.values()}
-    assert missing < set(fresh.target(target, whole=False))
+    assert missing < set(fresh.targets.files(target, whole=False))
     for verdict in flow.judged.values():
         theirs = fresh.product_inputs(verdict.key, whole=False)
         assert theirs
@@ -194,7 +194,7 @@ def test_evidence_that_is_missing_beside_verdicts_is_asked_for(flow, tmp_path, t
         leave(tmp_path, product.outputs)
     leave(tmp_path, flow.judged["arm"].inputs[:1])
     here = replace(flow, root=tmp_path)
-    asked = [path for path in here.target(target, whole=False) if path.startswith("evidence/")]
+    asked = [path for path in here.targets.files(target, whole=False) if path.startswith("evidence/")]
     assert asked
     everything = [path for plan in flow.plans.values() for t in plan.tasks.values() for path in t.lasting]
     assert set(asked) < set(everything)
@@ -203,8 +203,8 @@ def test_evidence_that_is_missing_beside_verdicts_is_asked_for(flow, tmp_path, t
     assert (set(inputs) == set(verdict.inputs)) != published
     leave(tmp_path, everything)
     done = replace(here)
-    assert not [path for path in done.target(target, whole=False) if path.startswith("evidence/")]
-    assert set(everything) < set(done.target(target, whole=True))
+    assert not [path for path in done.targets.files(target, whole=False) if path.startswith("evidence/")]
+    assert set(everything) < set(done.targets.files(target, whole=True))
     assert published == (done.product_inputs(verdict.key, whole=False) == [])
 
 

@@ -76,38 +76,50 @@ def _npz(path: Path) -> Given:
 def _csv(path: Path, label: str, shape: tuple[int, int, int] | None) -> Given:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = [row for row in csv.reader(stream) if row]
+            reader = csv.reader(stream)
+            lines = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise StageError(f"{path}: cannot be read ({error}); make it a CSV in UTF-8") from None
-    if len(rows) < 2:
+    if len(lines) < 2:
         raise StageError(
-            f"{path}: a line of column names and one of values or more; it has {len(rows)} lines"
+            f"{path}: a line of column names and one of values or more; it has {len(lines)} lines"
         )
-    head, body = [name.strip() for name in rows[0]], rows[1:]
+    head, body = [name.strip() for name in lines[0][1]], lines[1:]
     if head.count(label) != 1:
         raise StageError(f"{path}: no single column {label!r} in line 1; name the class's with --label")
     at = head.index(label)
-    for number, row in enumerate(body, 2):
+    for number, row in body:
         if len(row) != len(head):
             raise StageError(f"{path}: line {number} has {len(row)} values, line 1 has {len(head)} names")
         if not row[at].strip():
             raise StageError(
                 f"{path}: line {number} has no class in its column {label!r}; fill it or leave it out"
             )
-    try:
-        values = np.array([[*row[:at], *row[at + 1 :]] for row in body], dtype=np.float64)
-    except ValueError as error:
-        raise StageError(f"{path}: columns other than {label!r} hold numbers ({error})") from None
+    values = np.array([_numbers(path, number, head, row, at) for number, row in body])
     sides = shape or (1, values.shape[1], 1)
     if int(np.prod(sides)) != values.shape[1]:
         raise StageError(
             f"{path}: {values.shape[1]} columns besides {label!r} are no {'x'.join(map(str, sides))} values; "
             "mend --shape"
         )
-    names = [row[at].strip() for row in body]
+    names = [row[at].strip() for _, row in body]
     classes, y = _numbered(names)
     images = _images(path, _bytes(path, values.reshape(-1, *sides), "the columns"), y)
     return Given(images, f"from {path.name}; classes in order: {' '.join(classes)}")
+
+
+def _numbers(path: Path, line: int, head: list[str], row: list[str], label: int) -> list[float]:
+    """The values of a line, less its class's."""
+    found = []
+    for column, (name, text) in enumerate(zip(head, row, strict=True)):
+        try:
+            found += [] if column == label else [float(text)]
+        except ValueError:
+            raise StageError(
+                f"{path}: line {line} has {text.strip()!r} in its column {name!r}; columns other than "
+                f"{head[label]!r} hold numbers"
+            ) from None
+    return found
 
 
 def _folder(path: Path) -> Given:

@@ -12,7 +12,7 @@ from typing import Any
 
 from retrace.claims.sealed import read_verdict, read_verdicts
 from retrace.config import Config, load_config
-from retrace.errors import RetraceError, did_you_mean, unknown
+from retrace.errors import RetraceError, did_you_mean
 from retrace.files import set_aside
 from retrace.garbage import uncollected
 from retrace.jobs import DrawJob, JudgeJob, ProductJob, PublishJob, ReportJob, write_job
@@ -27,10 +27,10 @@ from retrace.planning.preflight import (
     has_accelerator,
 )
 from retrace.planning.products import Product, context
+from retrace.planning.targets import Targets
 from retrace.planning.todo import Todo
 from retrace.recipe import file_digest
 from retrace.records import store
-from retrace.study import VERBS
 
 
 @dataclass
@@ -72,8 +72,8 @@ class Workflow:
         with uncollected():
             known = Known(root)
             flow = cls.plan(config, root, known)
-        flow.check_targets(targets)
-        flow.check_until(until, targets)
+        flow.targets.check(targets)
+        flow.targets.check_until(until, targets)
         for line in screen(flow._tasks.values(), root, known):
             print(f"retrace: {line}", file=sys.stderr)
         known.save()
@@ -116,13 +116,12 @@ class Workflow:
     @property
     def target_names(self) -> list[str]:
         """Everything that can be asked for by name, `all` aside."""
-        verbs = [
-            f"{name}_{verb}" for name, plan in self.plans.items() for verb in VERBS if self._has(plan, verb)
-        ]
-        return [*self.papers, *self.plans, *verbs]
+        return self.targets.names
 
-    def _has(self, plan: StudyPlan, verb: str) -> bool:
-        return verb in ("judge", "draw") or any(stage.verb == verb for stage in plan.study.stages)
+    @cached_property
+    def targets(self) -> Targets:
+        """What can be asked for by name."""
+        return Targets(self.plans, self.judged, self.drawn, self.published, self._todo)
 
     @property
     def stages(self) -> list[tuple[str, str]]:
@@ -228,52 +227,6 @@ class Workflow:
     def product_spec(self, key: str) -> str:
         """The text that a product's job is started with."""
         return write_job(self.product(key).job)
-
-    def target(self, name: str, whole: bool) -> list[str]:
-        """Inputs of a named target: `all`, a paper, a study, or a study's verb; see `_left` for `whole`."""
-        if name == "all":
-            stamps = [stamp for product in self.published.values() for stamp in product.outputs]
-            return [*self._left(self._tasks.values(), whole), *stamps]
-        if name in self.judged:
-            return self._published_of([name])
-        if name in self.plans:
-            plan = self.plans[name]
-            return [*self._left(plan.tasks.values(), whole), *self._published_of(list(plan.study.papers))]
-        study, verb = name.rsplit("_", 1)
-        if verb in ("judge", "draw"):
-            made = self.judged if verb == "judge" else self.drawn
-            return [path for paper in self.plans[study].study.papers for path in made[paper].outputs]
-        return [path for task in self.plans[study].of_verb(verb) for path in task.lasting]
-
-    def _left(self, tasks: Iterable[Task], whole: bool) -> list[str]:
-        """Evidence to ask for beside published products: every file if the `whole` is wanted.
-
-        Else what is missing: Snakemake does not look at what verdicts and copies that are there were made of.
-        """
-        if whole:
-            return [path for task in tasks for path in task.lasting]
-        return [self._todo.file(task) for task in self._todo.left(tasks)]
-
-    def _published_of(self, papers: list[str]) -> list[str]:
-        return [self.published[f"{p}-{verb}"].outputs[0] for p in papers for verb in ("judge", "draw")]
-
-    def check_targets(self, targets: Sequence[str]) -> None:
-        """Refuse a target that is neither a name nor a path; RetraceError with a did-you-mean."""
-        known = ["all", "rehearse", *self.target_names]
-        for target in targets:
-            if "/" not in target and target not in known and not target.endswith("_job"):
-                raise RetraceError(f"unknown target {target!r}{did_you_mean(target, known)}")
-
-    def check_until(self, rules: Sequence[str], targets: Sequence[str]) -> None:
-        """Refuse a name that gathers jobs where Snakemake wants a rule of jobs: it would run none of them.
-
-        RetraceError with the nearest rule; a target of this run is a rule, too.
-        """
-        jobs = [f"{study}_{verb}_job" for study, verb in self.stages]
-        jobs += [f"{paper}_draw_job" for paper in self.papers] + ["judge_job", "report_job", "publish_job"]
-        for name in rules:
-            if name in self.target_names and name not in targets:
-                raise RetraceError(f"--until, --omit-from: {unknown('rule of jobs', name, jobs)}")
 
     def verdict_table(self, papers: Sequence[str] = ()) -> str:
         """The verdicts there are (of `papers`, or of all), as text for the terminal."""
