@@ -243,9 +243,12 @@ def test_limits_hold_everything_and_prefer_the_unit_range():
             assert low < high
             if claim.measured is not None and np.isfinite(claim.measured):
                 assert low <= claim.measured <= high
-    assert limits(synthetic.claim("x", "supported", 0.9, [0.85, 0.95])) == (0, 1)
-    assert limits(synthetic.claim("x", "supported", -0.5, [-0.6, 0.1])) == (-1, 1)
+    assert limits(synthetic.claim("x", "supported", 0.9, [0.5, 0.95])) == (0, 1)
+    assert limits(synthetic.claim("x", "supported", -0.5, [-0.8, 0.1])) == (-1, 1)
     assert limits(synthetic.claim("x", "supported", 12, [10, 14]))[1] > 14
+    low, high = limits(synthetic.claim("x", "supported", 0.03, [0.02, 0.25], expect=None))
+    assert -0.2 < low < 0.02
+    assert 0.25 < high < 0.5
 
 
 @pytest.mark.parametrize(

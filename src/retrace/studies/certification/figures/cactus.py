@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from retrace.plot.style import colour, panels, styled
+from retrace.plot.style import colour, marker, panels, styled
 from retrace.plot.table import label
 from retrace.studies.certification.figures.rows import decided
 from retrace.studies.certification.table import UNKNOWN, VERIFIED
@@ -60,15 +60,26 @@ def cactus(
             own = [r for r in runs if r.cell == cell]
             most = max((max([*r.verified, *r.falsified], default=least) for r in own), default=1.0)
             for r in own:
-                hue = colour(methods.index(r.method))
-                for times, dashes, words in (
-                    ([*r.verified, *r.falsified], "-", label(r.method, labels)),
-                    (r.verified, "--", None),
+                position = methods.index(r.method)
+                for times, dashes, words, mark in (
+                    ([*r.verified, *r.falsified], "-", label(r.method, labels), marker(position)),
+                    (r.verified, "--", None, None),
                 ):
                     ordered = np.sort(np.maximum(np.asarray(times, dtype=float), least))
                     x = np.concatenate([[least], ordered, [most]])
                     y = np.concatenate([[0.0], np.arange(1, len(ordered) + 1), [len(ordered)]]) / r.total
-                    ax.step(x, y, where="post", color=hue, ls=dashes, lw=1.5, label=words)
+                    ax.step(
+                        *(x, y),
+                        where="post",
+                        color=colour(position),
+                        ls=dashes,
+                        lw=1.5,
+                        label=words,
+                        marker=mark,
+                        markevery=[len(x) // 2, len(x) - 1],
+                        mec="white",
+                        mew=0.5,
+                    )
             ax.set_xscale("log")
             ax.set(xlabel="CPU seconds for one image", ylabel="share of images", ylim=(-0.02, 1.02))
             ax.set_title(label(cell, labels))

@@ -17,6 +17,8 @@ from retrace.plot.table import frame, label, over_seeds, require
 from retrace.plot.words import short
 
 APART = 1.025  # factor by which the marks of one order stand beside those of the last
+NEAR = 1.25  # factor between marks whose values would lie on each other
+Beyond = tuple[float, float, float, str]  # where a mark is, the edge, its value, its colour
 DOTS = (":", "--", "-.")
 
 
@@ -50,8 +52,8 @@ def against_pruned(
                 ends = [f"{quantity}_low", f"{quantity}_high"]
                 curves = [means.assign(**means[ends].clip(0, 1)) for means in curves]
             limits = (-0.04, 1.04) if quantity in shares else _limits(curves, levels, quantity)
-            for position, means in enumerate(curves):
-                _curve(ax, means, quantity, position, limits)
+            beyond = [m for n, means in enumerate(curves) for m in _curve(ax, means, quantity, n, limits)]
+            _values(ax, sorted(beyond))
             if limits:
                 ax.set_ylim(limits)
             ax.set_xscale("log")
@@ -97,21 +99,29 @@ def _limits(
 
 def _curve(
     ax: Axes, means: pd.DataFrame, quantity: str, position: int, limits: tuple[float, float] | None
-) -> None:
+) -> list[Beyond]:
+    """Draw an order's marks; those beyond the limits stand at the edge and are returned."""
     x = means["share"].to_numpy(float) * APART**position
     y, low, high = (means[f"{quantity}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
     hue = colour(position)
     inside = y if limits is None else np.clip(y, *limits)
-    for place in np.flatnonzero(inside != y):
-        text, above = short(y[place]), y[place] > inside[place]
+    ax.vlines(x, low, high, color=hue, lw=1.0, alpha=0.45, zorder=2)
+    ax.plot(x, inside, color=hue, marker=marker(position), mec="white", mew=0.6, zorder=3, clip_on=False)
+    return [(float(x[n]), float(inside[n]), float(y[n]), hue) for n in np.flatnonzero(inside != y)]
+
+
+def _values(ax: Axes, beyond: Sequence[Beyond]) -> None:
+    """Write the values of marks at the edge outside it; of two that stand close, to either side."""
+    for n, (x, edge, value, hue) in enumerate(beyond):
+        close = [m for m in beyond[max(n - 1, 0) : n + 2] if m[0] != x and NEAR > m[0] / x > 1 / NEAR]
+        side = 0 if not close else -1 if close[0][0] > x else 1
         ax.annotate(
-            f" {text}",
-            (x[place], inside[place]),
-            (5, -3 if above else 3),
+            short(value),
+            (x, edge),
+            (2 * side, 5 if value > edge else -5),
             textcoords="offset points",
-            va="top" if above else "bottom",
+            va="bottom" if value > edge else "top",
+            ha=("center", "left", "right")[side],
             fontsize=8,
             color=hue,
         )
-    ax.vlines(x, low, high, color=hue, lw=1.0, alpha=0.45, zorder=2)
-    ax.plot(x, inside, color=hue, marker=marker(position), mec="white", mew=0.6, zorder=3, clip_on=False)
