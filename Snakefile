@@ -14,6 +14,7 @@ configfile: "config/config.yaml"
 
 include: "rules/reruns.smk"
 include: "rules/common.smk"
+include: "rules/command.smk"
 include: "rules/asked.smk"
 include: "rules/hooks.smk"
 include: "rules/elsewhere.smk"

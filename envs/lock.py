@@ -3,8 +3,8 @@
     python envs/lock.py
 
 What torch pins by itself for one kind of accelerator (nvidia-*, cuda-*, triton) is left out, and so are
-local version suffixes, so that other machines can install the same file. requirements-slurm.txt holds what an
-optional set adds to them.
+local version suffixes, so that other machines can install the same file. requirements-slurm.txt and the like
+hold what an optional set adds to them.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SKIPPED = ("nvidia-", "cuda-", "triton")
 HEAD = "# Every package of the environment, pinned: the closure of requirements.in (python envs/lock.py).\n"
-SLURM = "# What Slurm needs beside requirements.txt, pinned (python envs/lock.py); install with --no-deps.\n"
+EXTRA = "# What {} beside requirements.txt, pinned (python envs/lock.py); install with --no-deps.\n"
+EXTRAS = {"slurm": "Slurm needs", "storage": "files on other storage need"}
 
 
 def main() -> None:
     """Ask pip for the closures without installing them; write them sorted by name."""
     pins = closure("requirements.in")
     write("requirements.txt", HEAD, pins)
-    write("requirements-slurm.txt", SLURM, closure("requirements.in", "requirements-slurm.in") - pins)
+    for name, needs in EXTRAS.items():
+        more = closure("requirements.in", f"requirements-{name}.in") - pins
+        write(f"requirements-{name}.txt", EXTRA.format(needs), more)
 
 
 def closure(*names: str) -> set[str]:

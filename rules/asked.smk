@@ -1,27 +1,13 @@
 # What rules ask of the plan. No rules.
-from functools import cache
 from inspect import signature
 
 from snakemake.common import overwrite_function_params
 from snakemake.resources import Resource
 
 
-@cache
-def forced():
-    """Whether jobs are wanted again."""
-    settings = run_settings()
-    return bool(settings.forceall or settings.forcerun or settings.forcetargets)
-
-
-@cache
-def whole():
-    """Whether to list all inputs, not only what is left to do: jobs are wanted again, a graph is to be seen
-    (then nothing executes it), or batches must find the same inputs each time.
-    """
-    return bool(forced() or run_settings().batch or workflow.executor_plugin is None)
-
-
 def task_inputs(wildcards):
+    if STORED:
+        return [ancient(path) for path in FLOW.all_inputs(wildcards.key)]
     if forced() and not ORDERED and FLOW.pending(wildcards.key):
         # Snakemake looks at no job behind `ancient` inputs that are made again, not even for missing files
         return FLOW.all_before(wildcards.key)
@@ -46,6 +32,8 @@ def task_megabytes(wildcards, attempt):
 
 
 def product_inputs(wildcards):
+    if STORED:
+        return FLOW.all_inputs(wildcards.key)
     # not ancient: evidence made again has new costs, and products take seconds
     return FLOW.product_inputs(wildcards.key, whole())
 
@@ -56,14 +44,12 @@ def product_spec(wildcards):
 
 def target_inputs(name):
     def inputs(wildcards):
-        return FLOW.targets.files(name, whole())
+        files = FLOW.targets.files(name, whole())
+        # copies for people are made here, whatever a storage provider keeps
+        return [local(f) if f.startswith("results/published/") else f for f in files]
 
     return inputs
 
-
-# Snakemake puts each job's command together three times to log it. A dry run prints none unless told to
-SILENT = ARGUMENTS.dryrun and not workflow.output_settings.printshellcmds
-COMMAND = "" if SILENT else "python -m retrace.job <<< {params.spec:q} > {log} 2>&1"
 
 # Snakemake asks for their parameters ten times a job, and would inspect them each time
 OURS = [

@@ -5,6 +5,10 @@ from retrace.warm.host import Host
 
 
 def refuse_unfit_machine():
+    if "rehearse" in TARGETS and STORED:
+        sys.exit(
+            "retrace: rehearse leaves its records on this disk; leave out --default-storage-provider"
+        )
     if TARGETS == ["rehearse"]:
         return
     try:
@@ -54,4 +58,4 @@ if workflow.is_main_process:
 
 def print_verdicts():
     if TARGETS != ["rehearse"]:
-        print(FLOW.verdict_table(), file=sys.stderr)
+        print(FLOW.verdict_table(published=STORED), file=sys.stderr)

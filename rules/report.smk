@@ -20,7 +20,7 @@ rule publish_job:
     input:
         product_inputs,
     output:
-        touch("results/published/{scale}/{name}-{key}"),
+        local(touch("results/published/{scale}/{name}-{key}")),
     log:
         "logs/publish/{scale}/{name}-{key}.log",
     localrule: True
@@ -29,4 +29,4 @@ rule publish_job:
     message:
         "publish {wildcards.name}"
     shell:
-        COMMAND
+        PUBLISH

@@ -1,6 +1,7 @@
 # What may start a finished job again: file times, whatever the user's profile says.
 import sys
 from contextlib import suppress
+from functools import cache
 
 from snakemake.settings.enums import RerunTrigger
 
@@ -23,3 +24,18 @@ def run_settings():
             "retrace: add --rerun-triggers mtime: this Snakemake does not let the workflow set it"
         )
     return workflow.dag_settings
+
+
+@cache
+def forced():
+    """Whether jobs are wanted again."""
+    settings = run_settings()
+    return bool(settings.forceall or settings.forcerun or settings.forcetargets)
+
+
+@cache
+def whole():
+    """Whether to list all inputs, not only what is left to do: jobs are wanted again, a graph is to be seen
+    (then nothing executes it), or batches must find the same inputs each time.
+    """
+    return bool(forced() or run_settings().batch or workflow.executor_plugin is None)

@@ -1,8 +1,10 @@
 """The one door between the workflow and the library: `python -m retrace.job <<< SPEC`, or SPEC as argument.
 
-Every rule's shell line calls it with one canonical JSON text (`retrace.jobs`). It fixes the thread counts
-before any numerical library loads. Then the run's server does the job (`warm.server`: packages are loaded
-there already) or, without one, this process does. What is imported above is what a served job waits for.
+With `--to PATH`, files go and are found where a storage provider of the workflow keeps them: PATH is where
+it has one of the job's own. Every rule's shell line calls it with one canonical JSON text (`retrace.jobs`).
+It fixes the thread counts before any numerical library loads. Then the run's server does the job
+(`warm.server`: packages are loaded there already) or, without one, this process does. What is imported above
+is what a served job waits for.
 """
 
 from __future__ import annotations
@@ -17,8 +19,12 @@ from typing import Any, NoReturn
 from retrace.warm.client import ask
 
 
-def start(text: str) -> int:
-    """Do the job of a text, by the run's server if there is one; its exit status."""
+def start(text: str, path: str = "") -> int:
+    """Do the job of a text, by the run's server if there is one; its exit status.
+
+    `path`: where the workflow has one of the job's files, if that is not below the working folder itself.
+    """
+    text = _kept_by(path, text) if path else text
     spec = _limit_threads(text)
     status = ask(text, _kind(spec)) if spec else None
     return main(text, Path.cwd()) if status is None else status
@@ -58,6 +64,19 @@ def _limit_threads(text: str) -> dict[str, Any]:
     return spec
 
 
+def _kept_by(path: str, text: str) -> str:
+    """The job's text, told of the folder in which `path` is one of the files that it leaves or copies."""
+    try:
+        spec = json.loads(text)
+    except ValueError:
+        return text  # `dispatch` will say it
+    out = spec["out"]
+    for own in [*(out.values() if isinstance(out, dict) else out), *spec.get("copies", ())]:
+        if path.endswith(f"/{own}"):
+            spec["context"]["kept"] = path.removesuffix(own)
+    return json.dumps(spec, sort_keys=True, separators=(",", ":"))
+
+
 def _kind(spec: dict[str, Any]) -> str:
     """What jobs that load the same packages share: the stage's module, or the verb of a product."""
     return str(_within(spec, "recipe").get("module", spec.get("kind")))
@@ -68,8 +87,15 @@ def _within(spec: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _arguments() -> tuple[str, str]:
+    """The job's text, and what `--to` says, empty without it."""
+    words = sys.argv[1:]
+    path, words = (words[1], words[2:]) if words[:1] == ["--to"] and words[1:] else ("", words)
+    return (words[0] if words else sys.stdin.read()), path
+
+
 if __name__ == "__main__":
     try:
-        sys.exit(start(sys.argv[1] if sys.argv[1:] else sys.stdin.read()))
+        sys.exit(start(*_arguments()))
     except KeyboardInterrupt:
         _stop()

@@ -25,13 +25,18 @@ class MeterSettings:
 
 @dataclass(frozen=True)
 class Context:
-    """Where and how a job runs: its device, its threads, its meter, where the larger data sets lie."""
+    """Where and how a job runs: its device, its threads, its meter, where the larger data sets lie.
+
+    `kept`: the folder below the root that stands for the root where evidence and products are meant; not
+    empty with a storage provider only.
+    """
 
     device: str
     threads: int
     datasets: str
     download: bool
     meter: MeterSettings
+    kept: str
 
 
 class RowFiles(NamedTuple):

@@ -23,7 +23,7 @@ from retrace.verbs import dispatch
 
 ROOT = Path(__file__).resolve().parents[2]
 LINUX_LONGEST_ARGUMENT = 131_072
-CONTEXT = jobs.Context("cpu", 1, "data/external", False, jobs.MeterSettings("FRA", 0.4, 15.0, 3.0))
+CONTEXT = jobs.Context("cpu", 1, "data/external", False, jobs.MeterSettings("FRA", 0.4, 15.0, 3.0), "")
 SHELL_LINE = re.compile(r'"(python -m retrace\.job[^"]*)"')
 SHELL = re.compile(r"shell:\s+(\S.*)")
 
@@ -92,7 +92,7 @@ def lines_of_rules():
     ]
     assert len(found) == 1  # which every rule of a job runs
     shells = [s for path in (ROOT / "rules").glob("*.smk") for s in SHELL.findall(path.read_text())]
-    assert sorted(shells) == ["COMMAND"] * 5 + ["REHEARSE"]  # the same line, of another module
+    assert sorted(shells) == ["COMMAND"] * 4 + ["PUBLISH", "REHEARSE"]  # the same line
     return sorted(set(found))
 
 
@@ -107,6 +107,17 @@ def test_a_text_of_any_length_reaches_its_job(tmp_path, monkeypatch, line):
         log="log.txt",
     )
     assert (tmp_path / "to.txt").read_text() == "whole"
+
+
+def test_a_storage_provider_s_folder_is_found_by_one_of_the_job_s_files(tmp_path):
+    kept = tmp_path / ".snakemake/storage/fs/lab"
+    kept.mkdir(parents=True)
+    words = [sys.executable, "-m", "retrace.job", "--to", ".snakemake/storage/fs/lab/from.txt"]
+    words.append(publication(kept, 20))  # only there
+    done = subprocess.run(words, cwd=tmp_path, env={"PYTHONPATH": str(SOURCE)}, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "to.txt").read_text() == "whole"
+    assert not (kept / "to.txt").exists()
 
 
 @pytest.mark.parametrize("by_argument", [True, False])

@@ -59,7 +59,7 @@ def context(config: Config, device: str) -> Context:
     """What every job is told of where and how to run."""
     carbon = config.carbon
     meter = MeterSettings(carbon.country, carbon.factor_kg_per_kwh, carbon.cpu_watts, carbon.ram_watts)
-    return Context(device, 1, config.datasets, config.download, meter)
+    return Context(device, 1, config.datasets, config.download, meter, "")
 
 
 def figures_of(plan: StudyPlan, paper: str) -> list[Figure]:

@@ -15,7 +15,7 @@ from retrace.config import Config, load_config
 from retrace.errors import RetraceError, did_you_mean
 from retrace.files import set_aside
 from retrace.garbage import uncollected
-from retrace.jobs import DrawJob, JudgeJob, ProductJob, PublishJob, ReportJob, write_job
+from retrace.jobs import DrawJob, JudgeJob, PaperJob, ProductJob, PublishJob, ReportJob, write_job
 from retrace.planning import products
 from retrace.planning.expected import Expected
 from retrace.planning.known import Known
@@ -169,6 +169,15 @@ class Workflow:
         asks = whole or self.pending(key)
         return [self._todo.file(need) for need in self.task(key).needs.values()] if asks else []
 
+    def all_inputs(self, key: str) -> list[str]:
+        """Every file that the job of a key, of a task or of a product, reads: what storage has to bring."""
+        if key in self._tasks:
+            return [path for need in self.task(key).needs.values() for path in need.outputs.values()]
+        product = self.product(key)
+        rows = product.job.rows if isinstance(product.job, PaperJob) else []
+        read = [self._makers[path].lasting for row in rows for path in row.evidence.values()]
+        return list(dict.fromkeys([*product.inputs, *(path for paths in read for path in paths)]))
+
     def pending(self, key: str) -> bool:
         """Whether the task of a key is to run: evidence is missing, or scratch that somebody needs."""
         return key in self._todo.pending
@@ -228,15 +237,19 @@ class Workflow:
         """The text that a product's job is started with."""
         return write_job(self.product(key).job)
 
-    def verdict_table(self, papers: Sequence[str] = ()) -> str:
-        """The verdicts there are (of `papers`, or of all), as text for the terminal."""
+    def verdict_table(self, papers: Sequence[str] = (), published: bool = False) -> str:
+        """The verdicts there are (of `papers`, or of all), as text for the terminal.
+
+        `published`: from their copies under names that people know, since a storage provider has the rest.
+        """
         from retrace.claims.table import verdict_table
 
         for paper in papers:
             if paper not in self.judged:
                 raise RetraceError(f"unknown paper {paper!r}{did_you_mean(paper, self.judged)}")
-        chosen = [self.judged[paper] for paper in papers or self.judged]
-        return verdict_table(read_verdicts([self.root / product.outputs[0] for product in chosen]))
+        chosen = [f"{paper}-judge" for paper in papers or self.judged]
+        files = [pair for name in chosen for pair in self.published[name].job.copies.items()]
+        return verdict_table(read_verdicts(self.root / (copy if published else own) for own, copy in files))
 
 
 def _set_aside_if_damaged(verdict: Path) -> None:

@@ -69,24 +69,25 @@ def _dispatch(job: Job, root: Path) -> None:
     # imported here so that a drawing job never pays for the meter, nor a stage for matplotlib
     if isinstance(job, JudgeJob | DrawJob | ReportJob):
         check_code(job.code)
+    kept = root / job.context.kept
     match job:
         case StageJob():
             from retrace.verbs import stage
 
-            stage.run(job, root)
+            stage.run(job, root, kept)
         case JudgeJob():
             from retrace.verbs import judge
 
-            judge.run(job, root)
+            judge.run(job, kept)
         case DrawJob():
             from retrace.verbs import draw
 
-            draw.run(job, root)
+            draw.run(job, kept)
         case ReportJob():
             from retrace.verbs import report
 
-            report.run(job, root)
+            report.run(job, kept)
         case PublishJob():
             from retrace.verbs import publish
 
-            publish.run(job, root)
+            publish.run(job, root, kept)

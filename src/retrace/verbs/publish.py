@@ -8,10 +8,10 @@ from retrace.files import write_atomic
 from retrace.jobs import PublishJob
 
 
-def run(job: PublishJob, root: Path) -> None:
-    """Copy every file of `job.copies`; the workflow then touches the stamp named in `job.out`."""
+def run(job: PublishJob, root: Path, kept: Path) -> None:
+    """Copy every file of `job.copies` from `kept` to `root`; the workflow touches the stamp in `job.out`."""
     for source, copy in job.copies.items():
-        write_atomic(root / copy, (root / source).read_bytes())
+        write_atomic(root / copy, (kept / source).read_bytes())
     stamp = root / job.out[0]
     stem = stamp.name.rsplit("-", 1)[0]
     for other in stamp.parent.glob(f"{stem}-*"):

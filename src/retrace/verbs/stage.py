@@ -25,8 +25,10 @@ from retrace.study import Stage
 from retrace.verbs.arithmetic import settle
 
 
-def run(job: StageJob, root: Path) -> None:
+def run(job: StageJob, root: Path, kept: Path) -> None:
     """Compute the stage and write its scratch, arrays and evidence, the evidence last.
+
+    Data lie below `root`, evidence and scratch below `kept`.
 
     Raises RetraceError (one line) when an input is damaged, the code changed since planning, the stage
     fails for a known reason, or the results are not finite.
@@ -37,7 +39,7 @@ def run(job: StageJob, root: Path) -> None:
     for param, name in job.reads.items():
         if name and sets.fingerprint(root, job.context.datasets, name) != job.recipe["data"][param]:
             raise RetraceError(f"data set {name} changed since this run was planned; start the run again")
-    inputs = {verb: _need(paths, root) for verb, paths in job.needs.items()}
+    inputs = {verb: _need(paths, kept) for verb, paths in job.needs.items()}
     inputs |= {param: _data(name, job, root) for param, name in job.reads.items() if name}
     with uncollected():
         params = _params(job)
@@ -47,7 +49,7 @@ def run(job: StageJob, root: Path) -> None:
         stage = importlib.import_module(module)
     with Meter(**vars(job.context.meter), device=chosen) as meter:
         output: Output = stage.run(params, inputs, job.seed)
-    _write(job, root, output, meter.record, chosen)
+    _write(job, root, kept, output, meter.record, chosen)
 
 
 def _stage(job: StageJob) -> Stage:
@@ -60,9 +62,9 @@ def _params(job: StageJob) -> StageParams:
     return validate(_stage(job).params, job.params, f"{job.study} {job.verb}")
 
 
-def _need(paths: dict[str, str], root: Path) -> Evidence:
-    beside = {kind: root / path for kind, path in paths.items() if kind != "evidence"}
-    return evidence.read_evidence(root / paths["evidence"], **beside)
+def _need(paths: dict[str, str], kept: Path) -> Evidence:
+    beside = {kind: kept / path for kind, path in paths.items() if kind != "evidence"}
+    return evidence.read_evidence(kept / paths["evidence"], **beside)
 
 
 def _data(name: str, job: StageJob, root: Path) -> Evidence:
@@ -72,7 +74,7 @@ def _data(name: str, job: StageJob, root: Path) -> Evidence:
     )
 
 
-def _write(job: StageJob, root: Path, output: Output, record: MeterRecord, chosen: str) -> None:
+def _write(job: StageJob, root: Path, kept: Path, output: Output, record: MeterRecord, chosen: str) -> None:
     _refuse_nonfinite(output.results, "results")
     written = {}
     for kind, write in (("scratch", files.write_tensors), ("arrays", _write_npz)):
@@ -82,7 +84,7 @@ def _write(job: StageJob, root: Path, output: Output, record: MeterRecord, chose
                 f"the stage {'left no' if not values else 'left undeclared'} {kind}: fix its declaration"
             )
         if values:
-            written[kind] = write(root / job.out[kind], values)
+            written[kind] = write(kept / job.out[kind], values)
     blocks = {
         "recipe": job.recipe,
         "results": output.results,
@@ -91,7 +93,7 @@ def _write(job: StageJob, root: Path, output: Output, record: MeterRecord, chose
         "environment": {**_environment(job, chosen), "lock": _lock_digest(root)},
         "files": written,
     }
-    evidence.write_evidence(root / job.out["evidence"], evidence.seal(blocks))
+    evidence.write_evidence(kept / job.out["evidence"], evidence.seal(blocks))
 
 
 def _write_npz(path: Path, values: Mapping[str, Array]) -> str:
