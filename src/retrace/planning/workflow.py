@@ -119,7 +119,7 @@ class Workflow:
         verbs = [
             f"{name}_{verb}" for name, plan in self.plans.items() for verb in VERBS if self._has(plan, verb)
         ]
-        return [*self.papers, *self.plans, *verbs]
+        return list(dict.fromkeys([*self.papers, *self.plans, *verbs]))  # a study may be called as its paper
 
     def _has(self, plan: StudyPlan, verb: str) -> bool:
         return verb in ("judge", "draw") or any(stage.verb == verb for stage in plan.study.stages)

@@ -1,0 +1,61 @@
+"""Gradient norms at the inputs of LayerNorms, their ratio, and the bound of theorem 2."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from retrace.plot.style import MUTED, PALETTE, WIDTH, styled
+from retrace.plot.table import over_seeds, require
+from retrace.studies.layernorm.figures.rows import cells
+
+
+def gradients(norms: pd.DataFrame) -> Figure:
+    """A row a cell: test and noisy gradients with their ratio, and the bound beside what it bounds."""
+    require(norms, ["cell", "seed", "norm", "place", "learn", "mem", "log_ratio"], "gradients")
+    names = cells(norms)
+    with styled():
+        fig = Figure(figsize=(WIDTH, 0.5 + 2.4 * len(names)), layout="constrained")
+        grid = fig.subplots(len(names), 2, squeeze=False)
+        for line, cell in zip(grid, names, strict=True):
+            own = norms[norms["cell"] == cell].sort_values("norm", kind="stable")
+            _pair(line[0], own, ("learn", "mem"), ("test", "wrongly labelled"), cell)
+            ratio = line[0].twinx()
+            means = over_seeds(own.assign(ratio=np.exp(own["log_ratio"])), ["norm"], ["ratio"], 0.95)
+            ratio.plot(means["norm"], means["ratio"], color=PALETTE[7], ls=":", label="ratio")
+            ratio.set_ylim(bottom=0)
+            ratio.grid(False)
+            ratio.set_ylabel("ratio (dotted)", fontsize=9)
+            if "log_bound" in own:
+                shown = own.assign(bound=np.exp(own["log_bound"]), measured=np.exp(own["log_measured"]))
+                _pair(line[1], shown, ("bound", "measured"), ("theorem 2's bound", "measured"), cell)
+            else:
+                line[1].text(0.5, 0.5, "no bound for this architecture", ha="center", color=MUTED)
+            for ax in line:
+                ax.set_xticks(*_ticks(own))
+        for ax in grid[-1]:
+            ax.set_xlabel("LayerNorm (layer.1 and layer.2)")
+    return fig
+
+
+def _pair(ax: Axes, rows: pd.DataFrame, columns: tuple[str, str], words: tuple[str, str], cell: str) -> None:
+    known = rows.dropna(subset=list(columns))
+    for column, word, hue, shape in zip(columns, words, PALETTE, "os", strict=False):
+        if known.empty:
+            ax.text(0.5, 0.5, "the noisy loss never passes the level", ha="center", color=MUTED)
+            break
+        means = over_seeds(known, ["norm"], [column], 0.95)
+        ax.plot(means["norm"], means[column], color=hue, marker=shape, ms=4, label=word)
+        ax.scatter(known["norm"], known[column], s=6, color=hue, alpha=0.3, lw=0)
+    ax.set_yscale("log")
+    ax.set_title(cell, fontsize=9.5)
+    ax.set_ylabel("gradient norm", fontsize=9)
+    if not known.empty:
+        ax.legend(loc="upper right", fontsize=8)
+
+
+def _ticks(rows: pd.DataFrame) -> tuple[list[int], list[str]]:
+    numbers = sorted(rows["norm"].unique())
+    return [int(n) for n in numbers], [f"{int(n) // 2 + 1}.{int(n) % 2 + 1}" for n in numbers]

@@ -1,0 +1,28 @@
+"""Words for the layernorm study's runs and quantities, and which of them figures show."""
+
+from __future__ import annotations
+
+LABELS = {
+    "kept": "kept",
+    "all": "all removed",
+    "early": "early removed",
+    "middle": "middle removed",
+    "late": "late removed",
+    "unfrozen": "all reset, trainable",
+    "frozen": "all frozen, not reset",
+    "random": "random as many, frozen",
+    "others": "other kind, reset, frozen",
+    "kept_token": "kept, next token",
+    "all_token": "all removed, next token",
+    "kept_muon": "kept, Muon",
+    "all_muon": "all removed, Muon",
+    "kept_2": "kept, less noise",
+    "all_2": "all removed, less noise",
+    "learning": "test accuracy",
+    "clean": "accuracy on clean training samples",
+    "memorisation": "memorised",
+    "recovery": "recovered",
+    "gap": "training less test accuracy",
+}
+REMOVED = ("kept", "all", "early", "middle", "late")  # whose curves are drawn; the others are controls
+CONTROLS = ("unfrozen", "frozen", "random", "others")

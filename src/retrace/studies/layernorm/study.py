@@ -1,0 +1,46 @@
+"""The declaration of the layernorm study: its paper, stages and figures."""
+
+from __future__ import annotations
+
+from retrace.studies.layernorm.params import Measure, Prepare, Train
+from retrace.study import Figure, Stage, Study
+
+STUDY = Study(
+    name="layernorm",
+    title="What does removing LayerNorm's parameters do to memorised labels, in Pre- and in Post-LN transformers?",
+    papers={
+        "layernorm": "Impact of LayerNorm on memorization and learning in Pre- and Post-LN transformers "
+        "(NeurIPS 2025)"
+    },
+    stages=(
+        Stage("prepare", params=Prepare, reads=("dataset",), arrays=True, torch=False),
+        Stage("train", params=Train, needs=("prepare",), reads=("dataset",), arrays=True, scratch=True),
+        Stage("measure", params=Measure, needs=("prepare", "train"), reads=("dataset",), arrays=True),
+    ),
+    figures=(
+        Figure(
+            "layernorm",
+            "outcomes",
+            "At the end of training: test accuracy (dot, with its 95 % t interval over seeds), and below it what "
+            "became of wrongly labelled training samples; a row a run. Controls stand below the line.",
+        ),
+        Figure(
+            "layernorm",
+            "curves",
+            "By epoch, means over seeds with 95 % t intervals: test accuracy, share of wrong labels memorised, "
+            "share recovered, and the gap between training and test. Every network passes a phase of recovery.",
+        ),
+        Figure(
+            "layernorm",
+            "matched",
+            "Memorisation against accuracy on clean training samples, epoch by epoch: at the same height on the "
+            "abscissa two networks have learned as much. A line that ends early never fitted its clean samples.",
+        ),
+        Figure(
+            "layernorm",
+            "gradients",
+            "Mean gradient norms at the input of every LayerNorm of the kept network, of test and of wrongly "
+            "labelled samples, where the latter's loss passes the same value; their ratio, and theorem 2's bound.",
+        ),
+    ),
+)
