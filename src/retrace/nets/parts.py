@@ -40,7 +40,7 @@ class Applied:
 def apply(
     net: nn.Module, kind: Kind, group: Group, zero: bool, freeze: bool, ends: bool, seed: int
 ) -> Applied:
-    """Reset (`zero`), freeze, or both: the LayerNorms of a group of layers, or as many entries of the same layers.
+    """Reset (`zero`), freeze, or both: LayerNorms of a group of layers, or as many entries there.
 
     `random`: entries of any weight drawn by `seed`, frozen as they are (never reset); `others`: biases of
     linear maps, or, where there are too few, entries of the attention's output; reset means 0.
@@ -73,7 +73,7 @@ def _norms(norms: Sequence[Norm], zero: bool, freeze: bool) -> None:
             values.requires_grad_(not freeze)
 
 
-def _candidates(net: nn.Module, kind: Kind, layers: set[int | None], count: int) -> list[nn.Parameter]:
+def _candidates(net: nn.Module, kind: Kind, layers: set[int], count: int) -> list[nn.Parameter]:
     norms = {name for norm in find(net) for name in norm.parameters}
     inside = {n: p for n, p in net.named_parameters() if n not in norms and layer_of(n) in layers}
     if kind == "random":
@@ -81,14 +81,22 @@ def _candidates(net: nn.Module, kind: Kind, layers: set[int | None], count: int)
     biases = [p for name, p in inside.items() if name.endswith("bias")]
     if sum(p.numel() for p in biases) >= count:
         return biases
-    named = ("attention.output.dense.weight", "o_proj.weight", "out_proj.weight", "c_proj.weight", "proj.weight")
+    named = (
+        "attention.output.dense.weight",
+        "o_proj.weight",
+        "out_proj.weight",
+        "c_proj.weight",
+        "proj.weight",
+    )
     return [p for name, p in inside.items() if name.endswith(named)]
 
 
 def _draw(among: list[nn.Parameter], count: int, seed: int) -> list[tuple[nn.Parameter, Tensor]]:
     sizes = [p.numel() for p in among]
     if sum(sizes) < count:
-        raise StageError(f"a control of {count} entries: there are only {sum(sizes)} of that kind; leave it out")
+        raise StageError(
+            f"a control of {count} entries: there are only {sum(sizes)} of that kind; leave it out"
+        )
     rng = torch.Generator().manual_seed(seed)
     flat = torch.randperm(sum(sizes), generator=rng)[:count].sort().values
     made, start = [], 0

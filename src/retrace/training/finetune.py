@@ -1,4 +1,4 @@
-"""Fine-tune a classifier whose inputs are named tensors: Adam or Muon at a constant rate, entries held still."""
+"""Fine-tune a classifier of named tensors: Adam or Muon at a constant rate, entries held still."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def tune(
     targets: Tensor,
     tuning: Tuning,
     seed: int,
-    after_step: Callable[[], None] = lambda: None,
+    after_step: Callable[[], object] = lambda: None,
 ) -> Iterator[float]:
     """Train all that has requires_grad on rows of `inputs` and `targets` (N,); yields each epoch's mean loss.
 
@@ -62,7 +62,8 @@ def tune(
     rng = torch.Generator().manual_seed(seed)
     for _ in range(tuning.epochs):
         losses = []
-        for rows in torch.randperm(len(targets), generator=rng).to(targets.device).split(tuning.batch):
+        order = torch.randperm(len(targets), generator=rng).to(targets.device)
+        for rows in torch.split(order, tuning.batch):
             with tuning.autocast(device):
                 logits = net(take(inputs, rows))
             loss = nn.functional.cross_entropy(logits, targets[rows])
@@ -82,7 +83,9 @@ def _steppers(net: nn.Module, params: Sequence[nn.Parameter], tuning: Tuning) ->
     settings = OptimiserSettings("adam", lr=tuning.rate, weight_decay=0.0)
     if tuning.optimiser == "adam":
         return [Optimiser(settings, params).step]
-    hidden = {id(p) for n, p in net.named_parameters() if p.ndim == 2 and "head" not in n and "embed" not in n}
+    hidden = {
+        id(p) for n, p in net.named_parameters() if p.ndim == 2 and "head" not in n and "embed" not in n
+    }
     matrices = [p for p in params if id(p) in hidden]
     others = [p for p in params if id(p) not in hidden]
     muon = torch.optim.Muon(matrices, lr=tuning.muon_rate, weight_decay=0.0, momentum=MOMENTUM)
@@ -94,5 +97,5 @@ def predictions(net: nn.Module, inputs: Named, tuning: Tuning, batch: int = 64) 
     """Logits (N,K) in evaluation mode, without gradients."""
     some = next(iter(inputs.values()))
     with tuning.autocast(some.device.type):
-        parts = torch.arange(len(some), device=some.device).split(batch)
+        parts = torch.split(torch.arange(len(some), device=some.device), batch)
         return torch.cat([net(take(inputs, rows)).float() for rows in parts])

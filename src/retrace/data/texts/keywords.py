@@ -8,17 +8,65 @@ from __future__ import annotations
 import numpy as np
 
 TOPICS = {
-    "sport": "goal team coach match player league ball score stadium race".split(),
-    "food": "bread soup cheese kitchen recipe sugar butter dinner salad oven".split(),
-    "space": "planet rocket orbit moon star galaxy comet telescope mars satellite".split(),
-    "music": "guitar song piano drum melody concert singer album violin chorus".split(),
-    "money": "bank loan market stock price tax profit budget invest debt".split(),
-    "health": "doctor nurse hospital medicine patient fever vaccine surgery clinic pain".split(),
+    "sport": ["goal", "team", "coach", "match", "player", "league", "ball", "score", "stadium", "race"],
+    "food": ["bread", "soup", "cheese", "kitchen", "recipe", "sugar", "butter", "dinner", "salad", "oven"],
+    "space": [
+        "planet",
+        "rocket",
+        "orbit",
+        "moon",
+        "star",
+        "galaxy",
+        "comet",
+        "telescope",
+        "mars",
+        "satellite",
+    ],
+    "music": ["guitar", "song", "piano", "drum", "melody", "concert", "singer", "album", "violin", "chorus"],
+    "money": ["bank", "loan", "market", "stock", "price", "tax", "profit", "budget", "invest", "debt"],
+    "health": [
+        "doctor",
+        "nurse",
+        "hospital",
+        "medicine",
+        "patient",
+        "fever",
+        "vaccine",
+        "surgery",
+        "clinic",
+        "pain",
+    ],
 }
-FILLERS = (
-    "the a this that was is will today again often very people year good small about with from much also "
-    "never every some other first last here there"
-).split()
+FILLERS = [
+    "the",
+    "a",
+    "this",
+    "that",
+    "was",
+    "is",
+    "will",
+    "today",
+    "again",
+    "often",
+    "very",
+    "people",
+    "year",
+    "good",
+    "small",
+    "about",
+    "with",
+    "from",
+    "much",
+    "also",
+    "never",
+    "every",
+    "some",
+    "other",
+    "first",
+    "last",
+    "here",
+    "there",
+]
 EXTRA = 0.5  # chance of one more keyword, of any topic
 
 

@@ -16,7 +16,7 @@ class HubSet:
     label: str
 
 
-# repositories and columns are from memory; the numbers of rows are the paper's, and are checked when one is read
+# repositories and columns are from memory; numbers of rows are the paper's, checked when a set is read
 HUB = {
     "emotions": HubSet("dair-ai/emotion", ("train", "test"), (16_000, 2_000), "text", "label"),
     "tweettopic": HubSet(

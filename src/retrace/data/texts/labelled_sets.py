@@ -1,4 +1,4 @@
-"""Texts with classes, by name: our keyword texts, two sets of the catalogue, and the paper's through `datasets`."""
+"""Texts with classes, by name: our keyword texts, two sets of the catalogue, and the paper's from the hub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from retrace.data.texts.labelled_names import HUB, HubSet
 from retrace.stage import Array, StageError
 
 POOL = 2400  # keyword texts from which every seed draws
-GRADES = {"bad": (0, 25), "mixed": (35, 45), "good": (55, 80)}  # of round(10 (rating + 4)); between them: left out
+GRADES = {
+    "bad": (0, 25),
+    "mixed": (35, 45),
+    "good": (55, 80),
+}  # of round(10 (rating + 4)); between them: left out
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def of_keywords() -> Labelled:
 
 
 def of_catalogue(name: str, arrays: dict[str, Array]) -> Labelled:
-    """`brown` (genres; every third document is for tests) or `reviews` (three grades) from its arrays x, y."""
+    """`brown` (genres; every third document is for tests) or `reviews` (three grades) from arrays x, y."""
     texts, y = reviews.unpack(arrays["x"]), arrays["y"]
     if name == "brown":
         genre, document = y // 100, y % 100
@@ -64,11 +68,13 @@ def of_hub(name: str) -> Labelled:
     """
     about: HubSet = HUB[name]
     try:
-        import datasets  # type: ignore[import-untyped]  # needed at the gpu and paper scales only
+        import datasets  # type: ignore[import-not-found]  # needed at the gpu and paper scales only
 
         parts: list[Any] = [datasets.load_dataset(about.path, split=split) for split in about.splits]
     except ImportError:
-        raise StageError(f"data set {name}: needs the Python package datasets: pip install datasets") from None
+        raise StageError(
+            f"data set {name}: needs the Python package datasets: pip install datasets"
+        ) from None
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise StageError(

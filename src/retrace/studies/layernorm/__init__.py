@@ -1,1 +1,1 @@
-"""What does removing the parameters of LayerNorm do to memorised labels, before and after a block's addition?"""
+"""What does removing LayerNorm's parameters do to memorised labels, in Pre- and Post-LN networks?"""

@@ -55,8 +55,9 @@ class Watch:
         }
 
     def gradients(self, net: Encoder, norms: Sequence[nn.Module]) -> dict[str, Array]:
-        """Mean gradient norms (M,) at the inputs of `norms`, in float32: of test rows (`learn`), noisy rows with
-        their wrong labels (`mem`), and, as a control, as many clean training rows (`clean`).
+        """Mean gradient norms (M,) at the inputs of `norms`, in float32, of three kinds of rows.
+
+        `learn`: test rows; `mem`: noisy rows with their wrong labels; `clean`: as many clean training rows.
         """
         rows, noisy = self.case.rows, self.noise.rows
         other = np.setdiff1d(np.arange(len(rows.train)), noisy)[: len(noisy)]
@@ -77,9 +78,11 @@ def _classes(net: Encoder, logits: Tensor) -> Array:
     return np.where(named.any(1).cpu().numpy(), named.int().argmax(1).cpu().numpy(), -1)
 
 
-def _mean(net: Encoder, norms: Sequence[nn.Module], inputs: Named, y: Tensor, rows: Array, batch: int = 64) -> Array:
+def _mean(
+    net: Encoder, norms: Sequence[nn.Module], inputs: Named, y: Tensor, rows: Array, batch: int = 64
+) -> Array:
     sums = []
-    for part in torch.as_tensor(rows, device=y.device).split(batch):
+    for part in torch.split(torch.as_tensor(rows, device=y.device), batch):
         taken, targets = take(inputs, part), net.targets(y[part])
         found, _ = norm_input_gradients(
             net.embedding(),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def run(params: Measure, inputs: Inputs, seed: int) -> Output:
-    """Arrays `bound` and `measured` (2 layers, R): LN1 and LN2 of each layer, `bounded` test rows of one length.
+    """Arrays `bound` and `measured` (2 layers, R): each layer's LN1 and LN2, test rows of one length.
 
     Results: `known`, false where the architecture's branches are not known here: then there are no arrays.
     Errors: StageError when a product with a Jacobian is not finite.
@@ -41,7 +41,9 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     if branches is None:
         return Output({"known": False})
     try:
-        bound, measured = _both(net, branches, taken, shared.tensor(shared.rows.test_y)[rows], params.iterations)
+        bound, measured = _both(
+            net, branches, taken, shared.tensor(shared.rows.test_y)[rows], params.iterations
+        )
     except ValueError as error:
         raise StageError(f"theorem 2: {error}; lower tuning.rate") from None
     return Output({"known": True, "length": length}, arrays={"bound": bound, "measured": measured})
@@ -61,7 +63,9 @@ def _both(
 ) -> tuple[Array, Array]:
     seen: list[Tensor] = []
     first = list(_blocks(net))
-    hooks = [block.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach())) for block in first]
+    hooks = [
+        block.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach())) for block in first
+    ]
     inner = [norm.module for norm in find(net.backbone) if norm.layer is not None]
     at_end = _Ending()
     # the last hidden state's own gradient begins the product of factors

@@ -53,7 +53,9 @@ class Data(StageParams):
     """The set, and which rows of it."""
 
     texts: Annotated[str, known("set", SETS)]
-    dataset: Name | None = Field(None, description="the set of data/catalogue.csv or torchvision, where it is one")
+    dataset: Name | None = Field(
+        None, description="the set of data/catalogue.csv or torchvision, where it is one"
+    )
     rows: Counts
 
 
@@ -89,7 +91,9 @@ class Train(Network, Noise):
     def _kept(self) -> Train:
         kept = self.runs.get("kept")
         if kept is None or kept.kind != "none":
-            raise ValueError("runs.kept: the network that all others are compared with is missing (kind none)")
+            raise ValueError(
+                "runs.kept: the network that all others are compared with is missing (kind none)"
+            )
         for name, run in self.runs.items():
             if run.form == "token" and self.texts in IMAGES:
                 raise ValueError(f"runs.{name}: images have no next-token form; leave it out")
@@ -115,9 +119,13 @@ class Params(Prepare, Train, Measure):
         if layers % 3:
             raise ValueError(f"layers {layers}: not divisible by 3, so no early, middle and late third")
         if (self.texts in (*CATALOGUED, "cifar10")) != (self.dataset is not None):
-            raise ValueError(f"dataset: {self.texts} {'needs its name' if self.dataset is None else 'has none'}")
+            raise ValueError(
+                f"dataset: {self.texts} {'needs its name' if self.dataset is None else 'has none'}"
+            )
         if (self.texts in IMAGES) != CHECKPOINTS[self.checkpoint].images:
-            raise ValueError(f"checkpoint {self.checkpoint}: cannot read {self.texts}; one reads texts or images")
+            raise ValueError(
+                f"checkpoint {self.checkpoint}: cannot read {self.texts}; one reads texts or images"
+            )
         for name in ("watched", "bounded"):
             if getattr(self, name) > self.rows.test:
                 raise ValueError(f"{name} {getattr(self, name)}: more than rows.test; lower it")

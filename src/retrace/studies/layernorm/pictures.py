@@ -33,7 +33,7 @@ def pixels(name: str, rows: np.ndarray, inputs: Inputs) -> Tensor:
     """Pictures of these rows as bytes (N,3,224,224), resized."""
     if name == "cifar10":
         x = torch.from_numpy(inputs["dataset"].read_arrays()["x"][rows]).permute(0, 3, 1, 2)
-        parts = [_resized(part.float()) for part in x.split(256)]
+        parts = [_resized(part.float()) for part in torch.split(x, 256)]
     else:
         folder = _folder(name)
         whole = [torch.from_numpy(np.asarray(folder[int(i)][0].convert("RGB"))) for i in rows]

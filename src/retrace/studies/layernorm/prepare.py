@@ -29,15 +29,27 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
 
 
 def draw(found: Labelled, among: np.ndarray, count: int, seed: int, part: str) -> np.ndarray:
-    """`count` of the rows `among`, stratified; classes that come first have one more where it does not divide."""
-    classes, rng = len(found.names), generator(seed, "layernorm", part)
-    taken = []
-    for label in range(classes):
-        own = among[found.y[among] == label]
-        wanted = count // classes + int(label < count % classes)
-        if wanted > len(own):
-            raise StageError(
-                f"{part}: class {found.names[label]} has {len(own)} rows, {wanted} are wanted: lower rows.{part}"
-            )
-        taken.append(rng.permutation(own)[:wanted])
-    return rng.permutation(np.concatenate(taken)).astype(np.int64)
+    """`count` of the rows `among` in random order: as many of each class as can be, small classes whole."""
+    rng = generator(seed, "layernorm", part)
+    own = [rng.permutation(among[found.y[among] == label]) for label in range(len(found.names))]
+    for name, rows in zip(found.names, own, strict=True):
+        if len(rows) < 2:
+            raise StageError(f"{part}: class {name} has {len(rows)} rows; leave it out, or add rows")
+    if count > sum(map(len, own)):
+        raise StageError(
+            f"{part}: {count} rows are wanted, {sum(map(len, own))} are there: lower rows.{part}"
+        )
+    chosen = [
+        rows[:wanted] for rows, wanted in zip(own, _even([len(rows) for rows in own], count), strict=True)
+    ]
+    return rng.permutation(np.concatenate(chosen)).astype(np.int64)
+
+
+def _even(sizes: list[int], count: int) -> list[int]:
+    """Rows of each class, smallest first: each takes an equal part of what is left to take, or all it has."""
+    wanted, left = [0] * len(sizes), count
+    order = sorted(range(len(sizes)), key=lambda label: sizes[label])
+    for done, label in enumerate(order):
+        wanted[label] = min(sizes[label], left // (len(sizes) - done))
+        left -= wanted[label]
+    return wanted

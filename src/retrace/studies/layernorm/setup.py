@@ -59,4 +59,4 @@ def case(params: Network, inputs: Inputs, seed: int) -> Case:
         else:
             made = pretrained.encode([rows.found.texts[i] for i in which], params.longest)
         parts.append({name: values.to(current()) for name, values in made.items()})
-    return Case(pretrained, rows, *parts, seed)
+    return Case(pretrained, rows, parts[0], parts[1], seed)

@@ -7,7 +7,7 @@ from retrace.study import Figure, Stage, Study
 
 STUDY = Study(
     name="layernorm",
-    title="What does removing LayerNorm's parameters do to memorised labels, in Pre- and in Post-LN transformers?",
+    title="What does removing LayerNorm's parameters do to memorised labels, in Pre- and Post-LN networks?",
     papers={
         "layernorm": "Impact of LayerNorm on memorization and learning in Pre- and Post-LN transformers "
         "(NeurIPS 2025)"
@@ -21,26 +21,27 @@ STUDY = Study(
         Figure(
             "layernorm",
             "outcomes",
-            "At the end of training: test accuracy (dot, with its 95 % t interval over seeds), and below it what "
-            "became of wrongly labelled training samples; a row a run. Controls stand below the line.",
+            "At the end of training, a row a run: test accuracy (dot, 95 % t interval over seeds), and what "
+            "became of wrongly labelled training samples (bars). Controls stand below the dotted line.",
         ),
         Figure(
             "layernorm",
             "curves",
-            "By epoch, means over seeds with 95 % t intervals: test accuracy, share of wrong labels memorised, "
-            "share recovered, and the gap between training and test. Every network passes a phase of recovery.",
+            "By epoch, means over seeds with 95 % t intervals: test accuracy, shares of wrong labels "
+            "memorised and recovered, and the gap between training and test. Every network that learns passes "
+            "a phase of recovery.",
         ),
         Figure(
             "layernorm",
             "matched",
-            "Memorisation against accuracy on clean training samples, epoch by epoch: at the same height on the "
-            "abscissa two networks have learned as much. A line that ends early never fitted its clean samples.",
+            "Memorisation and recovery against accuracy on clean training samples, epoch by epoch: at the same "
+            "abscissa two networks have learned as much. A line that ends early never fitted its samples.",
         ),
         Figure(
             "layernorm",
             "gradients",
-            "Mean gradient norms at the input of every LayerNorm of the kept network, of test and of wrongly "
-            "labelled samples, where the latter's loss passes the same value; their ratio, and theorem 2's bound.",
+            "Gradient norms at the input of every LayerNorm of the kept network, of test and of wrongly "
+            "labelled samples, where the latter's loss passes one value; their ratio, and theorem 2's bound.",
         ),
     ),
 )

@@ -59,7 +59,13 @@ def follow(
     )
     noise = shared.rows.noisy(one.noise or params.noise, params.noisy_class, seed)
     applied = apply(
-        net.backbone, one.kind, one.group, one.reset, one.freeze, params.ends, derive(seed, "layernorm", "held")
+        net.backbone,
+        one.kind,
+        one.group,
+        one.reset,
+        one.freeze,
+        params.ends,
+        derive(seed, "layernorm", "held"),
     )
     watch = Watch(shared, noise, tuning, params.watched)
     norms = [norm.module for norm in find(net.backbone)]
@@ -72,7 +78,7 @@ def follow(
         net.targets(shared.tensor(noise.y)),
         tuning,
         derive(seed, "layernorm", "order"),
-        lambda: [held.put_back() for held in applied.held],  # type: ignore[func-returns-value]
+        lambda: [held.put_back() for held in applied.held],
     )
     for _ in losses:
         steps.append(watch.outcome(net))

@@ -1,4 +1,4 @@
-"""Quantities by epoch, kept beside removed; and memorisation against what has been learned of clean samples."""
+"""Quantities by epoch, kept beside removed."""
 
 from __future__ import annotations
 

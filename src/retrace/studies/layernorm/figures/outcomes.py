@@ -1,4 +1,4 @@
-"""Every run at the end of training: test accuracy, and shares of wrong labels memorised, recovered and neither."""
+"""Every run at its end: test accuracy, and shares of wrong labels memorised, recovered and neither."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HATCHES = {"memorisation": "", "recovery": "////", "random": ""}
 
 
 def outcomes(epochs: pd.DataFrame, level: float = 0.95) -> Figure:
-    """A panel a cell: stacked bars a run, and a dot with its interval for test accuracy. Rows: run, epoch, ..."""
+    """A panel a cell: stacked bars a run, and a dot with its interval for test accuracy."""
     require(epochs, ["cell", "seed", "run", "epoch", "learning", *PARTS], "outcomes")
     names = cells(epochs)
     counts = [epochs[epochs["cell"] == cell]["run"].nunique() for cell in names]
@@ -48,7 +48,9 @@ def _panel(ax: Axes, rows: pd.DataFrame, level: float) -> None:
     left = np.zeros(len(names))
     for part, hue in PARTS.items():
         width = means[part].to_numpy(float)
-        ax.barh(places, width, 0.76, left, color=hue, hatch=HATCHES[part], edgecolor="white", lw=0.4, alpha=0.75)
+        ax.barh(
+            places, width, 0.76, left, color=hue, hatch=HATCHES[part], edgecolor="white", lw=0.4, alpha=0.75
+        )
         left += width
     low, high = means["learning_low"].clip(lower=0), means["learning_high"].clip(upper=1)
     ax.hlines(places, low, high, color=INK, lw=1.4, zorder=4)
