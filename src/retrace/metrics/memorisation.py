@@ -11,7 +11,8 @@ Labels = npt.NDArray[np.int64]
 def shares(predicted: Labels, noisy: Labels, true: Labels) -> dict[str, float]:
     """Shares of mislabelled samples (S,) predicted as labelled, as they truly are, and otherwise.
 
-    `memorisation`, `recovery` and `random` add up to 1. Singhal and Kim (NeurIPS 2025). ValueError without samples, or where a label is right.
+    `memorisation`, `recovery` and `random` add up to 1 (Singhal and Kim, NeurIPS 2025).
+    ValueError without samples, or where a label is right.
     """
     if not len(predicted) == len(noisy) == len(true) or len(true) == 0:
         raise ValueError(

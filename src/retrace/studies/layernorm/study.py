@@ -28,13 +28,13 @@ STUDY = Study(
             "layernorm",
             "curves",
             "By epoch, means over seeds with 95 % t intervals: test accuracy, shares of wrong labels "
-            "memorised and recovered, and the gap between training and test. Every network that learns passes "
-            "a phase of recovery.",
+            "memorised and recovered, and the gap between training and test. Every network that learns "
+            "passes a phase of recovery.",
         ),
         Figure(
             "layernorm",
             "matched",
-            "Memorisation and recovery against accuracy on clean training samples, epoch by epoch: at the same "
+            "Memorisation and recovery against accuracy on clean training samples, epoch by epoch: at one "
             "abscissa two networks have learned as much. A line that ends early never fitted its samples.",
         ),
         Figure(

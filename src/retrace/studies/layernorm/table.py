@@ -32,8 +32,9 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     numbered from 0 by `norm` (`place` LN1 or LN2): `log_ratio`, log of gradient norms of test over noisy
     samples where the noisy loss passes the sheet's, `log_ratio_clean`, the same of test over clean training
     samples, `log_ratio_end`, `learn_larger` (the ratio at the end is at least 1), `learn_larger_matched`,
-    gradient norms `learn` and `mem` there; `log_bound` and `log_measured` (theorem 2, mean over rows), `held` (share of rows
-    within the bound, but for 1 %), `held_above` (within that of the next LayerNorm; nan for the last).
+    gradient norms `learn` and `mem` there; `log_bound` and `log_measured` (theorem 2, mean over rows),
+    `held` (share of rows within the bound, but for 1 %), `held_above` (within that of the next LayerNorm;
+    nan for the last).
     """
     records: list[dict[str, Any]] = []
     for row in rows:
