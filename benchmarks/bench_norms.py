@@ -37,7 +37,9 @@ def main() -> None:
     gradients(torch.arange(2))
     slow, one = cpu_seconds(lambda: torch.cat([gradients(torch.tensor([i])) for i in range(SAMPLES)], 1))
     fast, all_at_once = cpu_seconds(lambda: gradients(torch.arange(SAMPLES)), 3)
-    line("gradients at 13 LayerNorms: a pass a sample", slow, fast, float((one / all_at_once - 1).abs().max()))
+    line(
+        "gradients at 13 LayerNorms: a pass a sample", slow, fast, float((one / all_at_once - 1).abs().max())
+    )
 
     ids = take(inputs, torch.arange(1))
     branches = layers(net.backbone, ids["input_ids"].shape[1])

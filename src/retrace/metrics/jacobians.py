@@ -32,7 +32,7 @@ def largest_singular_values(
 
 
 def _lengths(x: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(x.flatten(1), dim=1)
+    return torch.linalg.vector_norm(x.flatten(1), dim=1)  # type: ignore[no-any-return]
 
 
 def _unit(x: Tensor) -> Tensor:
