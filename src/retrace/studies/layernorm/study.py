@@ -13,7 +13,7 @@ STUDY = Study(
         "(NeurIPS 2025)"
     },
     stages=(
-        Stage("prepare", params=Prepare, reads=("dataset",), arrays=True, torch=False),
+        Stage("prepare", params=Prepare, reads=("dataset",), arrays=True),
         Stage("train", params=Train, needs=("prepare",), reads=("dataset",), arrays=True, scratch=True),
         Stage("measure", params=Measure, needs=("prepare", "train"), reads=("dataset",), arrays=True),
     ),

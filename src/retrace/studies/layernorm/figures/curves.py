@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from retrace.plot.style import WIDTH, colour, styled
 from retrace.plot.table import label, over_seeds, require
@@ -32,8 +33,11 @@ def curves(epochs: pd.DataFrame, level: float = 0.95) -> Figure:
             line[0].set_ylabel(cell, fontsize=9)
         for ax in grid[-1]:
             ax.set_xlabel("epoch")
-        handles, words = grid[0][0].get_legend_handles_labels()
-        fig.legend(handles, words, loc="outside lower center", ncols=len(runs))
+        handles = [
+            Line2D([], [], color=colour(i), ls=DASHES[run], label=label(run, LABELS))
+            for i, run in enumerate(runs)
+        ]
+        fig.legend(handles=handles, loc="outside lower center", ncols=len(runs))
     return fig
 
 
@@ -42,6 +46,7 @@ def _line(ax: Axes, rows: pd.DataFrame, quantity: str, position: int, run: str, 
         return
     means = over_seeds(rows.sort_values("epoch", kind="stable"), ["epoch"], [quantity], level)
     hue = colour(position)
-    ax.plot(means["epoch"], means[quantity], color=hue, ls=DASHES[run], label=label(run, LABELS))
-    low, high = means[f"{quantity}_low"], means[f"{quantity}_high"]
+    ax.plot(means["epoch"], means[quantity], color=hue, ls=DASHES[run])
+    least = -1 if quantity == "gap" else 0  # a share is never negative, though its mean's interval may be
+    low, high = (means[f"{quantity}_{end}"].clip(least, 1) for end in ("low", "high"))
     ax.fill_between(means["epoch"], low, high, color=hue, alpha=0.1, lw=0)

@@ -32,7 +32,7 @@ def gradients(norms: pd.DataFrame) -> Figure:
                 shown = own.assign(bound=np.exp(own["log_bound"]), measured=np.exp(own["log_measured"]))
                 _pair(line[1], shown, ("bound", "measured"), ("theorem 2's bound", "measured"), cell)
             else:
-                line[1].text(0.5, 0.5, "no bound for this architecture", ha="center", color=MUTED)
+                _say(line[1], "no bound for this architecture")
             for ax in line:
                 ax.set_xticks(*_ticks(own))
         for ax in grid[-1]:
@@ -44,7 +44,7 @@ def _pair(ax: Axes, rows: pd.DataFrame, columns: tuple[str, str], words: tuple[s
     known = rows.dropna(subset=list(columns))
     for column, word, hue, shape in zip(columns, words, PALETTE, "os", strict=False):
         if known.empty:
-            ax.text(0.5, 0.5, "the noisy loss never passes the level", ha="center", color=MUTED)
+            _say(ax, "the noisy loss never passes the level")
             break
         means = over_seeds(known, ["norm"], [column], 0.95)
         ax.plot(means["norm"], means[column], color=hue, marker=shape, ms=4, label=word)
@@ -53,7 +53,13 @@ def _pair(ax: Axes, rows: pd.DataFrame, columns: tuple[str, str], words: tuple[s
     ax.set_title(cell, fontsize=9.5)
     ax.set_ylabel("gradient norm", fontsize=9)
     if not known.empty:
-        ax.legend(loc="upper right", fontsize=8)
+        low, high = (known[list(columns)].to_numpy().min(), known[list(columns)].to_numpy().max())
+        ax.set_ylim(low / 1.3, high * (high / low) ** 0.35)  # room for the words
+        ax.legend(loc="upper center", fontsize=8, ncols=2)
+
+
+def _say(ax: Axes, words: str) -> None:
+    ax.text(0.5, 0.5, words, ha="center", color=MUTED, transform=ax.transAxes)
 
 
 def _ticks(rows: pd.DataFrame) -> tuple[list[int], list[str]]:
