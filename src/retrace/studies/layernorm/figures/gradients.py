@@ -25,7 +25,7 @@ def gradients(norms: pd.DataFrame) -> Figure:
             ratio = line[0].twinx()
             means = over_seeds(own.assign(ratio=np.exp(own["log_ratio"])), ["norm"], ["ratio"], 0.95)
             ratio.plot(means["norm"], means["ratio"], color=PALETTE[7], ls=":", label="ratio")
-            ratio.set_ylim(bottom=0)
+            ratio.set_ylim(0, 1.3 * means["ratio"].max() if means["ratio"].notna().any() else 1)
             ratio.grid(False)
             ratio.set_ylabel("ratio (dotted)", fontsize=9)
             if "log_bound" in own:
