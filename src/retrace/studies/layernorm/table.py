@@ -34,7 +34,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     samples, `log_ratio_end`, `learn_larger` (the ratio at the end is at least 1), `learn_larger_matched`,
     gradient norms `learn` and `mem` there; `log_bound` and `log_measured` (theorem 2, mean over rows),
     `held` (share of rows within the bound, but for 1 %), `held_above` (within that of the next LayerNorm;
-    nan for the last).
+    nan where the norm is the `last`).
     """
     records: list[dict[str, Any]] = []
     for row in rows:
@@ -108,6 +108,7 @@ def _norms(row: EvidenceRow[Params], arrays: Mapping[str, Array]) -> list[dict[s
                 "condition": f"norm:{norm}",
                 "type": "norm",
                 "norm": norm,
+                "last": norm == _inner(row) - 1,
                 "place": f"LN{norm % 2 + 1}",
                 "learn": float(np.exp(here["learn"])),
                 "mem": float(np.exp(here["mem"])),
