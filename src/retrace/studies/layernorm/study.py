@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrace.studies.layernorm.params import Measure, Prepare, Train
+from retrace.studies.layernorm.rehearse import CUTS
 from retrace.study import Figure, Stage, Study
 
 STUDY = Study(
@@ -17,6 +18,7 @@ STUDY = Study(
         Stage("train", params=Train, needs=("prepare",), reads=("dataset",), arrays=True, scratch=True),
         Stage("measure", params=Measure, needs=("prepare", "train"), reads=("dataset",), arrays=True),
     ),
+    cuts=CUTS,
     figures=(
         Figure(
             "layernorm",
