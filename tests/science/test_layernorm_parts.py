@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from transformers import AutoConfig, AutoModel
 
 from retrace.data.label_noise import flip_class
 from retrace.data.sequences import brown
@@ -197,12 +199,20 @@ def test_a_jacobian_that_is_not_finite_is_refused():
         largest_singular_values(lambda x: x.sqrt(), torch.tensor([[-1.0, 2.0]]), 3)
 
 
-@pytest.mark.parametrize("order", ORDERS)
+def gpt(kind):
+    sizes = {"vocab_size": 259, "hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2}
+    local = {"attention_types": [[["global", "local"], 1]], "window_size": 3} if kind == "gpt_neo" else {}
+    config = AutoConfig.for_model(kind, attn_implementation="eager", **sizes, **local)
+    return AutoModel.from_config(config)
+
+
+@pytest.mark.parametrize("order", [*ORDERS, "gpt2", "gpt_neo"])
 def test_branches_add_up_to_the_network(order):
-    net = tiny_encoders.network(order).eval().requires_grad_(False)
+    net = tiny_encoders.network(order) if order in ORDERS else gpt(order)
+    net = net.eval().requires_grad_(False)
     ids = torch.randint(0, 256, (2, 7), generator=torch.Generator().manual_seed(0))
     states = []
-    blocks = net.encoder.layer if order == "post" else net.layers
+    blocks = net.encoder.layer if order == "post" else net.layers if order == "pre" else net.h
     blocks[0].register_forward_pre_hook(lambda _, args: states.append(args[0]))
     wanted = net(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
     x = states[0]
@@ -211,7 +221,8 @@ def test_branches_add_up_to_the_network(order):
         x = layer.norm1(x) if layer.norm1 else x
         x = x + layer.feed(x)
         x = layer.norm2(x) if layer.norm2 else x
-    assert torch.allclose(x if order == "post" else net.norm(x), wanted, atol=1e-5)
+    last = {"post": lambda x: x, "pre": lambda x: net.norm(x)}.get(order, lambda x: net.ln_f(x))
+    assert torch.allclose(last(x), wanted, atol=1e-5)
     assert branches.layers(nn.Linear(1, 1), 7) is None
 
 
@@ -222,6 +233,29 @@ def test_the_next_token_form_points_at_tokens_of_the_vocabulary():
     assert net(inputs).shape == (2, tiny_encoders.WORDS)
     assert net.targets(torch.tensor([1, 0])).tolist() == [1, 0]
     assert net.head is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        (GatedRepoError, "bert-base-uncased is gated: accept its licence on the hub"),
+        (RepositoryNotFoundError, "the hub has no google-bert/bert-base-uncased, or it is private"),
+        (None, r"cannot be read from google-bert/bert-base-uncased \(no route\); check the network"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_had_is_one_line(kind, line, monkeypatch):
+    def absent(*_, **__):
+        raise OSError("no route\nand a long story") from (kind.__new__(kind) if kind else None)
+
+    monkeypatch.setattr("retrace.llm.encoders.AutoConfig.from_pretrained", absent)
+    with pytest.raises(StageError, match=line) as said:
+        Pretrained("bert").network(2, seed=0)
+    assert "\n" not in str(said.value)
+
+
+def test_a_checkpoint_has_no_more_layers_than_it_has():
+    with pytest.raises(StageError, match="bert has 12 layers, not 15; lower `layers`"):
+        Pretrained("bert", 15)
 
 
 def test_keyword_texts_hold_two_words_of_their_topic():

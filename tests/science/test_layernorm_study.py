@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from retrace.data.texts.labelled_sets import Labelled, of_catalogue
 from retrace.sheet import load_study
 from retrace.stage import EvidenceRow, StageError
-from retrace.studies.layernorm import prepare, table
+from retrace.studies.layernorm import measure, prepare, table
 
 RUNS = {
     "kept": {"kind": "none"},
@@ -74,6 +74,22 @@ def test_theorem_2_holds_and_its_bound_rises_towards_the_input(rows):
         assert (arrays["measured"] <= 1.2 * arrays["bound"]).all()  # four iterations come from below
     pre = rows[2].evidence["measure"].read_arrays()["bound"]
     assert (np.diff(pre, axis=0) < 0).all()
+
+
+def test_an_architecture_of_unknown_branches_has_no_bound(rows, monkeypatch):
+    monkeypatch.setattr(measure, "layers", lambda *_: None)
+    row = evidence("post")
+    found = row.evidence["measure"]
+    assert not found.results["known"]
+    assert {name: values.shape for name, values in found.read_arrays().items()} == {
+        "bound": (0, 2),
+        "measured": (0, 2),
+    }
+    frame = table.table([row, rows[0]]).frame
+    norms = frame[frame["type"] == "norm"]
+    assert norms["known"].tolist() == [False] * 6 + [True] * 6
+    assert norms["log_bound"].notna().tolist() == norms["known"].tolist()
+    assert norms["log_ratio_end"].notna().all()
 
 
 def test_a_value_is_read_where_the_track_first_reaches_the_height():

@@ -27,13 +27,15 @@ class Layer:
 
 
 def layers(backbone: nn.Module, length: int) -> list[Layer] | None:
-    """The layers of a BERT or Llama for unpadded rows of `length` tokens; None for any other architecture."""
+    """The layers of a BERT, Llama or GPT for unpadded rows of `length` tokens; None for any other network."""
     net: Any = backbone
     kind = type(backbone).__name__
     if kind in ("BertModel", "ElectraModel", "RobertaModel"):
         return [_bert(layer) for layer in net.encoder.layer]
     if kind in ("LlamaModel", "Qwen2Model"):
         return [_llama(net, layer, length) for layer in net.layers]
+    if kind in ("GPT2Model", "GPTNeoModel"):
+        return [_gpt(layer, _below(length, net.wte.weight)) for layer in net.h]
     return None
 
 
@@ -49,9 +51,26 @@ def _bert(layer: Any) -> Layer:
     return Layer(attention, feed, layer.attention.output.LayerNorm, layer.output.LayerNorm)
 
 
+def _below(length: int, weight: Tensor) -> Tensor:
+    """A causal mask (1,1,T,T) to add to attention's logits, where the weight is."""
+    return torch.full((length, length), float("-inf"), device=weight.device).triu(1)[None, None]
+
+
+def _gpt(layer: Any, below: Tensor) -> Layer:
+    def attention(x: Tensor) -> Tensor:
+        out: Tensor = layer.attn(layer.ln_1(x), attention_mask=below)[0]
+        return out
+
+    def feed(x: Tensor) -> Tensor:
+        out: Tensor = layer.mlp(layer.ln_2(x))
+        return out
+
+    return Layer(attention, feed, None, None)
+
+
 def _llama(net: Any, layer: Any, length: int) -> Layer:
     weight = net.embed_tokens.weight
-    below = torch.full((length, length), float("-inf"), device=weight.device).triu(1)[None, None]
+    below = _below(length, weight)
     places = torch.arange(length, device=weight.device)[None]
 
     def attention(x: Tensor) -> Tensor:

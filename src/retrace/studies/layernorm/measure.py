@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     """Arrays `bound` and `measured` (2 layers, R): each layer's LN1 and LN2, test rows of one length.
 
-    Results: `known`, false where the architecture's branches are not known here: then there are no arrays.
+    Results: `known`, false where the architecture's branches are not known here: then arrays are (0, R).
     Errors: StageError when a product with a Jacobian is not finite.
     """
     shared = case(params, inputs, seed)
@@ -39,7 +40,8 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     length = next(iter(taken.values())).shape[1]
     branches = layers(net.backbone, length)
     if branches is None:
-        return Output({"known": False})
+        nothing = np.zeros((0, len(rows)))
+        return Output({"known": False, "length": length}, arrays={"bound": nothing, "measured": nothing})
     try:
         bound, measured = _both(
             net, branches, taken, shared.tensor(shared.rows.test_y)[rows], params.iterations
@@ -118,6 +120,7 @@ def _ended(net: Encoder, inputs: Named, ending: nn.Module) -> Tensor:
 
 
 def _blocks(net: Encoder) -> list[nn.Module]:
-    backbone: object = net.backbone
-    holder = getattr(getattr(backbone, "encoder", None), "layer", None) or getattr(backbone, "layers", None)
-    return list(holder)  # type: ignore[arg-type]
+    backbone: Any = net.backbone
+    if hasattr(backbone, "encoder"):
+        return list(backbone.encoder.layer)
+    return list(backbone.layers if hasattr(backbone, "layers") else backbone.h)

@@ -32,9 +32,9 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     numbered from 0 by `norm` (`place` LN1 or LN2): `log_ratio`, log of gradient norms of test over noisy
     samples where the noisy loss passes the sheet's, `log_ratio_clean`, the same of test over clean training
     samples, `log_ratio_end`, `learn_larger` (the ratio at the end is at least 1), `learn_larger_matched`,
-    gradient norms `learn` and `mem` there; `log_bound` and `log_measured` (theorem 2, mean over rows),
-    `held` (share of rows within the bound, but for 1 %), `held_above` (within that of the next LayerNorm;
-    nan where the norm is the `last`).
+    gradient norms `learn` and `mem` there; `known`, whether theorem 2's bound is, and then `log_bound` and
+    `log_measured` (mean over rows), `held` (share of rows within the bound, but for 1 %), `held_above`
+    (within that of the next LayerNorm; nan where the norm is the `last`).
     """
     records: list[dict[str, Any]] = []
     for row in rows:
@@ -129,12 +129,13 @@ def _inner(row: EvidenceRow[Params]) -> int:
     return 2 * int(row.evidence["train"].results["layers"])
 
 
-def _bound(arrays: Mapping[str, Array], norm: int) -> dict[str, float]:
-    if "bound" not in arrays:
-        return {}
+def _bound(arrays: Mapping[str, Array], norm: int) -> dict[str, float | bool]:
+    if not len(arrays["bound"]):
+        return {"known": False}
     bound, measured = arrays["bound"][norm], arrays["measured"][norm]
     above = arrays["bound"][norm + 1 : norm + 2]
     return {
+        "known": True,
         "log_bound": float(np.log(bound).mean()),
         "log_measured": float(np.log(measured).mean()),
         "held": float(np.mean(measured <= SLACK * bound)),
