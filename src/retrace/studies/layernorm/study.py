@@ -37,13 +37,15 @@ STUDY = Study(
             "layernorm",
             "matched",
             "Memorisation and recovery against accuracy on clean training samples, epoch by epoch: at one "
-            "abscissa two networks have learned as much. A line that ends early never fitted its samples.",
+            "abscissa two networks have learned as much. A line that ends early never fitted its samples; "
+            "faint dots are single seeds.",
         ),
         Figure(
             "layernorm",
             "gradients",
             "Gradient norms at the input of every LayerNorm of the kept network, of test and of wrongly "
-            "labelled samples, where the latter's loss passes one value; their ratio, and theorem 2's bound.",
+            "labelled samples, where the latter's loss passes one value; their ratio, and theorem 2's bound "
+            "at the end of training. Geometric means over seeds; faint dots are single seeds.",
         ),
     ),
 )

@@ -13,7 +13,10 @@ from retrace.studies.layernorm.figures.rows import cells
 
 
 def gradients(norms: pd.DataFrame) -> Figure:
-    """A row a cell: test and noisy gradients with their ratio, and the bound beside what it bounds."""
+    """A row a cell: test and noisy gradients with their ratio, and the bound beside what it bounds.
+
+    Lines are geometric means over seeds, as the claims have them; faint dots are single seeds.
+    """
     require(norms, ["cell", "seed", "norm", "place", "learn", "mem", "log_ratio"], "gradients")
     names = cells(norms)
     with styled():
@@ -23,9 +26,10 @@ def gradients(norms: pd.DataFrame) -> Figure:
             own = norms[norms["cell"] == cell].sort_values("norm", kind="stable")
             _pair(line[0], own, ("learn", "mem"), ("test", "wrongly labelled"), cell)
             ratio = line[0].twinx()
-            means = over_seeds(own.assign(ratio=np.exp(own["log_ratio"])), ["norm"], ["ratio"], 0.95)
-            ratio.plot(means["norm"], means["ratio"], color=PALETTE[7], ls=":", label="ratio")
-            ratio.set_ylim(0, 1.3 * means["ratio"].max() if means["ratio"].notna().any() else 1)
+            means = over_seeds(own, ["norm"], ["log_ratio"], 0.95)
+            values = np.exp(means["log_ratio"])
+            ratio.plot(means["norm"], values, color=PALETTE[7], ls=":", label="ratio")
+            ratio.set_ylim(0, 1.3 * values.max() if values.notna().any() else 1)
             ratio.grid(False)
             ratio.set_ylabel("ratio (dotted)", fontsize=9)
             if "log_bound" in own:
@@ -46,15 +50,16 @@ def _pair(ax: Axes, rows: pd.DataFrame, columns: tuple[str, str], words: tuple[s
         if known.empty:
             _say(ax, "the noisy loss never passes the level")
             break
-        means = over_seeds(known, ["norm"], [column], 0.95)
-        ax.plot(means["norm"], means[column], color=hue, marker=shape, ms=4, label=word)
+        means = over_seeds(known.assign(log=np.log(known[column])), ["norm"], ["log"], 0.95)
+        ax.plot(means["norm"], np.exp(means["log"]), color=hue, marker=shape, ms=4, label=word)
         ax.scatter(known["norm"], known[column], s=6, color=hue, alpha=0.3, lw=0)
     ax.set_yscale("log")
     ax.set_title(cell, fontsize=9.5)
     ax.set_ylabel("gradient norm", fontsize=9)
     if not known.empty:
         low, high = (known[list(columns)].to_numpy().min(), known[list(columns)].to_numpy().max())
-        ax.set_ylim(low / 1.3, high * (high / low) ** 0.35)  # room for the words
+        span = high / low
+        ax.set_ylim(low / span**0.06, high * span**0.35)  # room for whole dots below, for the words above
         ax.legend(loc="upper center", fontsize=8, ncols=2)
 
 
