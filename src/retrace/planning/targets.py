@@ -28,7 +28,7 @@ class Targets:
     def names(self) -> list[str]:
         """Everything that can be asked for by name, `all` aside."""
         verbs = [f"{name}_{verb}" for name, plan in self.plans.items() for verb in VERBS if _has(plan, verb)]
-        return [*self.judged, *self.plans, *verbs]
+        return list(dict.fromkeys([*self.judged, *self.plans, *verbs]))  # a study may be called as its paper
 
     def files(self, name: str, whole: bool) -> list[str]:
         """Inputs of a named target, which is one of `names` or `all`; see `_left` for `whole`."""
@@ -36,11 +36,11 @@ class Targets:
             tasks = [task for plan in self.plans.values() for task in plan.tasks.values()]
             stamps = [stamp for product in self.published.values() for stamp in product.outputs]
             return [*self._left(tasks, whole), *stamps]
-        if name in self.judged:
-            return self._published_of([name])
         if name in self.plans:
             plan = self.plans[name]
             return [*self._left(plan.tasks.values(), whole), *self._published_of(plan.study.papers)]
+        if name in self.judged:
+            return self._published_of([name])
         study, verb = name.rsplit("_", 1)
         if verb in ("judge", "draw"):
             made = self.judged if verb == "judge" else self.drawn

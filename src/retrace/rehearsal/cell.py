@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +15,7 @@ from retrace.planning.preflight import has_accelerator
 from retrace.rehearsal import memory
 from retrace.rehearsal.fork import Ran, forked
 from retrace.rehearsal.plan import NARROW, Rehearsal, Step, Version
+from retrace.rehearsal.stand_ins import STAND_INS
 from retrace.verbs import stage
 
 PASSED, FAILED, TOO_BIG = "passed", "failed", "too big here"
@@ -120,12 +121,21 @@ def _run(version: Version, device: str, root: Path) -> list[tuple[Step, Ran]]:
 def _run_step(step: Step, version: Version, device: str, root: Path) -> Ran:
     """A step in a fork that may take what memory is free; CUDA maps more than it uses: no limit."""
     job = step.job(version.config, device)
-    return forked(partial(stage.run, job, root), memory.host() if device == "cpu" else None)
+    work: Callable[[], object] = partial(stage.run, job, root)
+    if version.model and version.model[0] in STAND_INS:
+        work = partial(_standing_in, version.model[0], root / version.model[1], work)
+    return forked(work, memory.host() if device == "cpu" else None)
+
+
+def _standing_in(name: str, folder: Path, work: Callable[[], object]) -> object:
+    from retrace.rehearsal.checkpoints import standing_in
+
+    return standing_in(name, folder, work)
 
 
 @contextmanager
 def _drawn_model(version: Version, device: str, root: Path) -> Iterator[Ran]:
-    """The folder of the version's language model, if it has one, while it is needed."""
+    """The folder of the version's language model or checkpoint, if it has one, while it is needed."""
     if version.model is None:
         yield forked(lambda: None)
         return
@@ -133,9 +143,14 @@ def _drawn_model(version: Version, device: str, root: Path) -> Iterator[Ran]:
     narrow = folder.endswith(NARROW)
 
     def write() -> None:
-        from retrace.rehearsal.models import write_model  # transformers takes seconds to import
+        if name in STAND_INS:
+            from retrace.rehearsal.checkpoints import write_checkpoint
 
-        write_model(root / folder, name, narrow, "cpu" if narrow else device)
+            write_checkpoint(root / folder, name)
+        else:
+            from retrace.rehearsal.models import write_model  # transformers takes seconds to import
+
+            write_model(root / folder, name, narrow, "cpu" if narrow else device)
 
     yield forked(write)
     shutil.rmtree(root / folder, ignore_errors=True)

@@ -19,6 +19,7 @@ from retrace.planning.plan import StudyPlan, Task, plan_study
 from retrace.planning.products import context
 from retrace.recipe import KEY_LENGTH, digest
 from retrace.rehearsal.memory import machine
+from retrace.rehearsal.stand_ins import STAND_INS
 from retrace.sheet import Cell, chosen_studies, load_cells, params_model
 from retrace.study import Study
 
@@ -117,7 +118,7 @@ def plan_cell(config: Config, study: str, cell: str, root: Path) -> Rehearsal:
 def _rehearsal(study: Study, cell: Cell, config: Config, root: Path, known: Known) -> Rehearsal:
     cuts = study.cuts
     drawn = config.model_copy(update={"datasets": f"{PREFIX}{cuts.images or ''}"})
-    always = apply(cell.params, cuts.always)
+    always = apply(apply(cell.params, cuts.always), cuts.fitted(cell.params))
     narrow = apply(always, cuts.narrow)
     sizes = {
         WHOLE: {"": always},
@@ -152,9 +153,10 @@ def _version(
     cells = {}
     try:
         for part, params in parts.items():
-            if name and params[name] in SHAPES:
+            if name and params[name] in (*SHAPES, *STAND_INS):
                 model = (params[name], f"{HOME}/models/{study.name}-{cell.name}/{params[name]}-{size}")
-                params = {**params, name: model[1]}
+            if model and model[0] in SHAPES:
+                params = {**params, str(name): model[1]}
             place = f"src/retrace/studies/{study.name}/rehearse.py: cell {cell.name}, {part or size}"
             checked = validate(params_model(study.name), params, place).model_dump(mode="json")
             cells[part] = Cell(cell.name, checked, cell.seeds[:1])

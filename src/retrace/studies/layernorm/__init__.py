@@ -1,0 +1,1 @@
+"""What does removing LayerNorm's parameters do to memorised labels, in Pre- and Post-LN networks?"""

@@ -1,0 +1,1 @@
+"""The layernorm study's figures."""
