@@ -1,0 +1,1 @@
+"""Quantizers: weights and activations on a grid of few values, after training or during it."""

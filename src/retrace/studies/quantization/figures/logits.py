@@ -1,0 +1,40 @@
+"""Histograms of logits by group: a row a cell, a panel a number of bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from retrace.plot.style import colour, panels, styled
+from retrace.plot.table import label
+from retrace.stage import Array
+
+
+def histograms(
+    logits: Mapping[tuple[str, str], tuple[Array, Array]], *, labels: Mapping[str, str] | None = None
+) -> Figure:
+    """Shares of the logits of the largest, the middle and the smallest group, on a logarithmic axis."""
+    cells = list(dict.fromkeys(cell for cell, _ in logits))
+    methods = list(dict.fromkeys(method for _, method in logits))
+    with styled():
+        fig, axes = panels(len(cells) * len(methods), columns=len(methods), height=2.0)
+        for n, (cell, method) in enumerate((c, m) for c in cells for m in methods):
+            edges, counts = logits[(cell, method)]
+            middle, ax = (edges[1:] + edges[:-1]) / 2, axes[n]
+            shown = dict.fromkeys((0, len(counts) // 2, len(counts) - 1))
+            for i, rank in enumerate(shown):
+                share = counts[rank] / max(1, counts[rank].sum())
+                words = ("largest group", "middle group", "smallest group")[i if len(shown) == 3 else 2 * i]
+                ax.step(middle, np.where(share > 0, share, np.nan), color=colour(i), lw=1.1, label=words)
+            ax.set_yscale("log")
+            if n < len(methods):
+                ax.set_title(label(method, labels))
+            if n % len(methods) == 0:
+                ax.set_ylabel(label(cell, labels))
+            if n >= len(methods) * (len(cells) - 1):
+                ax.set_xlabel("logit")
+        handles, named = axes[0].get_legend_handles_labels()
+        fig.legend(handles, named, loc="outside lower center", ncols=3)
+    return fig
