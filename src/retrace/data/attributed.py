@@ -1,7 +1,7 @@
 """Images of people and things with an attribute that is not their label: the groups of fairness studies.
 
-None of them comes with the repository. elpv is fetched from its package (its licence, CC BY-NC-SA 4.0, forbids
-redistribution here); the photographs of faces the user unpacks.
+None of them comes with the repository. elpv is fetched from its package (its licence, CC BY-NC-SA 4.0,
+forbids redistribution here); the photographs of faces the user unpacks.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _elpv(place: Path) -> tuple[np.ndarray, Labels, Labels]:
 
 
 def _faces(name: str, folder: Path) -> tuple[np.ndarray, Labels, Labels]:
-    """Faces brought to 64x64; the attribute is the race, the label (0 or 1) the sex, as the set names them."""
+    """Faces brought to 64x64; the attribute is the race, the label (0 or 1) the sex, in the set's words."""
     from PIL import Image
 
     if not folder.is_dir():

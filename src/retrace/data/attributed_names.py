@@ -17,7 +17,9 @@ class Known:
 _FACES = "its licence is for research alone and it is not fetched for you; unpack it there"
 ATTRIBUTED = {
     "elpv": Known(2, ("poly", "mono"), "pip fetches it"),
-    "utkface": Known(2, ("white", "black", "asian", "indian", "others"), f"see susanqq.github.io/UTKFace: {_FACES}"),
+    "utkface": Known(
+        2, ("white", "black", "asian", "indian", "others"), f"see susanqq.github.io/UTKFace: {_FACES}"
+    ),
     "fairface": Known(
         2,
         ("east-asian", "indian", "black", "white", "middle-eastern", "latino", "southeast-asian"),

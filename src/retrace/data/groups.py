@@ -33,7 +33,9 @@ def long_tail(count: int, most: int, ratio: float) -> list[int]:
     Source: Cui et al., Class-balanced loss (CVPR 2019), section 5.1.
     """
     if count < 2 or ratio < 1:
-        raise StageError(f"{count} groups with ratio {ratio:g}: take at least 2 groups and a ratio of at least 1")
+        raise StageError(
+            f"{count} groups with ratio {ratio:g}: take at least 2 groups and a ratio of at least 1"
+        )
     return [round(most * ratio ** (-k / (count - 1))) for k in range(count)]
 
 
@@ -48,8 +50,8 @@ def split_groups(
     count = len(sizes)
     if min(sizes) < 2 or test < 2:
         raise StageError(
-            f"groups: the smallest has {min(sizes)} training images and each has {test} test images; it takes "
-            "2 of either: lower ratio, or raise most or test_per_group"
+            f"groups: the smallest has {min(sizes)} training images and each has {test} test images; it "
+            "takes 2 of either: lower ratio, or raise most or test_per_group"
         )
     rank = np.arange(count) if order == "fixed" else rng.permutation(count)
     train, tests, more = [], [], []
@@ -65,5 +67,5 @@ def split_groups(
         tests.append(rows[:test])
         train.append(own[: sizes[rank[group]]])
         more.append(own[sizes[rank[group]] :])
-    joined = [np.sort(np.concatenate(part)).astype(np.int64) for part in (train, tests, more)]
-    return GroupSplit(*joined, rank.astype(np.int64), tuple(sizes[r] for r in rank))
+    kept, held, spare = (np.sort(np.concatenate(part)).astype(np.int64) for part in (train, tests, more))
+    return GroupSplit(kept, held, spare, rank.astype(np.int64), tuple(sizes[r] for r in rank))

@@ -1,4 +1,4 @@
-"""The loss's curvature: Hessian products on one graph that is built once, its largest eigenvalue, its traces."""
+"""The loss's curvature: Hessian products on one graph, built once, its largest eigenvalue, its traces."""
 
 from __future__ import annotations
 
@@ -60,9 +60,7 @@ class Curvature:
             for _ in range(2):  # once leaves rounding errors that bring found eigenvalues back
                 w = w - known.T @ (known @ w)
             size = float(w.norm())
-            values, vectors = np.linalg.eigh(
-                np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
-            )
+            values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
             value, residual = float(values[-1]), size * abs(float(vectors[-1, -1]))
             n = len(diagonal)
             if residual <= tolerance * abs(value) or n >= min(most, len(w)) or size < 1e-12:
@@ -87,4 +85,5 @@ class Curvature:
 
 
 def _unit(vector: Tensor, like: Curvature) -> Tensor:
-    return (vector / vector.norm()).to(like.gradient)
+    unit: Tensor = vector / vector.norm()
+    return unit.to(like.gradient)

@@ -1,9 +1,10 @@
 """Norms of each example's own loss gradient, without forming any of these gradients.
 
-A linear layer's weight gradient is the outer product of its input a and its output's gradient d, so its squared
-norm is |a|^2 |d|^2 (Goodfellow, Efficient per-example gradient computations, 2015). A convolution's is a sum of
-such products over places t, the squared norm of A D' with A (K,T) the unfolded input and D (O,T), which is
-either computed or, where there are few places, is the sum of (A'A) * (D'D) (Bu et al., NeurIPS 2022).
+A linear layer's weight gradient is the outer product of its input a and its output's gradient d, so its
+squared norm is |a|^2 |d|^2 (Goodfellow, Efficient per-example gradient computations, 2015). A convolution's
+is a sum of such products over places t: the squared norm of A D', with A (K,T) the unfolded input and D
+(O,T). Either that is computed, or, where there are few places, the sum of (A'A) * (D'D) (Bu et al., NeurIPS
+2022).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def straight(rounded: Tensor, values: Tensor) -> Tensor:
 
 def reach(bits: int) -> int:
     """Steps that a symmetric grid of `bits` bits has on either side of zero."""
-    return 2 ** (check_bits(bits) - 1) - 1
+    return int(2 ** (check_bits(bits) - 1) - 1)
 
 
 def weight_step(weight: Tensor, bits: int, per_channel: bool = True) -> Tensor:

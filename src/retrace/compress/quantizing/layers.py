@@ -90,7 +90,7 @@ class Rounded(nn.Module):
 
 
 class Noisy(Rounded):
-    """A layer whose errors have the norm that rounding has (of each input, of the weight), drawn at random."""
+    """A layer whose errors have the norm that rounding has (of each input, of the weight), at random."""
 
     def __init__(
         self, layer: Layer, bits: LayerBits, ends: Range, per_channel: bool, generator: torch.Generator
@@ -110,8 +110,9 @@ class Noisy(Rounded):
     def _noise(self, error: Tensor) -> Tensor:
         drawn = torch.randn(error.shape, generator=self.generator).to(error.device)
         axes = tuple(range(1, error.dim()))
-        size = torch.linalg.vector_norm(error, dim=axes, keepdim=True)
-        return drawn * size / torch.linalg.vector_norm(drawn, dim=axes, keepdim=True)
+        size: Tensor = torch.linalg.vector_norm(error, dim=axes, keepdim=True)
+        length: Tensor = torch.linalg.vector_norm(drawn, dim=axes, keepdim=True)
+        return drawn * (size / length)
 
 
 def quantized(
@@ -123,7 +124,8 @@ def quantized(
 ) -> nn.Module:
     """A copy of a (folded) network whose layers round as `bits` says by name, inputs within `ranges`.
 
-    With `noise` errors are drawn instead, of the same norms. Layers that are not named, or have no bits, stay as they are.
+    With `noise` errors are drawn instead, of the same norms. Layers that are not named, or have no bits,
+    stay as they are.
     """
     twin = copy.deepcopy(net).eval()
     for name, layer in layers(twin).items():

@@ -1,7 +1,7 @@
 """Learned step sizes: grids that training stretches.
 
-Source: Esser et al., Learned Step Size Quantization (ICLR 2020), sections 2.1 and 2.2. Our steps begin at those
-of calibration, not at 2 mean|v| / sqrt(Q), and an input's level of zero stays where calibration put it.
+Source: Esser et al., Learned Step Size Quantization (ICLR 2020), sections 2.1 and 2.2. Our steps begin at
+those of calibration, not at 2 mean|v| / sqrt(Q), and an input's level of zero stays where calibration put it.
 """
 
 from __future__ import annotations

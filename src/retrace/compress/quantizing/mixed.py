@@ -41,7 +41,9 @@ def allocate(
     fewest = {name: min(own) for name, own in costs.items()}
     room = budget * sum(sizes.values()) - sum(sizes[n] * b for n, b in fewest.items())
     if room < 0:
-        raise StageError(f"mixed bits: {min(fewest.values())} everywhere exceed the budget of {budget:g} a weight")
+        raise StageError(
+            f"mixed bits: {min(fewest.values())} everywhere exceed the budget of {budget:g} a weight"
+        )
     starts = [fewest | {name: b} for name, own in costs.items() for b in own]
     affordable = [(s, r) for s in starts if (r := room - _extra(s, fewest, sizes)) >= 0]
     found = [_greedy(start, left, costs, sizes) for start, left in affordable]

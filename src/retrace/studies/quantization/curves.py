@@ -7,24 +7,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from retrace.compress.quantizing.layers import Rounded
 from retrace.metrics.curvature import Curvature
 from retrace.metrics.ghost_norms import sample_gradient_norms
 from retrace.seeds import derive
-from retrace.compress.quantizing.layers import Rounded
 from retrace.studies.quantization.setup import Data
 
 
-def group_curves(
-    net: nn.Module, data: Data, images: int, probes: int, seed: int
-) -> dict[str, list[float]]:
+def group_curves(net: nn.Module, data: Data, images: int, probes: int, seed: int) -> dict[str, list[float]]:
     """By group: `gradient_norm` of its mean loss, `eigenvalue` (largest), `trace`, and the eigenvalue's
-    `residual`; of a network that does not round, `sample_gradient_norm`, the mean norm of examples' gradients.
+    `residual`; of a network that does not round, `sample_gradient_norm`, the mean norm of an example's.
 
     Of the first `images` test images a group; a rounding network's derivatives are the straight-through ones.
     """
     params = [p for p in net.parameters() if p.requires_grad]
     rounds = any(isinstance(m, Rounded) for m in net.modules())
-    found: dict[str, list[float]] = {name: [] for name in ("gradient_norm", "eigenvalue", "trace", "residual")}
+    found: dict[str, list[float]] = {
+        name: [] for name in ("gradient_norm", "eigenvalue", "trace", "residual")
+    }
     if not rounds:
         found["sample_gradient_norm"] = []
     for group in range(data.count):

@@ -1,4 +1,4 @@
-"""Networks that go on training while they round: what that does for the smallest groups, and what else would."""
+"""Networks that go on training while they round: what that does for the smallest groups, what else does."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
 def _bits(
     net: nn.Module, mitigation: Mitigation, params: Defend, traces: dict[str, dict[str, float]]
 ) -> dict[str, LayerBits]:
-    """Bits by layer; with mixed precision inputs are rounded to as many bits as the layer's weights."""
+    """Bits by layer; with mixed precision its inputs get as many as its weights, and at least `bits`."""
     if mitigation.bits is None or mitigation.mixed == "none":
         return uniform(net, mitigation.bits, mitigation.bits)
     weights = {name: layer.weight.detach() for name, layer in layers(net).items()}
     costs = sensitivities(weights, traces[mitigation.mixed], params.widths, PER_CHANNEL)
     sizes = {name: weight.numel() for name, weight in weights.items()}
-    chosen = allocate(costs, sizes, mitigation.bits)
-    return {name: LayerBits(b, b) for name, b in chosen.items()}
+    chosen = allocate(costs, sizes, mitigation.budget or mitigation.bits)
+    return {name: LayerBits(b, max(b, mitigation.bits)) for name, b in chosen.items()}
 
 
 def _traces(net: nn.Module, data: Data, params: Defend, seed: int) -> dict[str, dict[str, float]]:

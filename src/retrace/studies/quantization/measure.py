@@ -70,8 +70,10 @@ def _shift(net: nn.Module, rounded: nn.Module, method: Quantizer) -> dict[str, f
     before, after = layer_weights(net), layer_weights(rounded)
     squares = sum(float((after[n] - before[n]).double().square().sum()) for n in before)
     length = sum(float(w.double().square().sum()) for w in before.values())
-    ends = (list(before)[0], list(before)[-1])
-    bits = {n: method.ends if method.ends and n in ends else method.weights for n in layers(net)}
+    names = list(before)
+    bits = {
+        n: method.ends if method.ends and n in (names[0], names[-1]) else method.weights for n in layers(net)
+    }
     expected = sum(expected_shift(before[n], b, method.per == "channel") for n, b in bits.items() if b)
     return {"shift": squares, "expected_shift": expected, "length": length}
 
@@ -80,7 +82,8 @@ def _histograms(kept: dict[str, Passed], data: Data) -> dict[str, Array]:
     if not kept:
         return {"edges": np.zeros(0)}
     values = np.concatenate([found.logits.ravel() for found in kept.values()])
-    edges = np.linspace(*np.quantile(values, [0.001, 0.999]), BINS + 1)
+    low, high = np.quantile(values, [0.001, 0.999])
+    edges = np.linspace(float(low), float(high), BINS + 1)
     arrays: dict[str, Array] = {"edges": edges}
     for name, found in kept.items():
         own = [found.logits[data.g["test"] == g].ravel() for g in range(data.count)]

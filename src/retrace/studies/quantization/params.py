@@ -24,7 +24,9 @@ class Quantizer(Strict):
 
     weights: Bits | None = None
     inputs: Bits | None = Field(None, description="bits of each layer's inputs, the activations")
-    ends: Bits | None = Field(None, description="bits of the first and last layer instead; null: as the others")
+    ends: Bits | None = Field(
+        None, description="bits of the first and last layer instead; null: as the others"
+    )
     per: Literal["channel", "tensor"] = "channel"
     ranges: Ranges = "minmax"
     calibration: Choice = "random"
@@ -43,6 +45,9 @@ class Mitigation(Strict):
     mixed: Literal["none", "mean", "worst"] = Field(
         "none", description="bits by layer, by the trace of all or of the group where it is largest"
     )
+    budget: float | None = Field(
+        None, ge=2, description="of mixed bits, bits a weight on average; null: `bits`"
+    )
     learned: bool = Field(False, description="steps are learned, too (LSQ)")
     pruned: bool = Field(False, description="not rounded, but pruned by magnitude to as many bits in all")
     sampling: Sampling = "plain"
@@ -54,6 +59,8 @@ class Mitigation(Strict):
             raise ValueError("bits: mixed, learned and pruned need a number of bits")
         if self.pruned and (self.mixed != "none" or self.learned):
             raise ValueError("pruned: weights that are pruned are not rounded; leave out mixed and learned")
+        if self.budget is not None and self.mixed == "none":
+            raise ValueError("budget: goes with mixed bits")
         return self
 
 
@@ -124,8 +131,15 @@ class Params(Prepare, Defend, Measure):
             raise ValueError("dataset: give this or attributed, and not both")
         if (self.groups == "attribute") != (self.attributed is not None):
             raise ValueError("groups: attribute goes with attributed, classes and pairs with dataset")
-        if (plain := self.methods.get("fp32")) is None or plain.weights or plain.inputs or not plain.curvature:
-            raise ValueError("methods.fp32: must be there, unrounded, with curvature: others are held against it")
+        if (
+            (plain := self.methods.get("fp32")) is None
+            or plain.weights
+            or plain.inputs
+            or not plain.curvature
+        ):
+            raise ValueError(
+                "methods.fp32: must be there, unrounded, with curvature: others are held against it"
+            )
         for name, method in self.methods.items():
             if method.network == "enlarged" and not self.enlarged:
                 raise ValueError(f"methods.{name}: enlarged is false, so there is no such network")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from retrace.data.attributed import load_attributed
 from retrace.data.groups import long_tail, split_groups
 from retrace.data.images import Labels, Pixels

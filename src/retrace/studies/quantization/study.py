@@ -21,14 +21,15 @@ STUDY = Study(
         Figure(
             PAPER,
             "accuracy",
-            "Accuracy of each group, from the largest to the smallest, at full precision and with fewer and fewer "
-            "bits; the grey bar is what the smallest group reaches where it is as large as the largest.",
+            "Accuracy of each group, from the largest to the smallest, at full precision and with fewer "
+            "and fewer bits; the grey bar is what the smallest group reaches where it is as large as the "
+            "largest.",
         ),
         Figure(
             PAPER,
             "gaps",
-            "How much more the smallest groups lose than the largest against bits: rounding, noise of the same "
-            "norm, and groups drawn at random. Above zero the small lose more.",
+            "How much more the smallest groups lose than the largest against bits: rounding, noise of the "
+            "same norm, and groups drawn at random. Above zero the small lose more.",
         ),
         Figure(
             PAPER,
@@ -38,14 +39,14 @@ STUDY = Study(
         Figure(
             PAPER,
             "chain",
-            "Along the paper's chain, by group and bits: loss, variance of the logits, confidence, gradient norm, "
-            "largest Hessian eigenvalue.",
+            "Along the paper's chain, by group and bits: loss, variance of the logits, confidence, gradient "
+            "norm, largest Hessian eigenvalue.",
         ),
         Figure(
             PAPER,
             "predictors",
-            "What a group loses at few bits against what is known of it at full precision: gradient norm, largest "
-            "eigenvalue, and its loss, which needs neither.",
+            "What a group loses at few bits against what is known of it at full precision: gradient norm, "
+            "largest eigenvalue, and its loss, which needs neither.",
         ),
         Figure(
             PAPER,

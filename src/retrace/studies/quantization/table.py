@@ -1,6 +1,6 @@
 """The quantization study's evidence as a table: a row a seed, cell, method and group, and a row a method.
 
-Long form: `method` is its name in the sheet, `family` and `bits` what it is made of, so that a claim picks rows.
+Long form: `method` is its name in the sheet, `bits` and the like what it is made of; claims pick rows.
 """
 
 from __future__ import annotations
@@ -36,13 +36,15 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     """Rows of type "group", "random" (the same of groups dealt out at random), "method" and "disparity".
 
     A group has `part` (minority, middle, majority: the smallest and the largest third), `rank` (0: largest),
-    `size`, `log_size`; `accuracy`, `loss`, `confidence`, `variance`, `variance_across`; against full precision
+    `size`, `log_size`; `accuracy`, `loss`, `confidence`, `variance`, `variance_across`; against full
+    precision
     `accuracy_drop`, `excess_loss`, `confidence_drop`, `variance_change` (logarithm of the ratio),
     `feature_error`, `logit_error`; what was known of it at full precision, `fp_<quantity>`, gradient norm,
     eigenvalue and trace among them; these too where they were measured of the rounded network, with
     `log_<quantity>_change`; and, where weights alone are rounded, `bound` (Tran et al. 2022) and `within`.
     A method has `accuracy`, `worst` (accuracy of the worst group), `gap`, `excess_gap` and `random_gap`
-    (largest less smallest excess loss, also of groups dealt out at random), `bits`, `weight_error` (relative), `shift_ratio` (measured over expected squared shift), and
+    (largest less smallest excess loss, also of groups dealt out at random), `bits`, `weight_error`
+    (relative), `shift_ratio` (measured over expected squared shift), and
     where groups are not labels `parity` and `odds`, with their `_change`. A disparity has `excess_loss` and
     `accuracy_drop` of the minority less those of the majority.
     """
@@ -89,14 +91,15 @@ def _disparities(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
             found.setdefault(record["method"], {}).setdefault(record["part"], []).append(record)
     rows = []
     for name, parts in found.items():
-        means = {
-            quantity: [float(np.mean([r[quantity] for r in parts[part]])) for part in ("minority", "majority")]
-            for quantity in LOST
-        }
-        kept = {k: parts["minority"][0].get(k) for k in ("seed", "cell", "method", "family", "network", "bits")}
-        apart = {quantity: small - large for quantity, (small, large) in means.items()}
+        first = parts["minority"][0]
+        kept = {k: first.get(k) for k in ("seed", "cell", "method", "family", "network", "bits")}
+        apart = {q: _mean(parts["minority"], q) - _mean(parts["majority"], q) for q in LOST}
         rows.append({**kept, "type": "disparity", "condition": f"{name}:disparity", **apart})
     return rows
+
+
+def _mean(records: list[dict[str, Any]], quantity: str) -> float:
+    return float(np.mean([record[quantity] for record in records]))
 
 
 def _told(params: Params, name: str, state: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +164,11 @@ def _curves(
         distance = state["shift"] ** 0.5
         bound = known["gradient_norm"] * distance + known["eigenvalue"] * distance**2 / 2
         first = known["gradient_norm"] * distance
-        found |= {"bound": bound, "within": float(excess <= bound), "within_first": float(excess <= first / 2)}
+        found |= {
+            "bound": bound,
+            "within": float(excess <= bound),
+            "within_first": float(excess <= first / 2),
+        }
     return found
 
 

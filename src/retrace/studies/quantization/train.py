@@ -1,4 +1,4 @@
-"""Train the networks at full precision: on groups of unlike size, with the smallest enlarged, and a small one."""
+"""Train at full precision: on groups of unlike size, with the smallest enlarged, and a small network."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from retrace.studies.quantization.figures.words import CHAIN, LOGARITHMIC
 
 
 def by_group(rows: pd.DataFrame, *, labels: Mapping[str, str] | None = None, level: float = 0.95) -> Figure:
-    """Means over seeds; dark curves are large groups, light ones small. Columns as `rows.swept` gives them."""
+    """Means over seeds; dark curves are large groups, light ones small. Columns as of `rows.swept`."""
     require(rows, ["cell", "rank", "size", "place", *CHAIN], "by_group")
     cells = list(rows["cell"].drop_duplicates())
     with styled():

@@ -32,12 +32,12 @@ def disparities(table: pd.DataFrame) -> pd.DataFrame:
 def against_bits(
     rows: pd.DataFrame, *, labels: Mapping[str, str] | None = None, level: float = 0.95
 ) -> Figure:
-    """A row of panels a quantity, a column a cell, a curve each of `curve`; bands are intervals over seeds."""
+    """A row of panels a quantity, a column a cell, a curve each of `curve`; bands: intervals over seeds."""
     require(rows, ["cell", "curve", "place", *LOST], "against_bits")
     cells, curves = list(rows["cell"].drop_duplicates()), list(rows["curve"].drop_duplicates())
     with styled():
         fig, axes = panels(len(cells) * len(LOST), columns=len(cells), height=2.6)
-        for n, (quantity, words) in enumerate(LOST.items()):
+        for n, (quantity, said) in enumerate(LOST.items()):
             for ax, cell in zip(axes[n * len(cells) :], cells, strict=False):
                 inside = rows[rows["cell"] == cell]
                 lows, highs = [], []
@@ -46,8 +46,8 @@ def against_bits(
                     means = over_seeds(own, ["place"], [quantity], level).sort_values("place")
                     x, low, high = means["place"], means[f"{quantity}_low"], means[f"{quantity}_high"]
                     ax.fill_between(x, low, high, color=colour(i), alpha=0.13, lw=0)
-                    line = {"color": colour(i), "marker": marker(i), "mec": "white", "mew": 0.6}
-                    ax.plot(x, means[quantity], label=label(str(curve), labels), **line)
+                    words, hue = label(str(curve), labels), colour(i)
+                    ax.plot(x, means[quantity], color=hue, marker=marker(i), mec="white", label=words)
                     lows.append(low)
                     highs.append(high)
                 ax.axhline(0, color=MUTED, lw=0.8)
@@ -57,7 +57,7 @@ def against_bits(
                     ax.set_title(label(str(cell), labels))
                 else:
                     ax.set_xlabel("bits")
-            axes[n * len(cells)].set_ylabel(f"{words},\nsmallest less largest")
+            axes[n * len(cells)].set_ylabel(f"{said},\nsmallest less largest")
         handles, named = axes[0].get_legend_handles_labels()
         fig.legend(handles, named, loc="outside lower center", ncols=len(named))
     return fig

@@ -29,8 +29,16 @@ def scattered(rows: pd.DataFrame, *, labels: Mapping[str, str] | None = None) ->
             inside, ax = rows[rows["cell"] == cell], axes[n]
             for i, method in enumerate(SHOWN):
                 own = inside[inside["method"] == method]
-                style = {"color": colour(i), "marker": marker(i), "s": 12, "alpha": 0.6, "lw": 0}
-                ax.scatter(own[predictor], own["excess_loss"], label=label(method, labels), **style)
+                ax.scatter(
+                    own[predictor],
+                    own["excess_loss"],
+                    s=12,
+                    color=colour(i),
+                    marker=marker(i),
+                    alpha=0.6,
+                    lw=0,
+                    label=label(method, labels),
+                )
             ax.axhline(0, color=MUTED, lw=0.7)
             ax.set_xscale("log")
             if n % len(PREDICTORS) == 0:
