@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -48,20 +49,19 @@ def load_attributed(name: str, cache: Path | None = None) -> Attributed:
     known, place = ATTRIBUTED[name], (cache or cache_folder()) / "attributed"
     kept = place / f"{name}-{ELPV.sha256[:12] if name == 'elpv' else FACE}.npz"
     if not kept.is_file():
-        x, y, attribute = _elpv(place) if name == "elpv" else _faces(name, place / name)
+        x, y, attribute = _elpv() if name == "elpv" else _faces(name, place / name)
         write_atomic(kept, npz_bytes({"x": x, "y": y, "attribute": attribute}))
     with np.load(kept, allow_pickle=False) as found:
         images = Images(found["x"], found["y"], known.classes)
         return Attributed(images, found["attribute"], known.groups)
 
 
-def _elpv(place: Path) -> tuple[np.ndarray, Labels, Labels]:
+def _elpv() -> tuple[np.ndarray, Labels, Labels]:
     """Solar cells, 300x300 brought to 30x30 by means; label 1: more likely defective than not."""
     from PIL import Image
 
-    place.mkdir(parents=True, exist_ok=True)
     x, y, attribute = [], [], []
-    with zipfile.ZipFile(download(ELPV, place)) as wheel:
+    with TemporaryDirectory() as folder, zipfile.ZipFile(download(ELPV, Path(folder))) as wheel:
         table = wheel.read("elpv_dataset/data/labels.csv").decode("utf-8")
         for line in table.splitlines():
             path, share, kind = line.replace(",", " ").split()
