@@ -63,7 +63,9 @@ def test_a_hessian_product_that_is_not_finite_is_named():
 def test_ghost_norms_are_those_of_a_loop(size):
     torch.manual_seed(0)
     body = [nn.Conv2d(2, 5, 3, 2, 1), nn.ReLU(inplace=True), nn.Conv2d(5, 7, 3, 1, 1, bias=False), nn.ReLU()]
-    net = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(7, 6), nn.Linear(6, 3)).double()
+    net = nn.Sequential(
+        *body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(7, 6), nn.Linear(6, 3)
+    ).double()
     x, y = torch.randn(7, 2, size, size, dtype=torch.float64), torch.randint(0, 3, (7,))
     wanted = []
     for one, label in zip(x, y, strict=True):
@@ -74,7 +76,9 @@ def test_ghost_norms_are_those_of_a_loop(size):
 
 def test_ghost_norms_refuse_layers_they_do_not_know():
     with pytest.raises(ValueError, match="layer 1: gradient norms of a BatchNorm2d are not known here"):
-        sample_gradient_norms(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), torch.ones(1, 1, 4, 4), None)
+        sample_gradient_norms(
+            nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), torch.ones(1, 1, 4, 4), None
+        )
 
 
 def test_outcomes_by_group():

@@ -142,9 +142,13 @@ def test_many_bits_change_next_to_nothing_and_few_a_lot():
 
 def test_noise_has_the_norms_of_the_rounding_errors():
     net = folded(network())
-    near, noisy = (layer_weights(rounded(3, net=net, noise=n)) for n in (None, torch.Generator().manual_seed(0)))
+    near, noisy = (
+        layer_weights(rounded(3, net=net, noise=n)) for n in (None, torch.Generator().manual_seed(0))
+    )
     for name, weight in layer_weights(net).items():
-        assert float((noisy[name] - weight).norm()) == pytest.approx(float((near[name] - weight).norm()), rel=1e-4)
+        assert float((noisy[name] - weight).norm()) == pytest.approx(
+            float((near[name] - weight).norm()), rel=1e-4
+        )
         assert not torch.allclose(noisy[name], near[name])
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
+from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
 from retrace.errors import RetraceError
@@ -30,15 +31,16 @@ class Curvature:
 
     def __init__(self, loss: Tensor, params: Sequence[Tensor], place: str = "loss") -> None:
         self.params, self.place = list(params), place
-        grads = torch.autograd.grad(loss, self.params, create_graph=True)
-        self._flat = torch.cat([g.reshape(-1) for g in grads])
-        self.gradient = self._flat.detach()
+        self._grads = torch.autograd.grad(loss, self.params, create_graph=True)
+        self._sizes = [p.numel() for p in self.params]
+        self.gradient = torch.cat([g.detach().reshape(-1) for g in self._grads])
 
     def product(self, vector: Tensor) -> Tensor:
         """The Hessian times a vector (P,), (P,); RetraceError when it is not finite."""
-        parts = torch.autograd.grad(self._flat, self.params, vector, retain_graph=True)
+        split = [v.view(p.shape) for v, p in zip(vector.split(self._sizes), self.params, strict=True)]
+        parts = torch.autograd.grad(self._grads, self.params, split, retain_graph=True)
         found = torch.cat([p.reshape(-1) for p in parts])
-        if not torch.isfinite(found).all():
+        if not math.isfinite(float(found.sum())):  # a sum is finite where all are, short of an overflow
             raise RetraceError(
                 f"{self.place}: a Hessian product is not finite; look whether the network trained, or leave "
                 "its curvature out"
@@ -50,23 +52,25 @@ class Curvature:
 
         Ends when the residual is below `tolerance` of the value, or after `most` products.
         """
-        basis = [_unit(torch.randn(len(self._flat), generator=torch.Generator().manual_seed(seed)), self)]
+        basis = self.gradient.new_empty(min(most, len(self.gradient)) + 1, len(self.gradient))
+        start = torch.randn(len(self.gradient), generator=torch.Generator().manual_seed(seed))
+        basis[0] = start / start.norm()
         diagonal: list[float] = []
         beside: list[float] = []
         while True:
-            w = self.product(basis[-1])
-            diagonal.append(float(w @ basis[-1]))
-            known = torch.stack(basis)
+            n = len(diagonal) + 1
+            w = self.product(basis[n - 1])
+            diagonal.append(float(w @ basis[n - 1]))
+            known = basis[:n]
             for _ in range(2):  # once leaves rounding errors that bring found eigenvalues back
-                w = w - known.T @ (known @ w)
+                w = torch.addmv(w, known.T, known @ w, alpha=-1)
             size = float(w.norm())
-            values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+            values, vectors = eigh_tridiagonal(diagonal, beside)
             value, residual = float(values[-1]), size * abs(float(vectors[-1, -1]))
-            n = len(diagonal)
             if residual <= tolerance * abs(value) or n >= min(most, len(w)) or size < 1e-12:
                 return Eigenvalue(value, residual, n)
             beside.append(size)
-            basis.append(w / size)
+            torch.div(w, size, out=basis[n])
 
     def traces(self, probes: int, seed: int = 0) -> list[float]:
         """The trace of each parameter's own block, estimated with `probes` vectors of random signs.
@@ -74,16 +78,10 @@ class Curvature:
         Hutchinson (1989); a block's estimate has the cross terms of all the others as noise.
         """
         generator = torch.Generator().manual_seed(seed)
-        sizes = [p.numel() for p in self.params]
-        total = torch.zeros(len(sizes), dtype=torch.float64)
+        total = torch.zeros(len(self.params), dtype=torch.float64)
         for _ in range(probes):
-            drawn = torch.randint(0, 2, (len(self._flat),), generator=generator)
-            signs = (2 * drawn - 1).to(self._flat)
-            parts = torch.split(signs * self.product(signs), sizes)
+            drawn = torch.randint(0, 2, (len(self.gradient),), generator=generator)
+            signs = (2 * drawn - 1).to(self.gradient)
+            parts = torch.split(signs * self.product(signs), self._sizes)
             total += torch.stack([part.double().sum() for part in parts]).cpu()
         return [float(t) for t in total / probes]
-
-
-def _unit(vector: Tensor, like: Curvature) -> Tensor:
-    unit: Tensor = vector / vector.norm()
-    return unit.to(like.gradient)
