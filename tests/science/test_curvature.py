@@ -133,7 +133,7 @@ def test_a_split_has_the_sizes_asked_for_and_shares_no_row():
 
 @pytest.mark.parametrize(("sizes", "test"), [([40, 1], 10), ([40, 0], 10), ([40, 20], 1)])
 def test_groups_of_one_or_none_are_refused(sizes, test):
-    with pytest.raises(StageError, match="groups: the smallest has .* it takes 2 of either: lower ratio"):
+    with pytest.raises(StageError, match=r"groups: the smallest has .* it takes 2 of either: lower ratio"):
         split_groups(np.repeat([0, 1], 60), sizes, test, "fixed", np.random.default_rng(0))
     with pytest.raises(StageError, match="group 0 has 60 images; 30 for testing and 40 for training"):
         split_groups(np.repeat([0, 1], 60), [40, 20], 30, "fixed", np.random.default_rng(0))

@@ -37,7 +37,7 @@ class Curvature:
 
     def product(self, vector: Tensor) -> Tensor:
         """The Hessian times a vector (P,), (P,); RetraceError when it is not finite."""
-        split = [v.view(p.shape) for v, p in zip(vector.split(self._sizes), self.params, strict=True)]
+        split = [v.view(p.shape) for v, p in zip(vector.split(self._sizes), self.params, strict=True)]  # type: ignore[no-untyped-call]
         parts = torch.autograd.grad(self._grads, self.params, split, retain_graph=True)
         found = torch.cat([p.reshape(-1) for p in parts])
         if not math.isfinite(float(found.sum())):  # a sum is finite where all are, short of an overflow

@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from retrace.plot.style import panels, styled
+from retrace.plot.style import MUTED, panels, styled
 from retrace.plot.table import label, over_seeds, require
+from retrace.studies.quantization.figures.logaxis import plain
 from retrace.studies.quantization.figures.rows import bit_words, by_size
 from retrace.studies.quantization.figures.words import CHAIN, LOGARITHMIC
 
@@ -32,6 +33,10 @@ def by_group(rows: pd.DataFrame, *, labels: Mapping[str, str] | None = None, lev
             ax.set_xticks(range(len(bit_words())), bit_words())
             if quantity in LOGARITHMIC:
                 ax.set_yscale("log")
+                plain(ax.yaxis)
+            elif quantity == "excess_loss":
+                ax.set_yscale("symlog", linthresh=0.1)
+                ax.axhline(0, color=MUTED, lw=0.7)
             if n < len(cells):
                 ax.set_title(f"{label(str(cell), labels)}\n{groups[0][1]} to {groups[-1][1]} images")
             if n % len(cells) == 0:

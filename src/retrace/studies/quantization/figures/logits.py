@@ -6,10 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from retrace.plot.style import colour, panels, styled
 from retrace.plot.table import label
 from retrace.stage import Array
+from retrace.studies.quantization.figures.logaxis import plain
+
+WORDS = ("largest group", "middle group", "smallest group")
 
 
 def histograms(
@@ -26,15 +30,17 @@ def histograms(
             shown = dict.fromkeys((0, len(counts) // 2, len(counts) - 1))
             for i, rank in enumerate(shown):
                 share = counts[rank] / max(1, counts[rank].sum())
-                words = ("largest group", "middle group", "smallest group")[i if len(shown) == 3 else 2 * i]
-                ax.step(middle, np.where(share > 0, share, np.nan), color=colour(i), lw=1.1, label=words)
+                place = i if len(shown) == len(WORDS) else 2 * i  # of two groups none is in the middle
+                values = np.where(share > 0, share, np.nan)
+                ax.step(middle, values, color=colour(place), lw=1.1, label=WORDS[place])
             ax.set_yscale("log")
+            plain(ax.yaxis)
             if n < len(methods):
                 ax.set_title(label(method, labels))
             if n % len(methods) == 0:
                 ax.set_ylabel(label(cell, labels))
             if n >= len(methods) * (len(cells) - 1):
                 ax.set_xlabel("logit")
-        handles, named = axes[0].get_legend_handles_labels()
-        fig.legend(handles, named, loc="outside lower center", ncols=3)
+        handles = [Line2D([], [], color=colour(i), label=words) for i, words in enumerate(WORDS)]
+        fig.legend(handles=handles, loc="outside lower center", ncols=3)
     return fig

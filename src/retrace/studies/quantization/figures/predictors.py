@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from retrace.plot.style import MUTED, colour, marker, panels, styled
 from retrace.plot.table import label, require
+from retrace.studies.quantization.figures.logaxis import plain
 from retrace.studies.quantization.figures.words import PREDICTORS
 
 SHOWN = ("ptq_4", "ptq_3")
@@ -41,6 +42,7 @@ def scattered(rows: pd.DataFrame, *, labels: Mapping[str, str] | None = None) ->
                 )
             ax.axhline(0, color=MUTED, lw=0.7)
             ax.set_xscale("log")
+            plain(ax.xaxis)
             if n % len(PREDICTORS) == 0:
                 ax.set_ylabel(f"{label(str(cell), labels)}\nexcess loss (nats)")
             if n >= len(PREDICTORS) * (len(cells) - 1):
