@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrace.studies.quantization.params import Defend, Measure, Prepare, Train
+from retrace.studies.quantization.rehearse import CUTS
 from retrace.study import Figure, Stage, Study
 
 PAPER = "ptq"
@@ -54,4 +55,5 @@ STUDY = Study(
             "Accuracy of the worst group and mean accuracy of networks that went on training while rounding.",
         ),
     ),
+    cuts=CUTS,
 )
