@@ -169,7 +169,7 @@ def test_bits_go_where_they_save_most():
     assert allocate(costs, {"a": 10, "b": 10}, 3.0) == {"a": 4, "b": 2}
     assert allocate(costs, {"a": 10, "b": 10}, 4.0) == {"a": 4, "b": 4}
     # the small layer first, by bits saved, and the large one could not be widened any more
-    costs = {"large": {2: 100.0, 3: 10.0}, "small": {2: 5.0, 8: 0.0}}
+    costs = {"large": {2: 100.0, 3: 60.0}, "small": {2: 35.0, 8: 0.0}}
     chosen = allocate(costs, {"large": 90, "small": 10}, 3.0)
     assert chosen["large"] == 3
     assert average_bits(chosen, {"large": 90, "small": 10}) <= 3.0
