@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 from torch import nn
 
 from retrace.data.groups import long_tail, split_groups
@@ -96,20 +97,21 @@ def test_a_group_of_one_image_is_refused():
         measures.outcomes(np.zeros((3, 2)), np.zeros(3, int), np.array([0, 0, 1]), 2)
 
 
-def test_fairness_is_that_of_fairlearn():
+def test_differences_in_treatment_are_those_of_the_rates():
     rng = np.random.default_rng(0)
     y, predicted, g = rng.integers(0, 2, (3, 400))
-    parity, odds = (
-        measures.demographic_parity_difference(predicted, g),
-        measures.equalized_odds_difference(y, predicted, g),
-    )
+    found = measures.treatment(y, predicted, g)
     rates = [[predicted[(g == a) & (y == b)].mean() for a in (0, 1)] for b in (0, 1)]
-    assert odds == pytest.approx(max(abs(a - b) for a, b in rates))
-    assert parity == pytest.approx(abs(predicted[g == 0].mean() - predicted[g == 1].mean()))
-    fairlearn = pytest.importorskip("fairlearn.metrics")
+    assert found["odds"] == pytest.approx(max(abs(a - b) for a, b in rates))
+    assert found["parity"] == pytest.approx(abs(predicted[g == 0].mean() - predicted[g == 1].mean()))
     given = {"sensitive_features": g}
-    assert parity == pytest.approx(fairlearn.demographic_parity_difference(y, predicted, **given))
-    assert odds == pytest.approx(fairlearn.equalized_odds_difference(y, predicted, **given))
+    assert found["parity"] == pytest.approx(demographic_parity_difference(y, predicted, **given))
+    assert found["odds"] == pytest.approx(equalized_odds_difference(y, predicted, **given))
+
+
+def test_a_group_without_a_label_has_no_such_rate():
+    y, g = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1])
+    assert measures.treatment(y, np.array([0, 1, 1, 1]), g) == {"parity": 0.5, "odds": 1.0}
 
 
 def test_sizes_of_a_long_tail():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from scipy.linalg import eigh_tridiagonal
+from scipy.linalg.lapack import dstev
 from torch import Tensor
 
 from retrace.errors import RetraceError
@@ -31,15 +31,14 @@ class Curvature:
 
     def __init__(self, loss: Tensor, params: Sequence[Tensor], place: str = "loss") -> None:
         self.params, self.place = list(params), place
-        self._grads = torch.autograd.grad(loss, self.params, create_graph=True)
         self._sizes = [p.numel() for p in self.params]
-        self.gradient = torch.cat([g.detach().reshape(-1) for g in self._grads])
+        # one vector: given vectors for several outputs, autograd.grad first imports half a second of sympy
+        self._graph = _flat(torch.autograd.grad(loss, self.params, create_graph=True))
+        self.gradient = self._graph.detach()
 
     def product(self, vector: Tensor) -> Tensor:
         """The Hessian times a vector (P,), (P,); RetraceError when it is not finite."""
-        split = [v.view(p.shape) for v, p in zip(vector.split(self._sizes), self.params, strict=True)]  # type: ignore[no-untyped-call]
-        parts = torch.autograd.grad(self._grads, self.params, split, retain_graph=True)
-        found = torch.cat([p.reshape(-1) for p in parts])
+        found = _flat(torch.autograd.grad(self._graph @ vector, self.params, retain_graph=True))
         if not math.isfinite(float(found.sum())):  # a sum is finite where all are, short of an overflow
             raise RetraceError(
                 f"{self.place}: a Hessian product is not finite; look whether the network trained, or leave "
@@ -61,11 +60,11 @@ class Curvature:
             n = len(diagonal) + 1
             w = self.product(basis[n - 1])
             diagonal.append(float(w @ basis[n - 1]))
-            known = basis[:n]
-            for _ in range(2):  # once leaves rounding errors that bring found eigenvalues back
+            # once, even against all, leaves rounding errors that bring found eigenvalues back
+            for known in (basis[max(0, n - 2) : n], basis[:n]):
                 w = torch.addmv(w, known.T, known @ w, alpha=-1)
             size = float(w.norm())
-            values, vectors = eigh_tridiagonal(diagonal, beside)
+            values, vectors, _ = dstev(diagonal, beside or [0.0])
             value, residual = float(values[-1]), size * abs(float(vectors[-1, -1]))
             if residual <= tolerance * abs(value) or n >= min(most, len(w)) or size < 1e-12:
                 return Eigenvalue(value, residual, n)
@@ -85,3 +84,7 @@ class Curvature:
             parts = torch.split(signs * self.product(signs), self._sizes)
             total += torch.stack([part.double().sum() for part in parts]).cpu()
         return [float(t) for t in total / probes]
+
+
+def _flat(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat([part.reshape(-1) for part in parts])

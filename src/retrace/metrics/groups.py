@@ -63,22 +63,21 @@ def gap(values: npt.ArrayLike) -> float:
     return float(np.max(values) - np.min(values))
 
 
-def demographic_parity_difference(predicted: Array, groups: Array) -> float:
-    """Largest difference between groups of the share predicted 1, for predictions (N,) of 0 and 1.
+def treatment(y: Array, predicted: Array, groups: Array) -> dict[str, float]:
+    """Largest differences between groups (N,) in how labels y of 0 and 1 are predicted: `parity` of the share
+    predicted 1, `odds` of the true or the false positive rate, whichever is larger.
 
-    As fairlearn.metrics.demographic_parity_difference.
+    These are fairlearn's demographic_parity_difference and equalized_odds_difference, of one frame of rates;
+    a rate of a group without such labels is 0.
     """
-    return gap([predicted[groups == g].mean() for g in np.unique(groups)])
+    from fairlearn.metrics import (  # a second of scikit-learn, for those who need it
+        MetricFrame,
+        false_positive_rate,
+        selection_rate,
+        true_positive_rate,
+    )
 
-
-def equalized_odds_difference(y: Array, predicted: Array, groups: Array) -> float:
-    """The larger of the differences between groups of true and of false positive rates; labels 0 and 1.
-
-    As fairlearn.metrics.equalized_odds_difference. A group without either label counts as 0 there.
-    """
-
-    def rates(label: int) -> list[float]:
-        kept = [predicted[(groups == g) & (y == label)] for g in np.unique(groups)]
-        return [float(p.mean()) if len(p) else 0.0 for p in kept]
-
-    return max(gap(rates(0)), gap(rates(1)))
+    rates = {"share": selection_rate, "true": true_positive_rate, "false": false_positive_rate}
+    frame = MetricFrame(metrics=rates, y_true=y, y_pred=predicted, sensitive_features=groups)
+    apart = frame.difference(method="between_groups")
+    return {"parity": float(apart["share"]), "odds": float(max(apart["true"], apart["false"]))}

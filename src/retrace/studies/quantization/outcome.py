@@ -10,12 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from retrace.compress.quantizing.layers import Rounded, layers
-from retrace.metrics.groups import (
-    by_group,
-    demographic_parity_difference,
-    equalized_odds_difference,
-    outcomes,
-)
+from retrace.metrics.groups import by_group, outcomes, treatment
 from retrace.stage import Array
 from retrace.studies.quantization.setup import Data
 
@@ -63,9 +58,7 @@ def group_outcomes(found: Passed, plain: Passed, data: Data) -> dict[str, Any]:
         for kind, g in kinds.items()
     }
     if data.apart and data.classes == 2:
-        predicted, g = found.logits.argmax(1), data.g["test"]
-        whole["parity"] = demographic_parity_difference(predicted, g)
-        whole["odds"] = equalized_odds_difference(y, predicted, g)
+        whole |= treatment(y, found.logits.argmax(1), data.g["test"])
     return whole
 
 
