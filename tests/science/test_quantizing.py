@@ -1,8 +1,11 @@
 """Quantizers: closed forms, what others compute, and one line for what cannot be."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+import torch.ao.quantization as tq
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -85,6 +88,32 @@ def test_eight_bits_are_those_of_torchao():
     codes = primitives.quantize_affine(weight, (1, 45), ours, zero, torch.int8, -127, 127)
     wanted = primitives.dequantize_affine(codes, (1, 45), ours, zero, torch.int8, -127, 127)
     assert torch.allclose(grids.round_weight(weight, 8), wanted, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*quantiz.*:UserWarning")
+@torch.no_grad()
+def test_eight_bits_are_those_of_torch_s_integer_network():
+    """The same network, folded, calibrated and computed with 8-bit integers by PyTorch's own workflow."""
+    torch.manual_seed(0)
+    body = [nn.Conv2d(1, 6, 3, 2, 1, bias=False), nn.BatchNorm2d(6), nn.ReLU()]
+    body += [nn.Conv2d(6, 8, 3, 1, 1), nn.ReLU(), nn.Flatten(), nn.Linear(128, 4)]
+    net = nn.Sequential(*body)
+    net.train()(torch.randn(64, 1, 8, 8))
+    net.eval()
+    theirs = nn.Sequential(tq.QuantStub(), *copy.deepcopy(body), tq.DeQuantStub()).eval()
+    theirs = tq.fuse_modules(theirs, [["1", "2", "3"], ["4", "5"]])
+    weights = {"dtype": torch.qint8, "quant_min": -127, "quant_max": 127}
+    theirs.qconfig = tq.QConfig(
+        activation=tq.MinMaxObserver.with_args(dtype=torch.quint8),
+        weight=tq.PerChannelMinMaxObserver.with_args(qscheme=torch.per_channel_symmetric, **weights),
+    )
+    tq.prepare(theirs, inplace=True)(images())
+    wanted = tq.convert(theirs)(images())
+    found = rounded(8, net=folded(net))(images())
+    step = float(wanted.unique().diff().min())  # theirs rounds the logits, too
+    assert float((found - wanted).abs().max()) < 1.5 * step
+    few = rounded(4, net=folded(net))(images())
+    assert float((few - wanted).abs().max()) > 5 * step
 
 
 def test_gradients_pass_straight_but_where_inputs_are_clipped():
@@ -209,7 +238,7 @@ def test_tuning_lowers_the_loss_of_a_rounding_network_and_keeps_masks():
     net, x = rounded(3), images()
     y = (x.flatten(1).mean(1) > 0).long()
     groups = torch.tensor([0] * 30 + [1] * 10)
-    loss = lambda: float(nn.functional.cross_entropy(net(x), y))  # noqa: E731
+    loss = lambda: float(nn.functional.cross_entropy(net(x), y).detach())  # noqa: E731
     before = loss()
     steps = tune(net, x, y, groups, TuneSettings(epochs=5, batch=20, learning_rate=0.05), seed=0)
     assert steps == 10
