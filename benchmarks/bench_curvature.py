@@ -80,11 +80,23 @@ class Functional(Curvature):
         return torch.cat([p.reshape(-1) for p in found])
 
 
-def bench_norms(net: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float, float, float]:
+def bare_passes(net: nn.Module, x: Tensor, y: Tensor) -> None:
+    """Forwards, and backwards as far as the first layer's outputs: what any form of the norms must do."""
+    made: list[Tensor] = []
+    layers = [m for m in net.modules() if list(m.parameters(recurse=False))]
+    hooks = [m.register_forward_hook(lambda *told: made.append(told[-1]) or told[-1].clone()) for m in layers]
+    loss = F.cross_entropy(net(x), y, reduction="sum")
+    for hook in hooks:
+        hook.remove()
+    torch.autograd.grad(loss, made)
+
+
+def bench_norms(net: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float, float, float, float]:
     slow, direct = cpu_seconds(lambda: loop_norms(net, x, y), 3)
     mapped, _ = cpu_seconds(lambda: vmap_norms(net, x, y), 3)
+    bare, _ = cpu_seconds(lambda: bare_passes(net, x, y), 9)
     fast, ours = cpu_seconds(lambda: sample_gradient_norms(net, x, y), 9)
-    return slow, mapped, fast, float(((ours - direct).abs() / direct).max())
+    return slow, mapped, bare, fast, float(((ours - direct).abs() / direct).max())
 
 
 def scipys(operator: Functional) -> float:
@@ -94,6 +106,19 @@ def scipys(operator: Functional) -> float:
         (size, size), lambda v: operator.product(torch.from_numpy(v).flatten()).numpy(), dtype="f4"
     )
     return float(eigsh(product, k=1, which="LA", v0=start, tol=TOLERANCE, return_eigenvectors=False)[0])
+
+
+def bench_products(net: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float, float, float]:
+    """Twenty products: functional, on the reused graph; and twenty gradients, which reuse saves."""
+    params = list(net.parameters())
+    reused, functional = Curvature(F.cross_entropy(net(x), y), params), Functional(net, x, y)
+    vectors = torch.randn(20, len(reused.gradient), generator=torch.Generator().manual_seed(2))
+    slow, direct = cpu_seconds(lambda: torch.stack([functional.product(v) for v in vectors]), 5)
+    fast, ours = cpu_seconds(lambda: torch.stack([reused.product(v) for v in vectors]), 9)
+    saved, _ = cpu_seconds(
+        lambda: [torch.autograd.grad(F.cross_entropy(net(x), y), params) for _ in vectors], 9
+    )
+    return slow, fast, saved, float((ours - direct).abs().max() / direct.abs().max())
 
 
 def bench_eigenvalues(net: nn.Module, x: Tensor, y: Tensor, groups: int) -> tuple[float, float, float, float]:
@@ -126,10 +151,16 @@ def main() -> None:
         torch.set_num_threads(1)
         for name, net, x in networks(given.samples):
             y = torch.randint(0, 10, (len(x),), generator=torch.Generator().manual_seed(1))
-            slow, mapped, fast, apart = bench_norms(net, x, y)
-            said = f"loop {slow:.3f} s, vmap {mapped:.3f} s, ghost {fast:.4f} s"
+            slow, mapped, bare, fast, apart = bench_norms(net, x, y)
+            said = f"loop {slow:.3f} s, vmap {mapped:.3f} s, ghost {fast:.4f} s, bare passes {bare:.4f} s"
             print(f"{name}: norms of {len(x)} samples: {said}")
             print(f"  {slow / fast:.1f}x the loop (asked {LEAST['norms']:g}x), apart {apart:.1e} ({CLOSE:g})")
+            print(f"  if norms beside the passes were free: {slow / bare:.1f}x")
+            group = len(x) // 25
+            slow, fast, saved, apart = bench_products(net, x[:group], y[:group])
+            said = f"functional {slow:.4f} s, reused graph {fast:.4f} s, gradients {saved:.4f} s"
+            print(f"{name}: 20 Hessian products of {group} samples: {said}")
+            print(f"  {slow / fast:.1f}x (asked {LEAST['eigenvalues']:g}x), apart {apart:.1e} ({CLOSE:g})")
             slow, slowest, fast, apart = bench_eigenvalues(net, x[:200], y[:200], given.groups)
             said = f"functional {slow:.3f} s, scipy's {slowest:.3f} s, reused graph {fast:.3f} s"
             print(f"{name}: eigenvalue of {given.groups} groups: {said}")

@@ -1,13 +1,22 @@
 """The quantization study: its stages on a small cell, its table, and what its sheet refuses."""
 
+from itertools import product
+
 import cell
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from pydantic import ValidationError
 
 from retrace.data.attributed import load_attributed
 from retrace.stage import StageError
 from retrace.studies.quantization.figures.gaps import disparities
+from retrace.studies.quantization.figures.logaxis import plain
+from retrace.studies.quantization.figures.logits import histograms
+from retrace.studies.quantization.figures.mitigation import mitigated
+from retrace.studies.quantization.figures.words import LABELS, MITIGATED
+from retrace.studies.quantization.params import Mitigation
 from retrace.studies.quantization.table import table
 
 METHODS = {
@@ -121,6 +130,42 @@ def test_logits_are_counted_by_group_in_the_order_of_size(row):
     edges, counts = pictures.logits[("digits-pairs", "fp32")]
     assert counts.shape == (5, len(edges) - 1)
     assert counts.sum() > 0.99 * 5 * 20 * 10 - 2
+
+
+def test_the_sheet_has_every_combination_of_the_mitigation():
+    found = set()
+    for name, given in cell.sheet("quantization")["base"]["mitigations"].items():
+        m = Mitigation.model_validate(given)
+        if m.bits == 3 and m.mixed != "worst" and not (m.learned or m.pruned):
+            assert name == "_".join(
+                [
+                    "qat_3" if m.mixed == "none" else "mixed_3",
+                    *([m.sampling] if m.sampling != "plain" else []),
+                    *([m.weighting] if m.weighting != "none" else []),
+                ]
+            )
+            found.add((m.mixed, m.sampling, m.weighting))
+    samplings = ("plain", "over", "under", "balanced")
+    assert found == set(product(("none", "mean"), samplings, ("none", "inverse")))
+
+
+def test_figures_keep_the_order_of_bits_and_of_the_sheet(row, frame):
+    given = table([row]).pictures.logits
+    drawn = histograms(dict(reversed(given.items())), labels=LABELS)
+    assert [ax.get_title(loc="left") for ax in drawn.axes] == ["full precision", "2 bits"]
+    twice = pd.concat([frame.assign(cell="z"), frame.assign(cell="a")])
+    assert list(mitigated(twice)["cell"].unique()) == ["z", "a"]
+    kept = [m for m in MITIGATED if m in set(frame["method"])]
+    assert list(mitigated(frame)["method"]) == kept
+
+
+def test_narrow_logarithmic_axes_have_few_ticks():
+    for low, high, wanted in ((0.42, 0.61, [0.45, 0.5, 0.55, 0.6]), (0.5, 40, [1, 3, 10, 30])):
+        ax = Figure().subplots()
+        ax.set_xscale("log")
+        ax.set_xlim(low, high)
+        plain(ax.xaxis)
+        assert [t for t in ax.get_xticks() if low <= t <= high] == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize(

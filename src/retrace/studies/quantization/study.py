@@ -35,13 +35,13 @@ STUDY = Study(
         Figure(
             PAPER,
             "logits",
-            "Logits of each group's images at full precision and with few bits.",
+            "Logits of each group's images at full precision and with few bits, first seed.",
         ),
         Figure(
             PAPER,
             "chain",
             "Along the paper's chain, by group and bits: loss, variance of the logits, confidence, gradient "
-            "norm, largest Hessian eigenvalue.",
+            "norm, largest Hessian eigenvalue. Dark curves are large groups, light ones small.",
         ),
         Figure(
             PAPER,
@@ -52,7 +52,8 @@ STUDY = Study(
         Figure(
             PAPER,
             "mitigation",
-            "Accuracy of the worst group and mean accuracy of networks that went on training while rounding.",
+            "Accuracy of the worst group and mean accuracy of networks that went on training while rounding "
+            "(at 3 bits; mixed: 3.2 a weight on average), and of their rivals.",
         ),
     ),
     cuts=CUTS,

@@ -54,6 +54,7 @@ def against_bits(
                 ax.set_xticks(range(len(bit_words())), bit_words())
                 ax.set_ylim(frame(inside[quantity], pd.concat(lows), pd.concat(highs)))
                 if n == 0:
+                    ax.set_yscale("symlog", linthresh=0.1)
                     ax.set_title(label(str(cell), labels))
                 else:
                     ax.set_xlabel("bits")

@@ -12,7 +12,9 @@ from retrace.plot.style import colour, panels, styled
 from retrace.plot.table import label
 from retrace.stage import Array
 from retrace.studies.quantization.figures.logaxis import plain
+from retrace.studies.quantization.figures.words import BARS
 
+LEAST = 5e-4  # share of a bin at the foot of a panel; of a bin without logits there is nothing to see
 WORDS = ("largest group", "middle group", "smallest group")
 
 
@@ -21,7 +23,7 @@ def histograms(
 ) -> Figure:
     """Shares of the logits of the largest, the middle and the smallest group, on a logarithmic axis."""
     cells = list(dict.fromkeys(cell for cell, _ in logits))
-    methods = list(dict.fromkeys(method for _, method in logits))
+    methods = [m for m in BARS if any(m == method for _, method in logits)]
     with styled():
         fig, axes = panels(len(cells) * len(methods), columns=len(methods), height=2.0)
         for n, (cell, method) in enumerate((c, m) for c in cells for m in methods):
@@ -31,9 +33,8 @@ def histograms(
             for i, rank in enumerate(shown):
                 share = counts[rank] / max(1, counts[rank].sum())
                 place = i if len(shown) == len(WORDS) else 2 * i  # of two groups none is in the middle
-                values = np.where(share > 0, share, np.nan)
-                ax.step(middle, values, color=colour(place), lw=1.1, label=WORDS[place])
-            ax.set_yscale("log")
+                ax.step(middle, np.maximum(share, LEAST / 10), color=colour(place), lw=1.1)
+            ax.set(yscale="log", ylim=(LEAST, 0.5), xlim=(edges[0], edges[-1]))
             plain(ax.yaxis)
             if n < len(methods):
                 ax.set_title(label(method, labels))

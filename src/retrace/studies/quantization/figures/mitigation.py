@@ -16,9 +16,9 @@ QUANTITIES = ("worst", "accuracy")
 
 
 def mitigated(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a seed, cell and method, methods in the order of `MITIGATED`."""
+    """A row a seed, cell and method, methods in the order of `MITIGATED`, cells in that of the sheet."""
     rows = table[(table["type"] == "method") & table["method"].isin(MITIGATED)]
-    return rows.assign(_place=rows["method"].map(MITIGATED.index)).sort_values(["cell", "_place"])
+    return rows.assign(_place=rows["method"].map(MITIGATED.index)).sort_values("_place", kind="stable")
 
 
 def side_by_side(
@@ -29,6 +29,7 @@ def side_by_side(
     cells = list(rows["cell"].drop_duplicates())
     methods = [m for m in MITIGATED if m in set(rows["method"])]
     y = np.arange(len(methods))[::-1]
+    words = {**(labels or {}), "ptq_3": "rounded after training"}
     with styled():
         fig, axes = panels(len(cells), columns=len(cells), height=0.6 + 0.3 * len(methods))
         for ax, cell in zip(axes, cells, strict=True):
@@ -46,7 +47,7 @@ def side_by_side(
                     label=label(quantity, labels),
                 )
             ax.set(xlim=(0, 1.02), title=label(str(cell), labels), xlabel="accuracy")
-            ax.set_yticks(y, [label(m, labels) for m in methods] if ax is axes[0] else [])
+            ax.set_yticks(y, [label(m, words) for m in methods] if ax is axes[0] else [])
             ax.set_ylim(-0.6, len(methods) - 0.4)
         handles, named = axes[0].get_legend_handles_labels()
         fig.legend(handles, named, loc="outside lower center", ncols=len(named))
