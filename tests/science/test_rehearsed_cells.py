@@ -17,6 +17,7 @@ CELLS = {
     "reuse": ("laptop", "fashion-cnn", [], []),
     "membership": ("paper", "purchase100", ["selena", "srcm_relax"], []),
     "certification": ("paper", "fashion-certified", ["all methods"], []),
+    "quantization": ("paper", "utkface-faces", ["everything"], []),
     "memory": ("paper", "cut", [], []),
     "safety": ("paper", "llama3-public", [], ["measure", "defend", "attack"]),
     "layernorm": ("gpu", "pre-gpt-neo-emotions", [], []),
