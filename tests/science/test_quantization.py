@@ -17,7 +17,7 @@ from retrace.studies.quantization.figures.logits import histograms
 from retrace.studies.quantization.figures.mitigation import mitigated
 from retrace.studies.quantization.figures.words import LABELS, MITIGATED
 from retrace.studies.quantization.params import Mitigation
-from retrace.studies.quantization.table import table
+from retrace.studies.quantization.table import _log_ratio, table
 
 METHODS = {
     "fp32": {"curvature": True},
@@ -116,6 +116,11 @@ def test_curvature_is_there_where_asked_for(row, frame):
     assert rounded["fp_sample_gradient_norm"].notna().all()
     share = states["weights_3"]["shift"] / states["weights_3"]["expected_shift"]
     assert 0.5 < share < 1.5
+
+
+def test_logits_that_are_all_alike_have_lost_all_variance():
+    assert _log_ratio(0.0, 2.0) == -np.inf
+    assert _log_ratio(1.0, 2.0) == pytest.approx(np.log(0.5))
 
 
 def test_budgets_are_kept(row):

@@ -138,9 +138,14 @@ def _numbers(own: dict[str, list[float]], base: dict[str, list[float]], group: i
         "excess_loss": found["loss"] - base["loss"][group],
         "confidence_drop": base["confidence"][group] - found["confidence"],
         "confidence_rise": found["confidence"] - base["confidence"][group],
-        "variance_change": float(np.log(found["variance"] / base["variance"][group])),
-        "across_change": float(np.log(found["variance_across"] / base["variance_across"][group])),
+        "variance_change": _log_ratio(found["variance"], base["variance"][group]),
+        "across_change": _log_ratio(found["variance_across"], base["variance_across"][group]),
     }
+
+
+def _log_ratio(after: float, before: float) -> float:
+    """Minus infinity where nothing varies any more: a network that is pruned may say the same of all."""
+    return float(np.log(after / before)) if after > 0 else -np.inf
 
 
 def _before(plain: dict[str, Any], kind: str, group: int) -> dict[str, float]:
