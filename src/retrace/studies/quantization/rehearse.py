@@ -28,6 +28,8 @@ CUTS = Cuts(
         "dataset": lambda name: name or "cifar10",
         "attributed": exactly(None),
         "groups": lambda kind: "pairs" if kind == "attribute" else kind,
+        "learning_rate": at_most(0.01),  # a few steps at the sheet's rate leave statistics to fold that
+        "tune_rate": at_most(1e-4),  # make a network without batch norms diverge
         "epochs": at_most(1),
         "tune_epochs": at_most(1),
         "most": at_most(200),
