@@ -1,0 +1,36 @@
+"""Words for the prompts study's methods and quantities, and which of them figures show."""
+
+from __future__ import annotations
+
+LABELS = {
+    "zero": "initial instruction",
+    "random": "random words",
+    "icl": "demonstrations (ICL)",
+    "dln": "DLN-1, one start",
+    "opt": "OPT (no noise)",
+    "one_group": "one group alone",
+    "shuffled": "OPT, labels shuffled",
+    "shared": "OPT, one shared record",
+    "random_votes": "DP-OPT, random votes",
+    "dp": "DP-OPT",
+    "pool": "public prompts, private choice",
+    "right": "accuracy",
+    "run": "words shared with a record",
+    "exposure": "exposure of the secret (bits)",
+    "auc": "membership AUC",
+    "official": "released code",
+    "proven": "proven",
+    "exact": "real votes (floor)",
+    "plain": "own template",
+    "chat": "chat template",
+}
+ACROSS = ("zero", "icl", "opt", "random")
+LEAKS = ("run", "exposure", "auc")
+
+
+def method(name: str) -> str:
+    """A method in words, its epsilon with it."""
+    first, _, rest = name.partition("_")
+    if first in ("dp", "pool") and name not in LABELS:
+        return f"{LABELS[first]}, ε = {rest.replace('_', '.')}"
+    return LABELS.get(name, name)

@@ -1,0 +1,131 @@
+"""What the stages of a cell share: its task, records by purpose, the model, and answers under a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from retrace.data.sequences.reviews import unpack
+from retrace.data.texts import answer_types
+from retrace.device import current
+from retrace.llm.load import LanguageModel, load
+from retrace.llm.prompts.classify import Template, calibrated, likelihoods, prompted
+from retrace.seeds import generator
+from retrace.stage import Inputs, StageError
+
+if TYPE_CHECKING:
+    from retrace.studies.prompts.params import Texts, Train
+
+Floats = npt.NDArray[np.float64]
+MOST = 300  # questions a class: the rarest has 154
+WORDS = 12  # of a review, at most: longer ones cost more and say no more
+# of each task: its labels, the initial instruction, and others that anybody might write
+LABELS = {"questions": answer_types.LABELS, "reviews": ("negative", "positive")}
+INITIAL = {
+    "questions": "Classify the question by the type of its answer.",
+    "reviews": "Classify the sentiment of the text.",
+}
+PUBLIC = {
+    "questions": (
+        "Classify the text.",
+        "Is it about a person, a time, a place, a thing, a number or a method?",
+        "Which one word says what is asked for?",
+    ),
+    "reviews": (
+        "Classify the text.",
+        "Is the review negative or positive?",
+        "Does the critic like the film?",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """A text and its class."""
+
+    text: str
+    label: int
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Records by purpose: no text serves two."""
+
+    pool: tuple[Record, ...]
+    validation: tuple[Record, ...]
+    test: tuple[Record, ...]
+
+
+def pools(params: Texts, inputs: Inputs) -> Pools:
+    """The cell's records, the same for every seed. StageError when the task has too few."""
+    rows = _questions() if params.task == "questions" else _reviews(inputs)
+    counts = params.counts
+    wanted = (counts.pool, counts.validation, counts.test)
+    if sum(wanted) > len(rows):
+        raise StageError(
+            f"task {params.task}: {sum(wanted)} records are wanted and {len(rows)} are there; lower `counts`"
+        )
+    order = generator(0, "prompts", params.task).permutation(len(rows))
+    parts = np.split(order[: sum(wanted)], np.cumsum(wanted)[:-1])
+    return Pools(*(tuple(rows[i] for i in part) for part in parts))
+
+
+def private(params: Texts, found: Pools, seed: int) -> list[int]:
+    """Places in the pool of a seed's private records. StageError when a class has none of them."""
+    order = generator(seed, "prompts", "private").permutation(len(found.pool))[: params.counts.private]
+    seen = {found.pool[i].label for i in order}
+    for number, name in enumerate(LABELS[params.task]):
+        if number not in seen:
+            raise StageError(
+                f"class {name!r} is in none of the {len(order)} private records; raise `counts.private`"
+            )
+    return [int(i) for i in order]
+
+
+def model_of(params: Texts) -> LanguageModel:
+    """The cell's model on this job's device. Errors as in `retrace.llm.load.load`."""
+    return load(params.model, current(), params.precision)
+
+
+def answers(
+    model: LanguageModel,
+    params: Texts,
+    instruction: str,
+    texts: Sequence[str],
+    template: Template = "plain",
+    demonstrations: Sequence[tuple[str, str]] = (),
+) -> Floats:
+    """Log-probabilities of the labels (N,labels), calibrated if the cell says so."""
+    made = prompted(model, instruction, LABELS[params.task], template, demonstrations)
+    found = likelihoods(model, made, texts)
+    return calibrated(model, made, found) if params.calibrate else found
+
+
+def labels_of(records: Sequence[Record]) -> npt.NDArray[np.int64]:
+    """Classes (N,)."""
+    return np.array([record.label for record in records], dtype=np.int64)
+
+
+def texts_of(records: Sequence[Record]) -> list[str]:
+    """Texts."""
+    return [record.text for record in records]
+
+
+def methods(params: Train) -> dict[str, float]:
+    """Names of the private methods, and their epsilon."""
+    return {f"dp_{epsilon:g}".replace(".", "_"): epsilon for epsilon in params.epsilons}
+
+
+def _questions() -> list[Record]:
+    return [Record(text, label) for text, label in answer_types.questions(MOST)]
+
+
+def _reviews(inputs: Inputs) -> list[Record]:
+    arrays = inputs["dataset"].read_arrays()
+    rated = zip(unpack(arrays["x"]), arrays["y"] / 10 - 4, strict=True)
+    kept = {text: int(rating > 0) for text, rating in rated if abs(rating) >= 1}
+    return [Record(text, label) for text, label in kept.items() if 3 <= len(text.split()) <= WORDS]

@@ -1,0 +1,114 @@
+"""The prompts study's evidence as a table: by test item, seed and audit, and as counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from retrace.stage import EvidenceRow
+from retrace.tabled import Tabled
+
+if TYPE_CHECKING:
+    from retrace.studies.prompts.params import Params
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What figures need beside the table: curves of the accountants, and polls of all private prompts."""
+
+    curves: dict[str, list[float]]
+    polls: pd.DataFrame
+
+
+def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
+    """Rows of the types "item", "prompt", "method", "audit" and "counted".
+
+    Items: `right_<method>` and, in the other template, `chat_<method>`, nan where a method did not answer.
+    A prompt row (one a cell and seed): `run_`, `exposure_`, `auc_`, `tokens_` (of all its candidates, by
+    votes) and `spent_<method>`. A method row holds one method's means for figures. Audit rows (one an audit
+    and seed): `proved`, `broken`, `exact`, `proven`, `official`, and differences. The counted row: tokens for
+    epsilon 8 at the paper's setting and what real votes then give away.
+    """
+    records: list[dict[str, Any]] = []
+    polls: list[dict[str, Any]] = []
+    curves: dict[str, list[float]] = {}
+    for row in rows:
+        about = {"seed": row.seed, "cell": row.cell}
+        made = [*_items(row), *_prompts(row), *_audits(row)]
+        curves = row.evidence["attack"].results["paper"]["curves"]
+        records += [{**about, **record} for record in made]
+        for name, found in row.evidence["train"].results["methods"].items():
+            kept = {**about, "method": name, "epsilon0": found.get("epsilon0"), "margin": found.get("margin")}
+            polls += [{**kept, **poll} for poll in found.get("polls", [])]
+    frame = pd.DataFrame.from_records(records)
+    return Tabled(frame, rows="items", pictures=Pictures(curves, pd.DataFrame.from_records(polls)))
+
+
+def _items(row: EvidenceRow[Params]) -> list[dict[str, Any]]:
+    arrays = row.evidence["measure"].read_arrays()
+    count = row.params.counts.test
+    wide = {}
+    for key, values in arrays.items():
+        kind, _, name = key.partition("/")
+        wide[f"{kind}_{name}"] = np.pad(
+            values.astype(float), (0, count - len(values)), constant_values=np.nan
+        )
+    names, lines = list(wide), np.stack(list(wide.values()), 1).tolist()
+    few = row.params.counts.few
+    return [
+        {"condition": f"item:{n}", "type": "item", "few": n < few, **dict(zip(names, line, strict=True))}
+        for n, line in enumerate(lines)
+    ]
+
+
+def _prompts(row: EvidenceRow[Params]) -> list[dict[str, Any]]:
+    drawn, seen = row.evidence["train"].results["methods"], row.evidence["measure"].results["methods"]
+    arrays = row.evidence["measure"].read_arrays()
+    whole: dict[str, Any] = {"condition": "prompts", "type": "prompt"}
+    made = []
+    names = dict.fromkeys(key.partition("/")[2] for key in arrays)
+    for name in names:
+        found = {k: float(v) for k, v in seen.get(name, {}).items()}
+        about = drawn.get(name, {})
+        if "polls" in about:
+            found["tokens"] = float(sum(poll["chosen"] >= 0 for poll in about["polls"]))
+            found["spent"] = float(about["epsilon_with_selection"])
+        whole |= {f"{key}_{name}": value for key, value in found.items()}
+        means = {
+            kind: float(arrays[f"{kind}/{name}"].mean())
+            for kind in ("right", "chat")
+            if f"{kind}/{name}" in arrays
+        }
+        epsilon = (
+            float(name.split("_", 1)[1].replace("_", ".")) if name.startswith(("dp_", "pool_")) else np.nan
+        )
+        made.append(
+            {
+                "condition": f"method:{name}",
+                "type": "method",
+                "method": name,
+                "epsilon": epsilon,
+                **found,
+                **means,
+            }
+        )
+    return [whole, *made]
+
+
+def _audits(row: EvidenceRow[Params]) -> list[dict[str, Any]]:
+    found = row.evidence["attack"].results
+    made: list[dict[str, Any]] = []
+    for name, values in found["audits"].items():
+        less = {
+            f"{word}_less_{bound}": values[word] - values[bound]
+            for word in ("proved", "broken", "exact")
+            for bound in ("proven", "official")
+        }
+        made.append({"condition": f"audit:{name}", "type": "audit", "audit": name, **values, **less})
+    paper = found["paper"]
+    counted = {f"{what}_{name}": v for what in ("tokens", "exact") for name, v in paper[what].items()}
+    return [*made, {"condition": "counted", "type": "counted", **counted}]
