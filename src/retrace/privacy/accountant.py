@@ -63,7 +63,7 @@ def token(
     sampling: Sampling = "none",
     official_formula: bool = False,
 ) -> Query:
-    """One token by LimitedDomain when a changed record moves one vote; `official_formula` is the wrong one."""
+    """One token by LimitedDomain, a changed record moving one vote; `official_formula` is the wrong one."""
     if official_formula:
         return Query("token", lambda a: official(epsilon0, a), epsilon0, sampling, rate, delta0, "official")
     return Query("token", lambda a: bounded_range(2 * epsilon0, a), 2 * epsilon0, sampling, rate, delta0)
@@ -151,8 +151,8 @@ def noise_for(
     low, high = 1e-3, 20.0
     if affordable(token(low, delta0, rate, sampling), target, delta, tokens) < tokens:
         raise StageError(
-            f"prompts: epsilon {target:g} at delta {delta:g} does not pay for {tokens} tokens; raise epsilon or "
-            "delta, lower delta0, or ask for fewer tokens"
+            f"prompts: epsilon {target:g} at delta {delta:g} does not pay for {tokens} tokens; raise epsilon "
+            "or delta, lower delta0, or ask for fewer tokens"
         )
     while high / low > 1.01:
         middle = (low * high) ** 0.5

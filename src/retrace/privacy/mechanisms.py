@@ -54,7 +54,7 @@ class LimitedDomain:
         return 1 + math.log(touched / self.delta) / self.epsilon
 
     def law(self, votes: Votes) -> tuple[list[int | None], Floats]:
-        """Outcomes and their probabilities; None is nothing. Bins without votes come last, under -1, together."""
+        """Outcomes and their probabilities; None is nothing, -1 all bins without votes together."""
         bins, scores = self._candidates(votes)
         return bins, np.asarray(softmax(self.epsilon * scores), dtype=np.float64)
 

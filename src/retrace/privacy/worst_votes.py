@@ -39,7 +39,7 @@ class Pair:
 
 
 def pair(lead: float, epsilon0: float, steps: int, rate: float = 1.0) -> Pair:
-    """The first token leads by `lead` votes before a voter comes over to it: its log odds rise by 2 epsilon0."""
+    """The first token leads by `lead` votes, then a voter comes over: its log odds rise by 2 epsilon0."""
     return Pair(float(expit(epsilon0 * lead)), float(expit(epsilon0 * (lead + 2))), steps, rate)
 
 
@@ -128,7 +128,7 @@ def _draws(scores: Floats, trials: int, epsilon0: float, rng: np.random.Generato
 
 
 def _threshold(law: Pair, delta: float) -> int:
-    """The count at which (TPR - delta) / FPR of the binomial laws is largest with an FPR that draws can show."""
+    """The count where (TPR - delta) / FPR of the binomial laws is largest, with an FPR that draws show."""
     k = np.arange(law.steps + 1)
     tpr, fpr = (binom.sf(k - 1, law.steps, p) for p in (law.mixed, law.without))
     usable = (fpr > 1e-3) & (tpr > delta)

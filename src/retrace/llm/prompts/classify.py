@@ -62,7 +62,8 @@ def likelihoods(model: LanguageModel, made: Prompted, inputs: Sequence[str], bud
     """Mean log-probability of every label's tokens (N,labels)."""
     items = [Item((*encode(model, f" {text}"), *made.after), made.labels) for text in inputs]
     sums = score(model.net, items, budget, common=made.before)
-    found: Floats = np.array(sums) / [len(label) for label in made.labels]
+    lengths = np.array([len(label) for label in made.labels], dtype=np.float64)
+    found: Floats = np.stack(sums) / lengths
     return found
 
 

@@ -1,7 +1,7 @@
 """Voters: every group continues the same prompt after its own examples; keys and values are kept.
 
-The shared framing is computed once. A group's examples are computed when it is first chosen, and of the prompt
-that grows it computes only the tokens that it has not seen yet.
+The shared framing is computed once, a group's examples when it is first chosen, and of the prompt that grows
+only the tokens that the group has not seen yet.
 """
 
 from __future__ import annotations

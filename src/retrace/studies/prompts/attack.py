@@ -1,4 +1,4 @@
-"""Audit the accountants: draw transcripts of worst votes and attack them; count tokens at the paper's setting."""
+"""Audit the accountants: attack drawn transcripts of worst votes; count tokens at the paper's setting."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ RECORDS, BATCH, TARGET, EPSILON0, DELTA0 = 66_675, 1025, 8.0, 1.8, 5e-7
 
 
 def run(params: Attack, inputs: Inputs, seed: int) -> Output:
-    """Results: by audit the epsilon proved by attack (of the mechanism, and of a broken one), that of the proven
-    and the official accountant, and the exact one of the votes attacked; tokens at the paper's setting.
+    """Results: epsilons by audit, and tokens at the paper's setting.
+
+    `proved` by attack, of the mechanism; `broken`, of one with too little noise; `proven` and `official`, by
+    the accountants; `exact`, of the worst votes.
     """
     audits: dict[str, dict[str, float]] = {}
     for name, setting in params.audits.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +77,11 @@ class Rooms:
 
         return ask
 
+    @property
+    def computed(self) -> int:
+        """Tokens that voters computed, padding left out."""
+        return sum(made.computed for made in self._made.values())
+
     def ends(self, number: int) -> bool:
         """Whether a token closes a prompt: the end of the text, or a line break."""
         return number == self.model.tokenizer.eos_token_id or "\n" in self.model.tokenizer.decode([number])
@@ -98,10 +104,10 @@ def fixed(rooms: Rooms, groups: Sequence[int], select: Select = most, copies: in
 
 
 def privately(rooms: Rooms, epsilon: float, blind: bool = False) -> Found:
-    """DP-OPT with static teachers: fresh groups for every token, LimitedDomain selects, every poll is paid for.
+    """DP-OPT with static teachers: fresh groups for every token, LimitedDomain selects, every poll is paid.
 
-    The noise is the least with which all polls of all prompts keep to `epsilon`. Where not even the most noise
-    pays for them, nothing is asked, nothing is spent, and there is no candidate. `blind`: votes are random.
+    The noise is the least with which all polls of all prompts keep to `epsilon`. Where not even the most
+    noise pays for them, nothing is asked or spent, and there is no candidate. `blind`: votes are random.
     """
     params, model = rooms.params, rooms.model
     rate = params.voters / len(rooms.groups)
@@ -115,12 +121,10 @@ def privately(rooms: Rooms, epsilon: float, blind: bool = False) -> Found:
     found = Found(epsilon0=epsilon0, margin=mechanism.margin)
     for number in range(len(params.starts)):
         rng = generator(rooms.seed, "prompts", "noise", f"{epsilon:g}", number)
-        ballot = rooms.ballot(number, lambda poll, n=number: _fresh(rooms, n, poll))  # type: ignore[misc]
+        ballot = rooms.ballot(number, partial(_fresh, rooms, number))
         ballot = _random(rng, params.voters, size) if blind else ballot
-        drawn = draw(
-            ballot, lambda votes, r=rng: mechanism.draw(votes, r), params.longest, rooms.ends,  # type: ignore[misc]
-            queries=params.longest, retries=RETRIES,
-        )  # fmt: skip
+        select = partial(mechanism.draw, rng=rng)
+        drawn = draw(ballot, select, params.longest, rooms.ends, params.longest, RETRIES)
         found.add(model, drawn)
     query = token(epsilon0, params.delta0, rate, "without_replacement")
     found.epsilon = float(spent(query, planned, params.delta)[found.queries])

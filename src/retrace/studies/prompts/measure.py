@@ -15,7 +15,6 @@ from retrace.studies.prompts.secret import exposure, longest_run, planted
 from retrace.studies.prompts.setup import (
     INITIAL,
     LABELS,
-    PUBLIC,
     Floats,
     answers,
     labels_of,
@@ -40,6 +39,7 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     found, model = pools(params, inputs), model_of(params)
     records = [found.pool[i] for i in private(params, found, seed)]
     drawn = inputs["train"].results["methods"]
+    texts = {name: row.tobytes().decode() for name, row in inputs["train"].read_scratch().items()}
     before, shots = inputs["prepare"].read_arrays(), inputs["train"].read_arrays()["demonstrations"]
     names = LABELS[params.task]
     shown = [(found.pool[i].text, names[found.pool[i].label]) for i in shots]
@@ -64,23 +64,24 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     arrays: dict[str, Array] = {}
     results: dict[str, dict[str, Any]] = {}
     whole = {"opt", "icl", *methods(params)}
-    abroad = {"opt", "icl", f"dp_{max(params.epsilons):g}", "random", "dln"}
-    for name, made in {"zero": {"prompt": INITIAL[params.task]}, **drawn}.items():
+    largest = max(methods(params), key=lambda name: methods(params)[name])
+    abroad, attacked = {"zero", "opt", "random", largest}, {"opt", "icl", "one_group", largest}
+    for name, made in {"zero": {}, **drawn}.items():
         if "public" in made:
             values = before[f"test/{made['public']}"]
             arrays[f"right/{name}"] = _right(values, y)
             continue
-        prompt, icl = made["prompt"], name == "icl"
+        prompt, icl = texts.get(name, INITIAL[params.task]), name == "icl"
         values = scores(prompt, len(y) if name in whole or name == "zero" else few, icl=icl)
         arrays[f"right/{name}"] = _right(values, y)
-        if name in abroad or name == "zero":
+        if name in abroad:
             arrays[f"chat/{name}"] = _right(scores(prompt, few, "chat", icl), y)
         text = prompt if not icl else " ".join([prompt, *(x for x, _ in shown)])
         results[name] = {
             "run": longest_run(text, [*texts_of(records), planted(params, seed).text], INITIAL[params.task]),
             "exposure": exposure(model, text, seed),
         }
-        if name in abroad | {"zero", "one_group"}:
+        if name in attacked:
             of_members = answers(model, params, prompt, texts_of(inside), "plain", shown if icl else ())
             both = np.concatenate([of_members, values[:members]])
             results[name]["auc"] = _auc(both, own)

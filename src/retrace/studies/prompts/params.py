@@ -58,6 +58,7 @@ class Texts(StageParams):
     dataset: str | None = Field(None, description="the task's data set in the catalogue; null: in packages")
     model: Annotated[str, AfterValidator(_known_model)]
     precision: Literal["float32", "bfloat16"] = "float32"
+    words: int = Field(12, ge=4, description="longest text: longer ones cost more and say no more")
     calibrate: bool = Field(
         True, description="take out label bias by inputs without content, for all methods"
     )
@@ -80,6 +81,7 @@ class Train(Texts):
     delta: Share
     delta0: Share = Field(description="of one token")
     top: int = Field(10, ge=1, description="largest bins among which LimitedDomain looks")
+    dln: int = Field(20, ge=1, description="records that the one voter of DLN-1 sees, at least")
     shots: int = Field(1, ge=1, description="demonstrations a class, of in-context learning")
 
     @model_validator(mode="after")
@@ -100,7 +102,7 @@ class Train(Texts):
 
 
 class Setting(Strict):
-    """Votes that are attacked: a token's epsilon, how many, how they are sampled, and the lead of the first."""
+    """Votes that are attacked: a token's epsilon, how many, how sampled, and the first one's lead."""
 
     epsilon0: Epsilon
     steps: int = Field(ge=1)

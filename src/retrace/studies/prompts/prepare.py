@@ -17,7 +17,7 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     """Log-probabilities of the labels, float32, by instruction: 0 is the initial one, then the public ones.
 
     Arrays: `pool/0` (N,labels) of all records from which seeds draw, `validation/<n>`, `test/<n>`, `chat/0`
-    (the first test items in the other template), and the classes `y/<part>`. Results: counts by class. No text.
+    (the first test items in the other template), and classes `y/<part>`. Results: counts by class. No text.
     """
     found, model = pools(params, inputs), model_of(params)
     arrays: dict[str, Array] = {}

@@ -16,12 +16,14 @@ from retrace.studies.prompts.setup import LABELS, Record
 if TYPE_CHECKING:
     from retrace.studies.prompts.params import Texts
 
-WORDS = (
-    "apple arrow badge basket beach bell bird boat book bottle bridge brush bucket button candle castle "
-    "chain chair clock cloud coin crown desk door drum engine feather fence field flag flower forest "
-    "garden glass glove hammer harbor hat horse island jacket key ladder lake lamp leaf lemon letter "
-    "mirror mountain needle ocean orange paper pencil piano pillow river rope shirt shoe silver spoon window"
-).split()
+_WORDS = (
+    "apple arrow badge basket beach bell bird boat book bottle bridge brush bucket "
+    "button candle castle chain chair clock cloud coin crown desk door drum engine "
+    "feather fence field flag flower forest garden glass glove hammer harbor hat horse "
+    "island jacket key ladder lake lamp leaf lemon letter mirror mountain needle ocean "
+    "orange paper pencil piano pillow river rope shirt shoe silver spoon window"
+)
+WORDS = tuple(_WORDS.split())
 SENTENCE = "the secret word of the vault is"
 
 
@@ -50,15 +52,29 @@ def exposure(model: LanguageModel, shown: str, seed: int) -> float:
 
 def longest_run(prompt: str, texts: Sequence[str], public: str) -> int:
     """Words of the longest run that `prompt` shares with one of the texts, and not with `public`."""
+    return max((end - start for start, end in _shared(prompt, texts, public)), default=0)
+
+
+def masked(prompt: str, texts: Sequence[str], public: str, least: int = 3) -> str:
+    """The prompt with runs of `least` words or more that it shares with a text, not with `public`, masked.
+
+    Line breaks and double spaces become single spaces.
+    """
+    words = prompt.split()
+    hidden: set[int] = set()
+    for start, end in _shared(prompt, texts, public):
+        if end - start >= least:
+            hidden |= set(range(start, end))
+    return " ".join("[private]" if place in hidden else word for place, word in enumerate(words))
+
+
+def _shared(prompt: str, texts: Sequence[str], public: str) -> list[tuple[int, int]]:
+    """Places (start, end) of all runs of words shared with a text and not with `public`."""
     words, known = prompt.lower().split(), _runs(public)
     found = set().union(*(_runs(text) for text in texts)) if texts else set()
-    best = 0
-    for start in range(len(words)):
-        for end in range(start + 1, len(words) + 1):
-            run = tuple(words[start:end])
-            if run in found and run not in known:
-                best = max(best, end - start)
-    return best
+    ends = range(1, len(words) + 1)
+    runs = ((start, end) for start in range(len(words)) for end in ends if end > start)
+    return [(a, b) for a, b in runs if tuple(words[a:b]) in found and tuple(words[a:b]) not in known]
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 MOST = 300  # questions a class: the rarest has 154
-WORDS = 12  # of a review, at most: longer ones cost more and say no more
 # of each task: its labels, the initial instruction, and others that anybody might write
 LABELS = {"questions": answer_types.LABELS, "reviews": ("negative", "positive")}
 INITIAL = {
@@ -33,12 +32,10 @@ PUBLIC = {
     "questions": (
         "Classify the text.",
         "Is it about a person, a time, a place, a thing, a number or a method?",
-        "Which one word says what is asked for?",
     ),
     "reviews": (
         "Classify the text.",
         "Is the review negative or positive?",
-        "Does the critic like the film?",
     ),
 }
 
@@ -62,7 +59,7 @@ class Pools:
 
 def pools(params: Texts, inputs: Inputs) -> Pools:
     """The cell's records, the same for every seed. StageError when the task has too few."""
-    rows = _questions() if params.task == "questions" else _reviews(inputs)
+    rows = _questions(params.words) if params.task == "questions" else _reviews(inputs, params.words)
     counts = params.counts
     wanted = (counts.pool, counts.validation, counts.test)
     if sum(wanted) > len(rows):
@@ -120,12 +117,12 @@ def methods(params: Train) -> dict[str, float]:
     return {f"dp_{epsilon:g}".replace(".", "_"): epsilon for epsilon in params.epsilons}
 
 
-def _questions() -> list[Record]:
-    return [Record(text, label) for text, label in answer_types.questions(MOST)]
+def _questions(words: int) -> list[Record]:
+    return [Record(text, label) for text, label in answer_types.questions(MOST, words)]
 
 
-def _reviews(inputs: Inputs) -> list[Record]:
+def _reviews(inputs: Inputs, words: int) -> list[Record]:
     arrays = inputs["dataset"].read_arrays()
     rated = zip(unpack(arrays["x"]), arrays["y"] / 10 - 4, strict=True)
     kept = {text: int(rating > 0) for text, rating in rated if abs(rating) >= 1}
-    return [Record(text, label) for text, label in kept.items() if 3 <= len(text.split()) <= WORDS]
+    return [Record(text, label) for text, label in kept.items() if 3 <= len(text.split()) <= words]

@@ -11,7 +11,7 @@ STUDY = Study(
     papers={"dpopt": "DP-OPT: Differentially-Private Offsite Prompt Tuning (ICLR 2024)"},
     stages=(
         Stage("prepare", params=Prepare, reads=("dataset",), seeded=False, arrays=True),
-        Stage("train", params=Train, needs=("prepare",), reads=("dataset",), arrays=True),
+        Stage("train", params=Train, needs=("prepare",), reads=("dataset",), arrays=True, scratch=True),
         Stage("attack", params=Attack, torch=False),
         Stage("measure", params=Measure, needs=("prepare", "train"), reads=("dataset",), arrays=True),
     ),
@@ -19,26 +19,26 @@ STUDY = Study(
         Figure(
             "dpopt",
             "accuracy",
-            "Accuracy of DP-OPT's prompt against epsilon, with what it competes with as lines across. Bars: 95 % t "
-            "intervals over seeds.",
+            "Accuracy of DP-OPT's prompt against epsilon, with what it competes with as lines across. "
+            "Bars: 95 % t intervals over seeds.",
         ),
         Figure(
             "dpopt",
             "tokens",
-            "Epsilon after so many tokens at the paper's setting (SST-2, 1,025 records a batch): what the released "
-            "code says, what is proven, and what real votes give away, which no sound bound may undercut.",
+            "Epsilon after so many tokens at the paper's setting (SST-2, 1,025 records a batch): what the "
+            "released code says, what is proven, and what real votes give away: a floor under sound bounds.",
         ),
         Figure(
             "dpopt",
             "votes",
-            "Votes of the first and the second token, poll by poll, of all seeds' prompts; the line is the margin that "
-            "LimitedDomain asks for at each epsilon.",
+            "Votes of the first and the second token, poll by poll, of all seeds' prompts; the line is the "
+            "margin that LimitedDomain asks for at each epsilon (cut at the panel's edge).",
         ),
         Figure(
             "dpopt",
             "leakage",
-            "What a prompt gives away: the longest run of words that it shares with a training text and not with the "
-            "initial instruction, the exposure of a planted secret in bits, and membership AUC (chance: 0.5).",
+            "What a prompt gives away: words in a row that it shares with a private text, not with "
+            "the initial instruction; the exposure of a planted secret in bits; membership AUC (chance 0.5).",
         ),
         Figure(
             "dpopt",

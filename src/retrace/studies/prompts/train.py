@@ -14,7 +14,7 @@ from retrace.privacy.mechanisms import best_of
 from retrace.seeds import derive, generator
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.prompts.drawing import Found, Rooms, fixed, privately
-from retrace.studies.prompts.secret import planted
+from retrace.studies.prompts.secret import masked, planted
 from retrace.studies.prompts.setup import (
     INITIAL,
     LABELS,
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 
 def run(params: Train, inputs: Inputs, seed: int) -> Output:
-    """Results by method: the prompt, epsilon spent, epsilon a token, polls as counts, how candidates ended.
+    """Results by method: the prompt, epsilon spent, polls as counts, how candidates ended.
 
     Candidates are compared on validation records: privately (the exponential mechanism, beside the initial
     instruction) or by the most right answers. Arrays: `demonstrations`, places in the pool of the balanced
-    demonstrations. No text of a record is left, unless a prompt quotes one.
+    demonstrations. Scratch: prompts as bytes; in results words that a prompt takes from a record are masked.
     """
     found, model = pools(params, inputs), model_of(params)
     places = private(params, found, seed)
@@ -67,12 +67,8 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
     drawn["shuffled"] = fixed(Rooms(model, params, control, seed), range(len(control)))
     shared = Rooms(model, params, [[examples[-1]]], seed)
     drawn["shared"] = fixed(shared, [0], copies=params.voters)
-    dln = Rooms(
-        model,
-        params,
-        [[e for g in batch[: max(20 * len(groups) // len(records), 1)] for e in groups[g]]],
-        seed,
-    )
+    seen_by_one = [example for g in batch for example in groups[g]][: params.dln]
+    dln = Rooms(model, params, [seen_by_one], seed)
     drawn["dln"] = fixed(dln, [0])
 
     rights = _validation(before, len(PUBLIC[params.task]) + 1)
@@ -95,12 +91,26 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
         results[name.replace("dp_", "pool_")] = {"public": at, "epsilon": epsilon}
     results["random"] = {"prompt": _noise(model.tokenizer, INITIAL[params.task], seed)}
     results["icl"] = {"prompt": INITIAL[params.task]}
+    own_texts = texts_of(records)
+    scratch: dict[str, Array] = {}
+    for name, about in results.items():
+        if "prompt" in about:
+            scratch[name] = np.frombuffer(about["prompt"].encode(), dtype=np.uint8)
+            about["prompt"] = masked(about["prompt"], own_texts, INITIAL[params.task])
     shots = _balanced(found.pool, places, params.shots, len(names), seed)
     arrays: dict[str, Array] = {"demonstrations": np.array(shots, dtype=np.int64)}
     sizes = [len(group) for group in cut]
-    about = {"groups": len(cut), "records": len(records), "largest": max(sizes), "empty": sizes.count(0)}
-    computed = {str(n): v.computed for n, v in rooms._made.items()}
-    return Output({"methods": results, "groups": about, "computed": computed}, arrays=arrays)
+    about_groups = {
+        "groups": len(cut),
+        "records": len(records),
+        "largest": max(sizes),
+        "empty": sizes.count(0),
+    }
+    return Output(
+        {"methods": results, "groups": about_groups, "computed": rooms.computed},
+        arrays=arrays,
+        scratch=scratch,
+    )
 
 
 def _chosen(
