@@ -69,7 +69,29 @@ class Prepare(Texts):
     """What needs no private choice: answers to the fixed public prompts."""
 
 
-class Train(Texts):
+class Private(Texts):
+    """What private methods may spend."""
+
+    epsilons: list[Epsilon] = Field(min_length=1)
+    delta: Share
+
+
+class Soft(Strict):
+    """How soft prompts are trained."""
+
+    steps: int = Field(ge=1)
+    share: Share = Field(description="of the private records, sampled for a step")
+    rate: float = Field(gt=0)
+    clip: float = Field(1.0, gt=0)
+
+
+class Defend(Private):
+    """The rival that trains."""
+
+    soft: Soft | None = Field(None, description="null: no soft prompts, which cost more than all else")
+
+
+class Train(Private):
     """How prompts are drawn."""
 
     groups: int = Field(ge=2, description="disjoint groups of private records, by keyed hash")
@@ -77,8 +99,6 @@ class Train(Texts):
     starts: list[Start] = Field(min_length=1, description="prompts a method draws, one a start")
     longest: int = Field(ge=1, description="tokens of a prompt")
     temperature: float = Field(gt=0, description="of the voters' samples")
-    epsilons: list[Epsilon] = Field(min_length=1)
-    delta: Share
     delta0: Share = Field(description="of one token")
     top: int = Field(10, ge=1, description="largest bins among which LimitedDomain looks")
     dln: int = Field(20, ge=1, description="records that the one voter of DLN-1 sees, at least")
@@ -127,7 +147,7 @@ class Measure(Train):
     )
 
 
-class Params(Prepare, Measure, Attack):
+class Params(Prepare, Measure, Defend, Attack):
     """One cell: a task, a model, and how prompts are drawn and tested."""
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrace.studies.prompts.params import Attack, Measure, Prepare, Train
+from retrace.studies.prompts.params import Attack, Defend, Measure, Prepare, Train
 from retrace.study import Figure, Stage, Study
 
 STUDY = Study(
@@ -12,6 +12,7 @@ STUDY = Study(
     stages=(
         Stage("prepare", params=Prepare, reads=("dataset",), seeded=False, arrays=True),
         Stage("train", params=Train, needs=("prepare",), reads=("dataset",), arrays=True, scratch=True),
+        Stage("defend", params=Defend, reads=("dataset",), arrays=True),
         Stage("attack", params=Attack, torch=False),
         Stage("measure", params=Measure, needs=("prepare", "train"), reads=("dataset",), arrays=True),
     ),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from retrace.stage import EvidenceRow
+from retrace.stage import Array, EvidenceRow
 from retrace.tabled import Tabled
 
 if TYPE_CHECKING:
@@ -48,10 +48,17 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     return Tabled(frame, rows="items", pictures=Pictures(curves, pd.DataFrame.from_records(polls)))
 
 
+def _answers(row: EvidenceRow[Params]) -> dict[str, Array]:
+    """Right answers by kind and method, those of soft prompts too."""
+    both = row.evidence["measure"].read_arrays() | row.evidence["defend"].read_arrays()
+    return {key: values for key, values in both.items() if "/" in key}
+
+
 def _items(row: EvidenceRow[Params]) -> list[dict[str, Any]]:
-    arrays = row.evidence["measure"].read_arrays()
+    arrays = _answers(row)
     count = row.params.counts.test
-    wide = {}
+    soft = ("soft_sgd", *(f"soft_{epsilon:g}".replace(".", "_") for epsilon in row.params.epsilons))
+    wide = {f"right_{name}": np.full(count, np.nan) for name in soft}  # a cell may have none
     for key, values in arrays.items():
         kind, _, name = key.partition("/")
         wide[f"{kind}_{name}"] = np.pad(
@@ -67,7 +74,7 @@ def _items(row: EvidenceRow[Params]) -> list[dict[str, Any]]:
 
 def _prompts(row: EvidenceRow[Params]) -> list[dict[str, Any]]:
     drawn, seen = row.evidence["train"].results["methods"], row.evidence["measure"].results["methods"]
-    arrays = row.evidence["measure"].read_arrays()
+    arrays = _answers(row)
     whole: dict[str, Any] = {"condition": "prompts", "type": "prompt"}
     made = []
     names = dict.fromkeys(key.partition("/")[2] for key in arrays)
@@ -83,9 +90,9 @@ def _prompts(row: EvidenceRow[Params]) -> list[dict[str, Any]]:
             for kind in ("right", "chat")
             if f"{kind}/{name}" in arrays
         }
-        epsilon = (
-            float(name.split("_", 1)[1].replace("_", ".")) if name.startswith(("dp_", "pool_")) else np.nan
-        )
+        kind, _, rest = name.partition("_")
+        private = kind in ("dp", "pool", "soft") and rest != "sgd"
+        epsilon = float(rest.replace("_", ".")) if private else np.nan
         made.append(
             {
                 "condition": f"method:{name}",

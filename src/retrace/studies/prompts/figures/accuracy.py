@@ -20,7 +20,10 @@ def against_epsilon(methods: pd.DataFrame) -> Figure:
         fig, axes = panels(len(cells), columns=2, height=3.2)
         for ax, cell in zip(axes, cells, strict=True):
             own = methods[methods["cell"] == cell]
-            for place, kind in enumerate(("dp", "pool")):
+            kinds = [
+                kind for kind in ("dp", "pool", "soft") if own["method"].str.startswith(f"{kind}_").any()
+            ]
+            for place, kind in enumerate(kinds):
                 means = over_seeds(
                     own[own["method"].str.startswith(f"{kind}_")], ["epsilon"], ["right"], 0.95
                 )

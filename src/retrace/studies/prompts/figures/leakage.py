@@ -10,11 +10,14 @@ from retrace.plot.style import INK, WIDTH, colour, styled
 from retrace.plot.table import over_seeds
 from retrace.studies.prompts.figures.words import LABELS, LEAKS, method
 
+ENDS = {"run": None, "exposure": 6.0, "auc": 1.0}  # of the axes: most that there can be
+
 
 def by_method(methods: pd.DataFrame) -> Figure:
     """A row of panels a cell, a panel a measure; columns cell, method and the measures, a row a seed."""
     rows = methods.dropna(subset=["run"])
-    cells, names = list(rows["cell"].drop_duplicates()), list(rows["method"].drop_duplicates())
+    cells = list(rows["cell"].drop_duplicates())
+    names = sorted(rows["method"].unique(), key=lambda name: [*LABELS].index(name) if name in LABELS else -1)
     with styled():
         fig = Figure(figsize=(WIDTH, 0.6 + len(cells) * (0.6 + 0.2 * len(names))), layout="constrained")
         grid = fig.subplots(len(cells), len(LEAKS), squeeze=False, sharex="col")
@@ -27,9 +30,10 @@ def by_method(methods: pd.DataFrame) -> Figure:
             places = np.arange(len(names))
             for place, (ax, leak) in enumerate(zip(line, LEAKS, strict=True)):
                 ax.barh(places, own[leak], 0.7, color=colour(place))
-                ax.hlines(places, own[f"{leak}_low"], own[f"{leak}_high"], color=INK, lw=1)
+                ends = [own[f"{leak}_{end}"].clip(0, ENDS[leak]) for end in ("low", "high")]
+                ax.hlines(places, *ends, color=INK, lw=1)
                 ax.set_title(LABELS[leak] if len(cells) == 1 else f"{cell}: {LABELS[leak]}", fontsize=8.5)
-                ax.set(yticks=[], ylim=(len(names) - 0.5, -0.5), xlim=(0, None))
+                ax.set(yticks=[], ylim=(len(names) - 0.5, -0.5), xlim=(0, ENDS[leak]))
                 for where in places[own[leak].isna()]:
                     ax.text(0, where, " not measured", va="center", fontsize=7.5)
             line[0].set_yticks(places, [method(name) for name in names])

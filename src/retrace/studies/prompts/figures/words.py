@@ -12,6 +12,8 @@ LABELS = {
     "shuffled": "OPT, labels shuffled",
     "shared": "OPT, one shared record",
     "random_votes": "DP-OPT, random votes",
+    "soft_sgd": "soft prompt, SGD",
+    "soft": "soft prompt, DP-SGD",
     "dp": "DP-OPT",
     "pool": "public prompts, private choice",
     "right": "accuracy",
@@ -31,6 +33,6 @@ LEAKS = ("run", "exposure", "auc")
 def method(name: str) -> str:
     """A method in words, its epsilon with it."""
     first, _, rest = name.partition("_")
-    if first in ("dp", "pool") and name not in LABELS:
+    if first in ("dp", "pool", "soft") and name not in LABELS:
         return f"{LABELS[first]}, ε = {rest.replace('_', '.')}"
     return LABELS.get(name, name)
