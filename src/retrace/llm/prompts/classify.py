@@ -72,4 +72,4 @@ def calibrated(model: LanguageModel, made: Prompted, values: Floats) -> Floats:
 
     Source: Zhao et al., Calibrate before use (ICML 2021), by differences of logarithms.
     """
-    return values - likelihoods(model, made, NEUTRAL).mean(0)
+    return values - likelihoods(model, made, NEUTRAL).mean(0)  # type: ignore[no-any-return]

@@ -61,7 +61,7 @@ def fit(
         chosen = np.flatnonzero(rng.random(len(rows)) < training.share)
         total = torch.zeros_like(found)
         if len(chosen):
-            each = gradients(net, found, [rows[i] for i in chosen], y[chosen], labels)
+            each = gradients(net, found, [rows[int(i)] for i in chosen], y[chosen], labels)
             total = (clipped(each, training.clip) if training.noise else each).sum(0)
         if training.noise:
             drawn = torch.randn(found.shape, generator=noise).to(found)
@@ -106,4 +106,5 @@ def _log_shares(net: Any, copies: Tensor, rows: Sequence[Sequence[int]], labels:
     states = run(net, torch.cat([copies.to(words), words], 1))
     last = torch.tensor([copies.shape[1] + len(row) - 1 for row in rows], device=device)
     final = states[torch.arange(len(rows), device=device), last]
-    return logits(net, final)[:, list(labels)].log_softmax(1).cpu()
+    found: Tensor = logits(net, final)[:, list(labels)].log_softmax(1).cpu()
+    return found
