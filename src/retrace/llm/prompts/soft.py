@@ -84,7 +84,8 @@ def gradients(
 def clipped(each: Tensor, bound: float) -> Tensor:
     """Gradients (B,k,D) whose norms are at most `bound`."""
     norms = each.flatten(1).norm(dim=1)
-    return each * (bound / norms.clamp_min(bound))[:, None, None]
+    found: Tensor = each * (bound / norms.clamp_min(bound))[:, None, None]
+    return found
 
 
 @torch.no_grad()
