@@ -20,7 +20,7 @@ from retrace.llm.prompts.frame import HINTS, Example, frame, tail
 from retrace.llm.prompts.voters import Voters, cast
 from retrace.privacy.accountant import Accountant, spent, token
 
-VOTERS, TOKENS = 32, 8
+VOTERS, TOKENS = 32, 4
 
 
 @torch.no_grad()
