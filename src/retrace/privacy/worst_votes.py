@@ -128,11 +128,14 @@ def _draws(scores: Floats, trials: int, epsilon0: float, rng: np.random.Generato
 
 
 def _threshold(law: Pair, delta: float) -> int:
-    """The count where (TPR - delta) / FPR of the binomial laws is largest, with an FPR that draws show."""
+    """The count from which the binomial laws prove most, by hits or by misses, of rates that draws can show."""
     k = np.arange(law.steps + 1)
     tpr, fpr = (binom.sf(k - 1, law.steps, p) for p in (law.mixed, law.without))
-    usable = (fpr > 1e-3) & (tpr > delta)
-    gain = np.where(
-        usable, np.log(np.maximum(tpr - delta, 1e-300)) - np.log(np.maximum(fpr, 1e-300)), -np.inf
-    )
-    return int(gain.argmax())
+    gains = [_gain(hit - delta, error) for hit, error in ((tpr, fpr), (1 - fpr, 1 - tpr))]
+    return int(np.maximum(*gains).argmax())
+
+
+def _gain(hit: Floats, error: Floats) -> Floats:
+    """Log of hits over errors, an error that draws would not show taken for one in a thousand."""
+    found: Floats = np.log(np.maximum(hit, 1e-3)) - np.log(np.maximum(error, 1e-3))
+    return np.where(hit > 1e-3, found, -np.inf)
