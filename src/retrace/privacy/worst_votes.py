@@ -128,7 +128,7 @@ def _draws(scores: Floats, trials: int, epsilon0: float, rng: np.random.Generato
 
 
 def _threshold(law: Pair, delta: float) -> int:
-    """The count from which the binomial laws prove most, by hits or by misses, of rates that draws can show."""
+    """The count from which the binomial laws prove most, by hits or by misses, at rates that draws show."""
     k = np.arange(law.steps + 1)
     tpr, fpr = (binom.sf(k - 1, law.steps, p) for p in (law.mixed, law.without))
     gains = [_gain(hit - delta, error) for hit, error in ((tpr, fpr), (1 - fpr, 1 - tpr))]
