@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrace.studies.prompts.params import Attack, Defend, Measure, Prepare, Train
+from retrace.studies.prompts.rehearse import CUTS
 from retrace.study import Figure, Stage, Study
 
 STUDY = Study(
@@ -47,4 +48,5 @@ STUDY = Study(
             "Accuracy of each prompt in the template it was made for and in another one.",
         ),
     ),
+    cuts=CUTS,
 )
