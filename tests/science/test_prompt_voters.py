@@ -6,7 +6,7 @@ import torch
 
 from retrace.llm import tiny
 from retrace.llm.load import LanguageModel
-from retrace.llm.prompts.classify import calibrated, likelihoods, prompted
+from retrace.llm.prompts.classify import bias, likelihoods, prompted
 from retrace.llm.prompts.draw import count, draw, most
 from retrace.llm.prompts.frame import Example, examples_text, frame, tail
 from retrace.llm.prompts.voters import Voters, cast
@@ -125,4 +125,4 @@ def test_labels_are_scored_as_a_whole_pass_does(model, template):
             direct = np.mean([float(log[len(before) - 1 + k, t]) for k, t in enumerate(label)])
             assert found[row, column] == pytest.approx(direct, abs=1e-4)
     neutral = likelihoods(model, made, ("N/A", "text", "?")).mean(0)
-    assert calibrated(model, made, found) == pytest.approx(found - neutral)
+    assert bias(model, made) == pytest.approx(neutral)

@@ -67,9 +67,10 @@ def likelihoods(model: LanguageModel, made: Prompted, inputs: Sequence[str], bud
     return found
 
 
-def calibrated(model: LanguageModel, made: Prompted, values: Floats) -> Floats:
-    """The likelihoods (N,labels) less those of inputs without content: no private record is needed for it.
+def bias(model: LanguageModel, made: Prompted) -> Floats:
+    """Likelihoods (labels,) of inputs without content, which calibration takes out; no record is used.
 
     Source: Zhao et al., Calibrate before use (ICML 2021), by differences of logarithms.
     """
-    return values - likelihoods(model, made, NEUTRAL).mean(0)  # type: ignore[no-any-return]
+    found: Floats = likelihoods(model, made, NEUTRAL).mean(0)
+    return found

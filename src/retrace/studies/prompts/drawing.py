@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from retrace.llm.load import LanguageModel
 from retrace.llm.prompts.draw import Ballot, Drawn, Select, Votes, count, draw, most
 from retrace.llm.prompts.frame import HINTS, Example, frame, tail
 from retrace.llm.prompts.voters import Voters, cast
-from retrace.privacy.accountant import noise_for, spent, token
+from retrace.privacy.accountant import Sampling, noise_for, spent, token
 from retrace.privacy.mechanisms import LimitedDomain
 from retrace.seeds import derive, generator
 from retrace.stage import StageError
-from retrace.studies.prompts.setup import INITIAL, LABELS
+from retrace.studies.prompts.setup import LABELS, instructions
 
 if TYPE_CHECKING:
     from retrace.studies.prompts.params import Start, Train
@@ -55,6 +56,7 @@ class Rooms:
     ) -> None:
         self.model, self.params, self.groups, self.seed = model, params, groups, seed
         self._made: dict[int, Voters] = {}
+        self._once = 0  # tokens of voters that were not kept
 
     def voters(self, number: int) -> Voters:
         """The groups under start `number`."""
@@ -70,17 +72,40 @@ class Rooms:
         def ask(said: Sequence[int]) -> Votes:
             poll = next(polls)
             logits = self.voters(number).logits(choose(poll), said).repeat_interleave(copies, 0)
-            noise = torch.Generator().manual_seed(derive(self.seed, "prompts", "votes", number, poll))
-            uniform = torch.rand(logits.shape, generator=noise).clamp_min(1e-30)
-            gumbel = -torch.log(-torch.log(uniform))
-            return count(cast(logits, gumbel.to(logits.device), self.params.temperature))
+            return self._votes(logits, number, poll)
 
         return ask
+
+    def sampled(self, number: int, rate: float) -> Ballot:
+        """Votes of all groups, their records sampled afresh with probability `rate` for each poll.
+
+        A group without a record votes, too. Nothing can be kept from one poll to the next.
+        """
+        polls = iter(range(10**6))
+
+        def ask(said: Sequence[int]) -> Votes:
+            poll = next(polls)
+            rng = generator(self.seed, "prompts", "fresh", number, poll)
+            taken = [[example for example in group if rng.random() < rate] for group in self.groups]
+            made = voters(self.model, self.params, self.params.starts[number], taken)
+            found = self._votes(made.logits(range(len(taken)), said), number, poll)
+            self._once += made.computed
+            return found
+
+        return ask
+
+    def _votes(self, logits: Tensor, number: int, poll: int) -> Votes:
+        """One vote a row of logits (J,V), by Gumbel-max; the same noise for all methods of a seed."""
+        noise = torch.Generator().manual_seed(derive(self.seed, "prompts", "votes", number, poll))
+        uniform = torch.rand(logits.shape, generator=noise).clamp_min(1e-30)
+        gumbel = -torch.log(-torch.log(uniform))
+        temperature = self.params.starts[number].temperature or self.params.temperature
+        return count(cast(logits, gumbel.to(logits.device), temperature))
 
     @property
     def computed(self) -> int:
         """Tokens that voters computed, padding left out."""
-        return sum(made.computed for made in self._made.values())
+        return self._once + sum(made.computed for made in self._made.values())
 
     def ends(self, number: int) -> bool:
         """Whether a token closes a prompt: the end of the text, or a line break."""
@@ -89,7 +114,8 @@ class Rooms:
 
 def voters(model: LanguageModel, params: Train, start: Start, groups: Sequence[Sequence[Example]]) -> Voters:
     """Groups that answer a start. Errors as in `frame.tail`."""
-    made = frame(model, start.kind, INITIAL[params.task], LABELS[params.task], HINTS[start.hint])
+    shown = instructions(params.task)[start.instruction]
+    made = frame(model, start.kind, shown, LABELS[params.task], HINTS[start.hint])
     tails = [tail(model, made, group, params.longest) for group in groups]
     return Voters(model.net, made.shared, tails, params.longest)
 
@@ -103,17 +129,20 @@ def fixed(rooms: Rooms, groups: Sequence[int], select: Select = most, copies: in
     return found
 
 
-def privately(rooms: Rooms, epsilon: float, blind: bool = False) -> Found:
-    """DP-OPT with static teachers: fresh groups for every token, LimitedDomain selects, every poll is paid.
+def privately(rooms: Rooms, epsilon: float, blind: bool = False, fresh: float | None = None) -> Found:
+    """DP-OPT: LimitedDomain selects, every poll is paid for.
 
-    The noise is the least with which all polls of all prompts keep to `epsilon`. Where not even the most
-    noise pays for them, nothing is asked or spent, and there is no candidate. `blind`: votes are random.
+    With static teachers (other groups of the same cut for every poll), or, where `fresh` is a rate, with
+    records sampled afresh at that rate. The noise is the least with which all polls of all prompts keep to
+    `epsilon`. Where not even the most noise pays for them, nothing is asked or spent, and there is no
+    candidate. `blind`: votes are random.
     """
     params, model = rooms.params, rooms.model
-    rate = params.voters / len(rooms.groups)
+    sampling: Sampling = "poisson" if fresh else "without_replacement"
+    rate = fresh or params.voters / len(rooms.groups)
     planned = len(params.starts) * params.longest
     try:
-        epsilon0 = noise_for(epsilon, params.delta, planned, params.delta0, rate, "without_replacement")
+        epsilon0 = noise_for(epsilon, params.delta, planned, params.delta0, rate, sampling)
     except StageError:
         return Found(ended=["budget"] * len(params.starts))
     size = int(model.net.config.vocab_size)
@@ -121,17 +150,19 @@ def privately(rooms: Rooms, epsilon: float, blind: bool = False) -> Found:
     found = Found(epsilon0=epsilon0, margin=mechanism.margin)
     for number in range(len(params.starts)):
         rng = generator(rooms.seed, "prompts", "noise", f"{epsilon:g}", number)
-        ballot = rooms.ballot(number, partial(_fresh, rooms, number))
+        ballot = (
+            rooms.sampled(number, fresh) if fresh else rooms.ballot(number, partial(_teachers, rooms, number))
+        )
         ballot = _random(rng, params.voters, size) if blind else ballot
         select = partial(mechanism.draw, rng=rng)
         drawn = draw(ballot, select, params.longest, rooms.ends, params.longest, RETRIES)
         found.add(model, drawn)
-    query = token(epsilon0, params.delta0, rate, "without_replacement")
+    query = token(epsilon0, params.delta0, rate, sampling)
     found.epsilon = float(spent(query, planned, params.delta)[found.queries])
     return found
 
 
-def _fresh(rooms: Rooms, number: int, poll: int) -> list[int]:
+def _teachers(rooms: Rooms, number: int, poll: int) -> list[int]:
     rng = generator(rooms.seed, "prompts", "groups", number, poll)
     return [int(g) for g in rng.choice(len(rooms.groups), rooms.params.voters, replace=False)]
 

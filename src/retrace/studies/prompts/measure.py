@@ -1,22 +1,26 @@
-"""Test a seed's prompts: accuracy, in another template too, and what each gives away."""
+"""Test a seed's prompts: accuracy, by other readers too, and what each gives away."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import log_softmax
 
 from retrace.attacks.roc import auc
+from retrace.llm.load import LanguageModel
 from retrace.llm.prompts.classify import Template
 from retrace.stage import Array, Inputs, Output
+from retrace.stats.areas import auc_interval
+from retrace.studies.prompts.readers import readers
 from retrace.studies.prompts.secret import exposure, longest_run, planted
 from retrace.studies.prompts.setup import (
     INITIAL,
     LABELS,
-    Floats,
+    Answers,
     answers,
+    instructions,
     labels_of,
     methods,
     model_of,
@@ -28,71 +32,109 @@ from retrace.studies.prompts.setup import (
 if TYPE_CHECKING:
     from retrace.studies.prompts.params import Measure
 
+Shown = Sequence[tuple[str, str]]  # demonstrations
+
 
 def run(params: Measure, inputs: Inputs, seed: int) -> Output:
-    """Arrays: `right/<method>` and `chat/<method>` (0 or 1 by test item; the second in the other template).
+    """Arrays, 0 or 1 by test item: `right/<method>`, `uncalibrated/<method>`, and of the prompts that travel
+    `chat/<method>` (in the other template) and `<reader>/<method>`.
 
     Results by method: `run`, words shared with a private record and not with the initial instruction;
-    `exposure` of the planted secret in bits; `auc` of the membership attack by the label's loss. Methods that
-    claims compare answer all test items, others the first ones.
+    `exposure` of the planted secret in bits; `auc` of the membership attack by the label's loss, with its
+    95 % interval. Methods that claims compare answer all test items, others the first ones.
     """
-    found, model = pools(params, inputs), model_of(params)
+    found = pools(params, inputs)
     records = [found.pool[i] for i in private(params, found, seed)]
-    drawn = inputs["train"].results["methods"]
-    texts = {name: row.tobytes().decode() for name, row in inputs["train"].read_scratch().items()}
+    drawn, texts = inputs["train"].results["methods"], inputs["train"].read_scratch()
     before, shots = inputs["prepare"].read_arrays(), inputs["train"].read_arrays()["demonstrations"]
-    names = LABELS[params.task]
-    shown = [(found.pool[i].text, names[found.pool[i].label]) for i in shots]
+    names, worst = LABELS[params.task], planted(params, seed)
     # whoever shows records as they are may show the worst one
-    shown[-1] = (planted(params, seed).text, names[planted(params, seed).label])
+    shown = [
+        *((found.pool[i].text, names[found.pool[i].label]) for i in shots[:-1]),
+        (worst.text, names[worst.label]),
+    ]
+    prompts = {"zero": INITIAL[params.task]} | {name: row.tobytes().decode() for name, row in texts.items()}
+    for name, made in drawn.items():
+        if "public" in made:
+            prompts[name] = instructions(params.task)[made["public"]]
     y, tests = labels_of(found.test), texts_of(found.test)
-    few, members = params.counts.few, params.members
-    inside = [*records[:members]]
-    own = np.concatenate([labels_of(inside), y[:members]])
-    scored: dict[tuple[str, int, str], Floats] = {
-        (INITIAL[params.task], len(y), "plain"): before["test/0"],
-        (INITIAL[params.task], few, "plain"): before["test/0"][:few],
-        (INITIAL[params.task], few, "chat"): before["chat/0"],
-    }
-
-    def scores(prompt: str, count: int, template: Template = "plain", icl: bool = False) -> Floats:
-        key = (prompt if not icl else "", count, template)
-        if key not in scored:
-            scored[key] = answers(model, params, prompt, tests[:count], template, shown if icl else ())
-        return scored[key]
-
+    inside, few = records[: params.members], params.counts.few
+    own = np.concatenate([labels_of(inside), y[: params.members]])
+    private_texts = [*texts_of(records), worst.text]
+    model = model_of(params)
+    ask = _Asked(params, model, {(INITIAL[params.task], "test", "plain"): _kept(before, "test/0", "bias/0")})
+    ask.known[INITIAL[params.task], "few", "chat"] = _kept(before, "chat/0", "bias/chat")
+    parts = {"test": tests, "few": tests[:few], "inside": texts_of(inside)}
+    largest = max(methods(params), key=lambda name: methods(params)[name])
+    exposed: dict[str, float] = {}
     arrays: dict[str, Array] = {}
     results: dict[str, dict[str, Any]] = {}
-    whole = {"opt", "icl", *methods(params)}
-    largest = max(methods(params), key=lambda name: methods(params)[name])
-    abroad, attacked = {"zero", "opt", "random", largest}, {"opt", "icl", "one_group", largest}
-    for name, made in {"zero": {}, **drawn}.items():
-        if "public" in made:
-            values = before[f"test/{made['public']}"]
-            arrays[f"right/{name}"] = _right(values, y)
-            continue
-        prompt, icl = texts.get(name, INITIAL[params.task]), name == "icl"
-        values = scores(prompt, len(y) if name in whole or name == "zero" else few, icl=icl)
-        arrays[f"right/{name}"] = _right(values, y)
-        if name in abroad:
-            arrays[f"chat/{name}"] = _right(scores(prompt, few, "chat", icl), y)
-        text = prompt if not icl else " ".join([prompt, *(x for x, _ in shown)])
+    for name, prompt in prompts.items():
+        demonstrations = shown if name == "icl" else ()
+        part = "test" if _headline(name) else "few"
+        got = ask(prompt, part, parts[part], "plain", demonstrations)
+        arrays[f"right/{name}"] = _right(got.values, y)
+        arrays[f"uncalibrated/{name}"] = _right(got.uncalibrated(params), y)
+        if name in ("zero", "icl", "opt", "random", largest):
+            arrays[f"chat/{name}"] = _right(
+                ask(prompt, "few", parts["few"], "chat", demonstrations).values, y
+            )
+        of_members = ask(prompt, "inside", parts["inside"], "plain", demonstrations).values
+        text = " ".join([prompt, *(x for x, _ in demonstrations)])
+        if text not in exposed:
+            exposed[text] = exposure(model, text, seed)
         results[name] = {
-            "run": longest_run(text, [*texts_of(records), planted(params, seed).text], INITIAL[params.task]),
-            "exposure": exposure(model, text, seed),
+            "run": longest_run(text, private_texts, INITIAL[params.task]),
+            "exposure": exposed[text],
+            **_membership(np.concatenate([of_members, got.values[: params.members]]), own),
         }
-        if name in attacked:
-            of_members = answers(model, params, prompt, texts_of(inside), "plain", shown if icl else ())
-            both = np.concatenate([of_members, values[:members]])
-            results[name]["auc"] = _auc(both, own)
+    del model, ask
+    travel = {name: prompts[name] for name in ("zero", "opt", "random", largest)}
+    for reader, other in readers(params, inputs["prepare"].read_scratch()):
+        theirs = _Asked(params, other, {})
+        for name, prompt in travel.items():
+            values = theirs(prompt, "few", parts["few"], "plain", ()).values
+            arrays[f"{reader}/{name}"] = _right(values, y)
     return Output({"methods": results}, arrays=arrays)
 
 
-def _right(values: Floats, y: Sequence[int] | Array) -> Array:
-    return np.asarray(values.argmax(1) == np.asarray(y)[: len(values)]).astype(np.int8)
+class _Asked:
+    """A model's answers by prompt, part of the records and template: equal prompts are asked once."""
+
+    def __init__(
+        self, params: Measure, model: LanguageModel, known: dict[tuple[str, str, str], Answers]
+    ) -> None:
+        self.params, self.model, self.known = params, model, known
+
+    def __call__(
+        self, prompt: str, part: str, texts: Sequence[str], template: Template, shown: Shown
+    ) -> Answers:
+        key = ("\n".join([prompt, *(x for x, _ in shown)]), part, template)
+        whole = self.known.get((key[0], "test", template))
+        if part == "few" and whole is not None:  # the first of all test items
+            return Answers(whole.values[: len(texts)], whole.bias)
+        if key not in self.known:
+            self.known[key] = answers(self.model, self.params, prompt, texts, template, shown)
+        return self.known[key]
 
 
-def _auc(values: Floats, y: Array) -> float:
-    """AUC of minus the loss of the right label; members come first, as many as others."""
+def _headline(name: str) -> bool:
+    """Whether claims compare the method on all test items."""
+    kind, _, rest = name.partition("_")
+    return name in ("zero", "opt", "icl") or (kind in ("dp", "pool", "poisson") and bool(rest))
+
+
+def _kept(before: Mapping[str, Array], values: str, bias: str) -> Answers:
+    return Answers(before[values].astype(np.float64), before[bias].astype(np.float64))
+
+
+def _right(values: Array, y: Array) -> Array:
+    return np.asarray(values.argmax(1) == y[: len(values)]).astype(np.int8)
+
+
+def _membership(values: Array, y: Array) -> dict[str, float]:
+    """AUC of minus the loss of the right label, and its interval; members come first, as many as others."""
     loss = log_softmax(values, axis=1)[np.arange(len(y)), y]
-    return auc(loss, np.arange(len(y)) < len(y) // 2)
+    half = len(y) // 2
+    least, most = auc_interval(loss[:half], loss[half:])
+    return {"auc": auc(loss, np.arange(len(y)) < half), "auc_least": least, "auc_most": most}

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from retrace.errors import unknown
 from retrace.llm.names import MODELS
+from retrace.llm.training.steps import Settings
 from retrace.params import StageParams
 from retrace.strict import Strict
 
@@ -39,6 +40,9 @@ class Counts(Strict):
 class Start(Strict):
     """How a prompt is asked for."""
 
+    instruction: int = Field(0, ge=0, le=2, description="which instruction `improve` shows; 0: the initial")
+    temperature: float | None = Field(None, gt=0, description="of its samples; null: the cell's")
+
     kind: Literal["improve", "infer"] = Field(
         description="improve: shows the instruction; infer: shows labelled texts alone"
     )
@@ -65,8 +69,18 @@ class Texts(StageParams):
     counts: Counts
 
 
+class Tuned(Strict):
+    """The fine-tuned copy that reads prompts."""
+
+    records: int = Field(ge=2, description="public records it is tuned on")
+    layers: int = Field(ge=1, description="last layers that train")
+    training: Settings
+
+
 class Prepare(Texts):
-    """What needs no private choice: answers to the fixed public prompts."""
+    """What needs no private choice: answers to the fixed public prompts, and the tuned copy."""
+
+    tuned: Tuned | None = Field(None, description="null: no tuned copy reads prompts")
 
 
 class Private(Texts):
@@ -91,6 +105,16 @@ class Defend(Private):
     soft: Soft | None = Field(None, description="null: no soft prompts, which cost more than all else")
 
 
+class Dln(Strict):
+    """DLN-1, the rival without privacy: steps that keep the best of a few prompts of one voter."""
+
+    steps: int = Field(ge=1)
+    prompts: int = Field(ge=1, description="a step")
+    records: int = Field(ge=1, description="that the voter sees, drawn afresh for each step")
+    temperature: float = Field(0.7, gt=0)
+    patience: int = Field(2, ge=1, description="steps without a better prompt after which it stops")
+
+
 class Train(Private):
     """How prompts are drawn."""
 
@@ -101,7 +125,10 @@ class Train(Private):
     temperature: float = Field(gt=0, description="of the voters' samples")
     delta0: Share = Field(description="of one token")
     top: int = Field(10, ge=1, description="largest bins among which LimitedDomain looks")
-    dln: int = Field(20, ge=1, description="records that the one voter of DLN-1 sees, at least")
+    fresh: Share | None = Field(
+        None, description="share of the records sampled afresh for each token (poisson); null: not run"
+    )
+    dln: Dln
     shots: int = Field(1, ge=1, description="demonstrations a class, of in-context learning")
 
     @model_validator(mode="after")
@@ -109,6 +136,10 @@ class Train(Private):
         if self.groups > self.counts.private:
             raise ValueError(
                 f"groups {self.groups}: more than private records ({self.counts.private}); lower it"
+            )
+        if self.dln.records > self.counts.private:
+            raise ValueError(
+                f"dln.records {self.dln.records}: more than private records ({self.counts.private}); lower it"
             )
         if self.voters > self.groups:
             raise ValueError(f"voters {self.voters}: more than groups ({self.groups}); lower it")
@@ -144,6 +175,9 @@ class Measure(Train):
 
     members: int = Field(
         ge=4, description="private records, and as many test records, of the membership attack"
+    )
+    readers: list[Annotated[str, AfterValidator(_known_model)]] = Field(
+        [], description="other models that read prompts"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrace.cuts import Cuts, at_most
+from retrace.cuts import Cuts, at_most, exactly
 
 CUTS = Cuts(
     always={
@@ -16,6 +16,12 @@ CUTS = Cuts(
         "longest": at_most(4),
         "members": at_most(6),
         "soft.steps": at_most(2),
+        "dln.steps": at_most(2),
+        "dln.prompts": at_most(2),
+        "dln.records": at_most(4),
+        "tuned.records": at_most(8),
+        "tuned.training.epochs": at_most(1),
+        "readers": exactly(["tiny"]),
         "trials": at_most(4000),
     },
     model="model",

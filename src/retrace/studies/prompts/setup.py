@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from retrace.data.sequences.reviews import unpack
 from retrace.data.texts import answer_types
 from retrace.device import current
 from retrace.llm.load import LanguageModel, load
-from retrace.llm.prompts.classify import Template, calibrated, likelihoods, prompted
+from retrace.llm.prompts.classify import Template, bias, likelihoods, prompted
 from retrace.seeds import generator
 from retrace.stage import Inputs, StageError
 
@@ -55,6 +55,23 @@ class Pools:
     pool: tuple[Record, ...]
     validation: tuple[Record, ...]
     test: tuple[Record, ...]
+    spare: tuple[Record, ...]
+
+
+class Answers(NamedTuple):
+    """Log-probabilities of the labels (N,labels), and label bias (labels,), taken out if the cell says so."""
+
+    values: Floats
+    bias: Floats
+
+    def uncalibrated(self, params: Texts) -> Floats:
+        """The values with the bias in them."""
+        return self.values + self.bias if params.calibrate else self.values
+
+
+def instructions(task: str) -> tuple[str, ...]:
+    """The initial instruction, then the public ones."""
+    return (INITIAL[task], *PUBLIC[task])
 
 
 def pools(params: Texts, inputs: Inputs) -> Pools:
@@ -67,7 +84,7 @@ def pools(params: Texts, inputs: Inputs) -> Pools:
             f"task {params.task}: {sum(wanted)} records are wanted and {len(rows)} are there; lower `counts`"
         )
     order = generator(0, "prompts", params.task).permutation(len(rows))
-    parts = np.split(order[: sum(wanted)], np.cumsum(wanted)[:-1])
+    parts = np.split(order, np.cumsum(wanted))
     return Pools(*(tuple(rows[i] for i in part) for part in parts))
 
 
@@ -95,11 +112,11 @@ def answers(
     texts: Sequence[str],
     template: Template = "plain",
     demonstrations: Sequence[tuple[str, str]] = (),
-) -> Floats:
-    """Log-probabilities of the labels (N,labels), calibrated if the cell says so."""
+) -> Answers:
+    """The model's answers to texts under an instruction, with or without demonstrations."""
     made = prompted(model, instruction, LABELS[params.task], template, demonstrations)
-    found = likelihoods(model, made, texts)
-    return calibrated(model, made, found) if params.calibrate else found
+    found, own = likelihoods(model, made, texts), bias(model, made)
+    return Answers(found - own if params.calibrate else found, own)
 
 
 def labels_of(records: Sequence[Record]) -> npt.NDArray[np.int64]:

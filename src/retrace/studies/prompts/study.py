@@ -11,7 +11,7 @@ STUDY = Study(
     title="Can a prompt be drawn from private records by votes, what does it cost, and does it help?",
     papers={"dpopt": "DP-OPT: Differentially-Private Offsite Prompt Tuning (ICLR 2024)"},
     stages=(
-        Stage("prepare", params=Prepare, reads=("dataset",), seeded=False, arrays=True),
+        Stage("prepare", params=Prepare, reads=("dataset",), seeded=False, arrays=True, scratch=True),
         Stage("train", params=Train, needs=("prepare",), reads=("dataset",), arrays=True, scratch=True),
         Stage("defend", params=Defend, reads=("dataset",), arrays=True),
         Stage("attack", params=Attack, torch=False),

@@ -27,11 +27,12 @@ class Pictures:
 def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     """Rows of the types "item", "prompt", "method", "audit" and "counted".
 
-    Items: `right_<method>` and, in the other template, `chat_<method>`, nan where a method did not answer.
-    A prompt row (one a cell and seed): `run_`, `exposure_`, `auc_`, `tokens_` (of all its candidates, by
-    votes) and `spent_<method>`. A method row holds one method's means for figures. Audit rows (one an audit
-    and seed): `proved`, `broken`, `exact`, `proven`, `official`, and differences. The counted row: tokens for
-    epsilon 8 at the paper's setting and what real votes then give away.
+    Items: `right_<method>`, `uncalibrated_<method>`, and of prompts that travel `chat_<method>` (the other
+    template) and `<reader>_<method>`; nan where a method did not answer.
+    A prompt row (one a cell and seed): `run_`, `exposure_`, `auc_` (and `auc_least_`, `auc_most_`), `tokens_`
+    (of all its candidates, by votes) and `spent_<method>`. A method row holds a method's means, for figures.
+    Audit rows (one an audit and seed): `proved`, `broken`, `exact`, `proven`, `official`, and differences.
+    The counted row: tokens for epsilon 8 at the paper's setting and what real votes then give away.
     """
     records: list[dict[str, Any]] = []
     polls: list[dict[str, Any]] = []
@@ -86,12 +87,12 @@ def _prompts(row: EvidenceRow[Params]) -> list[dict[str, Any]]:
             found["spent"] = float(about["epsilon_with_selection"])
         whole |= {f"{key}_{name}": value for key, value in found.items()}
         means = {
-            kind: float(arrays[f"{kind}/{name}"].mean())
-            for kind in ("right", "chat")
-            if f"{kind}/{name}" in arrays
+            key.removesuffix(f"/{name}"): float(values.mean())
+            for key, values in arrays.items()
+            if key.endswith(f"/{name}")
         }
         kind, _, rest = name.partition("_")
-        private = kind in ("dp", "pool", "soft") and rest != "sgd"
+        private = kind in ("dp", "pool", "poisson", "soft") and rest != "sgd"
         epsilon = float(rest.replace("_", ".")) if private else np.nan
         made.append(
             {

@@ -13,14 +13,15 @@ from retrace.privacy.groups import by_hash
 from retrace.privacy.mechanisms import best_of
 from retrace.seeds import derive, generator
 from retrace.stage import Array, Inputs, Output
+from retrace.studies.prompts.dln import improve
 from retrace.studies.prompts.drawing import Found, Rooms, fixed, privately
 from retrace.studies.prompts.secret import masked, planted
 from retrace.studies.prompts.setup import (
     INITIAL,
     LABELS,
-    PUBLIC,
     Record,
     answers,
+    instructions,
     labels_of,
     methods,
     model_of,
@@ -60,6 +61,13 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
     drawn |= {name: privately(rooms, epsilon) for name, epsilon in methods(params).items()}
     largest = max(params.epsilons)
     drawn["random_votes"] = privately(rooms, largest, blind=True)
+    if params.fresh:
+        wide = by_hash(texts_of(records), params.voters, key)
+        drawn[f"poisson_{largest:g}"] = privately(
+            Rooms(model, params, [[examples[i] for i in group] for group in wide], seed),
+            largest,
+            fresh=params.fresh,
+        )
     shuffled = [g for group in batch for g in cut[group]]
     mixed = generator(seed, "prompts", "shuffled").permutation(shuffled)
     swapped = dict(zip(shuffled, (examples[i].label for i in mixed), strict=True))
@@ -67,21 +75,18 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
     drawn["shuffled"] = fixed(Rooms(model, params, control, seed), range(len(control)))
     shared = Rooms(model, params, [[examples[-1]]], seed)
     drawn["shared"] = fixed(shared, [0], copies=params.voters)
-    seen_by_one = [example for g in batch for example in groups[g]][: params.dln]
-    dln = Rooms(model, params, [seen_by_one], seed)
-    drawn["dln"] = fixed(dln, [0])
 
-    rights = _validation(before, len(PUBLIC[params.task]) + 1)
+    rights = _validation(before, len(instructions(params.task)))
     seen: dict[str, int] = {INITIAL[params.task]: rights[0]}
     y, texts = labels_of(found.validation), texts_of(found.validation)
 
     def right(text: str) -> int:
         if text not in seen:
-            seen[text] = int((answers(model, params, text, texts).argmax(1) == y).sum())
+            seen[text] = int((answers(model, params, text, texts).values.argmax(1) == y).sum())
         return seen[text]
 
     results: dict[str, Any] = {}
-    spent_by = methods(params) | {"random_votes": largest}
+    spent_by = methods(params) | {"random_votes": largest, f"poisson_{largest:g}": largest}
     for name, made in drawn.items():
         rng = generator(seed, "prompts", "selection", name)
         results[name] = _chosen(made, INITIAL[params.task], right, spent_by.get(name), rng)
@@ -91,6 +96,7 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
         results[name.replace("dp_", "pool_")] = {"public": at, "epsilon": epsilon}
     results["random"] = {"prompt": _noise(model.tokenizer, INITIAL[params.task], seed)}
     results["icl"] = {"prompt": INITIAL[params.task]}
+    results["dln"] = asdict(improve(model, params, records, right, seed))
     own_texts = texts_of(records)
     scratch: dict[str, Array] = {}
     for name, about in results.items():

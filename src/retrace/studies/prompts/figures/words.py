@@ -6,7 +6,7 @@ LABELS = {
     "zero": "initial instruction",
     "random": "random words",
     "icl": "demonstrations (ICL)",
-    "dln": "DLN-1, one start",
+    "dln": "DLN-1",
     "opt": "OPT (no noise)",
     "one_group": "one group alone",
     "shuffled": "OPT, labels shuffled",
@@ -15,6 +15,7 @@ LABELS = {
     "soft_sgd": "soft prompt, SGD",
     "soft": "soft prompt, DP-SGD",
     "dp": "DP-OPT",
+    "poisson": "DP-OPT, records afresh",
     "pool": "public prompts, private choice",
     "right": "accuracy",
     "run": "words shared with a record",
@@ -25,6 +26,7 @@ LABELS = {
     "exact": "real votes (floor)",
     "plain": "own template",
     "chat": "chat template",
+    "tuned": "tuned copy",
 }
 ACROSS = ("zero", "icl", "opt", "random")
 LEAKS = ("run", "exposure", "auc")
@@ -33,6 +35,6 @@ LEAKS = ("run", "exposure", "auc")
 def method(name: str) -> str:
     """A method in words, its epsilon with it."""
     first, _, rest = name.partition("_")
-    if first in ("dp", "pool", "soft") and name not in LABELS:
+    if first in ("dp", "pool", "poisson", "soft") and name not in LABELS:
         return f"{LABELS[first]}, ε = {rest.replace('_', '.')}"
     return LABELS.get(name, name)
