@@ -9,9 +9,11 @@ import torch
 
 from retrace.device import current
 from retrace.llm.chat import encode
-from retrace.llm.load import LanguageModel, load
+from retrace.llm.kernels.prefix import lower
+from retrace.llm.load import DTYPES, LanguageModel, load
 from retrace.llm.rows import Row
-from retrace.llm.training.tune import linears, tune
+from retrace.llm.training.sliced import tune_slices
+from retrace.llm.training.tune import linears
 from retrace.seeds import derive
 from retrace.stage import Array, StageError
 from retrace.studies.prompts.setup import LABELS, Record, instructions, model_of
@@ -46,7 +48,9 @@ def tuned_weights(params: Prepare, spare: Sequence[Record]) -> tuple[dict[str, A
         shown = encode(model, f"{asked[n % len(asked)]}\n\nInput: {record.text}\nOutput:")
         rows.append(Row((*shown, *encode(model, f" {names[record.label]}")), len(shown)))
     trained = linears(model.net, first)
-    losses = tune(model.net, rows, about.training, trained, derive(0, "prompts", "tuned"))
+    states = [kept.float() for kept in lower(model.net, [row.ids for row in rows], first)]
+    order, dtype = derive(0, "prompts", "tuned"), DTYPES[params.precision]
+    losses = tune_slices(model.net, rows, about.training, trained, order, states, first, dtype)
     state = dict(model.net.named_parameters())
     return {name: state[name].detach().float().cpu().numpy() for name in trained}, losses
 

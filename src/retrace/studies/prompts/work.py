@@ -59,10 +59,9 @@ def work(verb: str, params: P, device: str) -> Work:
     if verb == "prepare":
         items = INSTRUCTIONS * counts["validation"] + counts["test"] + counts["pool"] + counts["few"]
         tuned = params["tuned"] or {"records": 0, "layers": 0, "training": {"epochs": 0}}
-        rows = tuned["records"] * tuned["training"]["epochs"] * (ITEM + SOFT)
-        share = tuned["layers"] / model.layers
-        weights = share * model.layers_parameters
-        return done(items * ITEM + rows * (1 + TUNE * share), scratch=4 * weights)
+        rows, share = tuned["records"] * (ITEM + SOFT), tuned["layers"] / model.layers
+        again = TUNE * share * tuned["training"]["epochs"]
+        return done(items * ITEM + rows * (1 + again), scratch=4 * share * model.layers_parameters + 1)
     if verb == "train":
         starts, longest = len(params["starts"]), params["longest"]
         voted = starts * (counts["private"] * EXAMPLE + SHARED + params["groups"] * longest)
