@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from retrace.llm import tiny
 from retrace.llm.load import LanguageModel
-from retrace.llm.prompts.frame import Example
+from retrace.llm.prompts.frame import Example, frame
+from retrace.privacy import accountant
 from retrace.sheet import load_cells, load_study
 from retrace.stage import Evidence, StageError
-from retrace.studies.prompts import measure, prepare, secret, setup, train
+from retrace.studies.prompts import dln, drawing, measure, prepare, readers, secret, setup, train
 from retrace.studies.prompts.drawing import Found, Rooms, fixed, privately
-from retrace.studies.prompts.params import Params
+from retrace.studies.prompts.params import Params, Start
 
 WORDS = ["red", "blue", "green", "gold", "pale", "dark", "warm", "cold", "soft", "hard", "slow", "fast"]
 
@@ -50,6 +51,10 @@ def inputs():
         ({"epsilons": [1000]}, "less than 100"),
         ({"delta": 0}, "greater than 0"),
         ({"members": 9}, "members 9: more than private or few"),
+        ({"dln": {"steps": 1, "prompts": 1, "records": 41}}, "dln.records 41: more than private"),
+        ({"readers": ["tini"]}, "did you mean 'tiny'"),
+        ({"fresh": 1.0}, "less than 1"),
+        ({"starts": [{"kind": "infer", "instruction": 3}]}, "less than or equal to 2"),
         ({"dataset": None}, "task reviews takes 'reviews'"),
         ({"model": "smolm2-135m-instruct"}, "did you mean 'smollm2-135m-instruct'"),
         (
@@ -75,8 +80,9 @@ def test_too_few_records_and_a_class_that_no_group_holds(params, inputs):
 
 def test_records_serve_one_purpose(params, inputs):
     found = setup.pools(params, inputs)
-    parts = [{r.text for r in part} for part in (found.pool, found.validation, found.test)]
-    assert [bool(a & b) for a, b in itertools.combinations(parts, 2)] == [False] * 3
+    parts = [{r.text for r in part} for part in (found.pool, found.validation, found.test, found.spare)]
+    assert [bool(a & b) for a, b in itertools.combinations(parts, 2)] == [False] * 6
+    assert sum(map(len, parts)) == len(set(setup._reviews(inputs, 12)))
     assert setup.private(params, found, 0) != setup.private(params, found, 1)
 
 
@@ -113,6 +119,111 @@ def test_a_private_prompt_keeps_to_its_budget_and_more_epsilon_needs_less_noise(
 def test_random_votes_release_next_to_nothing(params, model):
     blind = privately(rooms(params, model), 8.0, blind=True)
     assert sum(poll["chosen"] >= 0 for poll in blind.polls) <= 1
+
+
+def test_records_sampled_afresh_keep_to_the_budget_by_poisson_accounting(params, model, monkeypatch):
+    """Every group votes, whatever was sampled, and what was sampled differs from poll to poll."""
+    seen = []
+    kept = drawing.tail
+
+    def told(model, made, examples, longest):
+        seen.append(len(examples))
+        return kept(model, made, examples, longest)
+
+    monkeypatch.setattr(drawing, "tail", told)
+    wide = rooms(params, model, 8)
+    wide.groups = [[Example(f"text {g} {i}", "positive", "negative") for i in range(3)] for g in range(8)]
+    made = privately(wide, 8.0, fresh=0.3)
+    assert len(seen) == 8 * made.queries
+    assert 0 < sum(seen) < 24 * made.queries
+    assert len({tuple(seen[i : i + 8]) for i in range(0, len(seen), 8)}) > 1
+    planned = len(params.starts) * params.longest
+    query = accountant.token(made.epsilon0, params.delta0, 0.3, "poisson")
+    assert made.epsilon == pytest.approx(accountant.spent(query, planned, params.delta)[made.queries])
+    assert accountant.spent(query, planned, params.delta)[planned] <= 8.0
+    assert wide.computed > 0
+
+
+def test_a_start_has_its_own_temperature_and_instruction(params, model, monkeypatch):
+    cold = Start(kind="improve", instruction=1, temperature=1e-4)
+    warm = Start(kind="improve", instruction=0, temperature=50.0)
+    made = rooms(params.model_copy(update={"starts": [cold, warm]}), model, 8)
+    votes = [made.ballot(n, lambda _: range(8))(()) for n in (0, 1)]
+    best = {int(row.argmax()) for row in made.voters(0).logits(range(8), ())}
+    assert set(votes[0]) == best
+    assert len(votes[1]) > len(votes[0])
+    asked = []
+    monkeypatch.setattr(drawing, "frame", lambda *about: asked.append(about[2]) or frame(*about))
+    for start in (cold, warm):
+        drawing.voters(model, params, start, [[Example("a text", "positive", "positive")]])
+    assert asked == [setup.instructions("reviews")[n] for n in (1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "kept", "steps"),
+    [
+        ([9, 5, 5, 5, 5], 0, 2),  # none is better: two steps, then it stops
+        ([1, 5, 7, 2, 2], 2, 4),
+        ([1, 5, 2, 2, 9], 1, 3),  # what came after two steps without a better one is not seen
+    ],
+)
+def test_dln_keeps_the_best_and_stops_when_none_is_better(params, model, monkeypatch, counts, kept, steps):
+    """Counts of the initial instruction and of the one prompt of each step."""
+    texts = [setup.INITIAL["reviews"], *(f"prompt {n}" for n in range(4))]
+    written, shown = iter(texts[1:]), []
+    monkeypatch.setattr(dln, "_write", lambda _, __, prompt, *___: shown.append(prompt) or next(written))
+    about = params.dln.model_copy(update={"steps": 4, "prompts": 1, "patience": 2})
+    records = [setup.Record("a text", 0), setup.Record("a film", 1)]
+    right = dict(zip(texts, counts, strict=True)).__getitem__
+    made = dln.improve(model, params.model_copy(update={"dln": about}), records, right, 0)
+    assert (made.prompt, made.candidates) == (texts[kept], steps)
+    assert made.right == [max(counts[: n + 1]) for n in range(steps + 1)]
+    assert shown == [texts[counts.index(best)] for best in made.right[:-1]]  # the best so far is improved
+
+
+def test_one_voter_writes_a_prompt(params, model):
+    examples = [Example("a text", "positive", "negative")]
+    texts = {dln._write(model, params, "Sort.", examples, np.random.default_rng(n)) for n in range(4)}
+    assert len(texts) > 1
+    assert all("\n" not in text for text in texts)
+
+
+def test_the_tuned_copy_reads_otherwise_and_needs_records(params, inputs):
+    found = setup.pools(params, inputs)
+    weights, losses = readers.tuned_weights(params, found.spare)
+    assert len(losses) == 2
+    original = setup.model_of(params)
+    (copy,) = (other for name, other in readers.readers(params.model_copy(update={"readers": []}), weights))
+    for name, before in original.net.named_parameters():
+        same = bool((before == copy.net.get_parameter(name)).all())
+        assert same == (name not in weights), name
+    assert [n for n, _ in readers.readers(params, {})] == ["tiny"]
+    for change, says in (
+        ({"records": 500}, "500 records for the tuned copy"),
+        ({"layers": 9}, "layers 9: more"),
+    ):
+        about = params.tuned.model_copy(update=change)
+        with pytest.raises(StageError, match=says):
+            readers.tuned_weights(params.model_copy(update={"tuned": about}), found.spare)
+
+
+def test_calibration_is_a_switch_and_takes_out_the_bias(params, model):
+    texts = ["red film", "cold text"]
+    on, off = (
+        setup.answers(model, params.model_copy(update={"calibrate": c}), "Sort.", texts)
+        for c in (True, False)
+    )
+    assert on.values == pytest.approx(off.values - off.bias)
+    assert on.uncalibrated(params) == pytest.approx(off.values)
+    assert off.uncalibrated(params.model_copy(update={"calibrate": False})) is off.values
+
+
+def test_membership_has_an_interval():
+    y = np.array([0, 0, 0, 0, 0, 0])
+    values = np.array([[4.0, 0], [5, 0], [1, 0], [2, 0], [0, 0], [0.5, 0]])
+    found = measure._membership(values, y)
+    assert found["auc"] == pytest.approx(8 / 9)
+    assert 0 < found["auc_least"] < found["auc"] < found["auc_most"] < 1
 
 
 def test_one_vote_each_without_noise(params, model):
