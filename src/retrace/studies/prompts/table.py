@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from retrace.studies.prompts.params import Params
 
 
+OWN = ("right", "uncalibrated", "chat")  # kinds of answers by the model itself; others name a reader
+
+
 @dataclass(frozen=True)
 class Pictures:
-    """What figures need beside the table: curves of the accountants, and polls of all private prompts."""
+    """What figures need beside the table: curves of the accountants, polls of all votes, and readers."""
 
     curves: dict[str, list[float]]
     polls: pd.DataFrame
+    readers: tuple[str, ...]
 
 
 def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
@@ -46,7 +50,9 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
             kept = {**about, "method": name, "epsilon0": found.get("epsilon0"), "margin": found.get("margin")}
             polls += [{**kept, **poll} for poll in found.get("polls", [])]
     frame = pd.DataFrame.from_records(records)
-    return Tabled(frame, rows="items", pictures=Pictures(curves, pd.DataFrame.from_records(polls)))
+    kinds = (key.partition("/")[0] for row in rows for key in _answers(row))
+    readers = tuple(dict.fromkeys(kind for kind in kinds if kind not in OWN))
+    return Tabled(frame, rows="items", pictures=Pictures(curves, pd.DataFrame.from_records(polls), readers))
 
 
 def _answers(row: EvidenceRow[Params]) -> dict[str, Array]:

@@ -33,7 +33,8 @@ MODELS = {
     "tiny": Model(4e4, 8e3, 3, 32),
     "smollm2-135m-instruct": Model(106.2e6, 28.3e6, 30, 576),
     "llama-2-13b-chat": Model(12.7e9, 0.16e9, 40, 5120),
-    "lmsys/vicuna-7b-v1.5": Model(6.48e9, 0.13e9, 32, 4096),
+    "llama-2-7b-chat": Model(6.48e9, 0.13e9, 32, 4096),
+    "lmsys/vicuna-7b-v1.3": Model(6.48e9, 0.13e9, 32, 4096),
     "lmsys/vicuna-33b-v1.3": Model(32.1e9, 0.21e9, 60, 6656),
     "mistral-7b-instruct-v0.2": Model(6.98e9, 0.13e9, 32, 4096),
 }
@@ -51,7 +52,8 @@ def work(verb: str, params: P, device: str) -> Work:
             raise ValueError(f"language model {name!r} is not counted: add it to prompts/work.py")
     model, counts = MODELS[params["model"]], params["counts"]
     everything = model.layers_parameters + model.output_parameters
-    loaded, memory = {ELEMENTS: BROUGHT * everything, STAGE: 1}, 4 * everything + 5e8
+    size = 2 if params["precision"] == "bfloat16" else 4  # bytes of a weight
+    loaded, memory = {ELEMENTS: BROUGHT * everything, STAGE: 1}, size * everything + 8e8
 
     def done(tokens: float, scratch: float = 0.0) -> Work:
         return Work(total(loaded, _passes(model, tokens)), memory=memory, scratch=scratch, evidence=2e4)
@@ -87,7 +89,7 @@ def work(verb: str, params: P, device: str) -> Work:
     others = [MODELS[name] for name in params["readers"]]
     return Work(
         total(loaded, _passes(model, tested * ITEM + read), *(_passes(other, read) for other in others)),
-        memory=max([memory, *(4 * (o.layers_parameters + o.output_parameters) + 5e8 for o in others)]),
+        memory=max([memory, *(size * (o.layers_parameters + o.output_parameters) + 8e8 for o in others)]),
         evidence=2e4,
     )
 

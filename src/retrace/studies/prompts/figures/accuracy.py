@@ -6,11 +6,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from retrace.plot.style import colour, marker, panels, styled
+from retrace.plot.style import MUTED, colour, marker, panels, styled
 from retrace.plot.table import over_seeds
 from retrace.studies.prompts.figures.words import ACROSS, LABELS
 
-DASHES = (":", "--", "-.", (0, (1, 1, 4, 1)))
+KINDS = ("dp", "poisson", "pool", "soft")
+DASHES = (":", "--", "-.", (0, (1, 1, 4, 1)), (0, (5, 1)))
 
 
 def against_epsilon(methods: pd.DataFrame) -> Figure:
@@ -20,22 +21,18 @@ def against_epsilon(methods: pd.DataFrame) -> Figure:
         fig, axes = panels(len(cells), columns=2, height=3.2)
         for ax, cell in zip(axes, cells, strict=True):
             own = methods[methods["cell"] == cell]
-            kinds = [
-                kind for kind in ("dp", "pool", "soft") if own["method"].str.startswith(f"{kind}_").any()
-            ]
-            for place, kind in enumerate(kinds):
-                means = over_seeds(
-                    own[own["method"].str.startswith(f"{kind}_")], ["epsilon"], ["right"], 0.95
-                )
-                means = means.sort_values("epsilon")
-                x = means["epsilon"] * (1.03 if place else 0.97)
+            for place, kind in enumerate(KINDS):
+                some = own[own["method"].str.startswith(f"{kind}_") & own["epsilon"].notna()]
+                if some.empty:
+                    continue
+                means = over_seeds(some, ["epsilon"], ["right"], 0.95).sort_values("epsilon")
+                x = means["epsilon"] * (0.94 + 0.04 * place)
                 ax.vlines(x, means["right_low"], means["right_high"], color=colour(place), lw=1, alpha=0.5)
                 ax.plot(x, means["right"], color=colour(place), marker=marker(place), label=LABELS[kind])
             for place, name in enumerate(ACROSS):
                 level = own.loc[own["method"] == name, "right"].mean()
-                ax.axhline(
-                    level, color=colour(place + 2), ls=DASHES[place], lw=1.2, label=LABELS[name], zorder=1
-                )
+                shade = colour(place + len(KINDS)) if place < len(KINDS) else MUTED
+                ax.axhline(level, color=shade, ls=DASHES[place], lw=1.2, label=LABELS[name], zorder=1)
             ax.set_xscale("log")
             ax.xaxis.set_major_locator(FixedLocator(sorted(own["epsilon"].dropna().unique())))
             ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -26,5 +26,5 @@ def draw(paper: str, tabled: Tabled[Pictures], verdicts: PaperVerdict) -> dict[s
         "tokens": by_accountant(pictures.curves),
         "votes": over_polls(polls[polls["method"].isin(["opt", *private["method"].unique()])], margins),
         "leakage": by_method(methods),
-        "transfer": matrix(methods),
+        "transfer": matrix(methods, pictures.readers),
     }

@@ -1,7 +1,10 @@
-"""Accuracy of each prompt in its own template and in another: a matrix."""
+"""Accuracy of each prompt in its own template, in another, and by other readers: a matrix."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -9,20 +12,23 @@ from retrace.plot.style import panels, styled
 from retrace.studies.prompts.figures.words import LABELS, method
 
 
-def matrix(methods: pd.DataFrame) -> Figure:
-    """A panel a cell; columns cell, method, right, chat, a row a seed; cells hold means over seeds."""
+def matrix(methods: pd.DataFrame, readers: Sequence[str]) -> Figure:
+    """A panel a cell; columns cell, method, right, chat and `readers`, a row a seed; means over seeds."""
     rows = methods.dropna(subset=["chat"])
     cells = list(rows["cell"].drop_duplicates())
     with styled():
         fig, axes = panels(len(cells), columns=2, height=3.0)
         for ax, cell in zip(axes, cells, strict=True):
-            means = rows[rows["cell"] == cell].groupby("method", sort=False)[["right", "chat"]].mean()
+            own = rows[rows["cell"] == cell].dropna(axis="columns", how="all")
+            shown = [name for name in ("right", "chat", *readers) if name in own]
+            means = own.groupby("method", sort=False)[shown].mean()
             ax.imshow(means.to_numpy(), aspect="auto", cmap="Blues", vmin=0, vmax=1)
             for (y, x), value in _cells(means):
                 ax.text(
                     x, y, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.6 else "black"
                 )
-            ax.set_xticks([0, 1], [LABELS["plain"], LABELS["chat"]])
+            words = [LABELS.get("plain" if name == "right" else name, name) for name in shown]
+            ax.set_xticks(range(len(shown)), words, fontsize=8)
             ax.set_yticks(range(len(means)), [method(name) for name in means.index])
             ax.set_title(str(cell))
             ax.grid(False)
@@ -31,4 +37,5 @@ def matrix(methods: pd.DataFrame) -> Figure:
 
 def _cells(means: pd.DataFrame) -> list[tuple[tuple[int, int], float]]:
     values = means.to_numpy(dtype=float)
-    return [((y, x), float(values[y, x])) for y in range(len(means)) for x in range(2)]
+    found = [((y, x), float(value)) for (y, x), value in np.ndenumerate(values)]
+    return [pair for pair in found if np.isfinite(pair[1])]

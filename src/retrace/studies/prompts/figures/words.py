@@ -28,7 +28,7 @@ LABELS = {
     "chat": "chat template",
     "tuned": "tuned copy",
 }
-ACROSS = ("zero", "icl", "opt", "random")
+ACROSS = ("zero", "icl", "opt", "dln", "random")
 LEAKS = ("run", "exposure", "auc")
 
 
