@@ -66,19 +66,20 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     ask.known[INITIAL[params.task], "few", "chat"] = _kept(before, "chat/0", "bias/chat")
     parts = {"test": tests, "few": tests[:few], "inside": texts_of(inside)}
     largest = max(methods(params), key=lambda name: methods(params)[name])
+    private_pool, afresh = (largest.replace("dp_", kind) for kind in ("pool_", "poisson_"))
+    headline = {"zero", "opt", "icl", private_pool, afresh, *methods(params)}
+    travel = ("zero", "opt", "random", largest)
     exposed: dict[str, float] = {}
     arrays: dict[str, Array] = {}
     results: dict[str, dict[str, Any]] = {}
     for name, prompt in prompts.items():
         demonstrations = shown if name == "icl" else ()
-        part = "test" if _headline(name) else "few"
+        part = "test" if name in headline else "few"
         got = ask(prompt, part, parts[part], "plain", demonstrations)
         arrays[f"right/{name}"] = _right(got.values, y)
         arrays[f"uncalibrated/{name}"] = _right(got.uncalibrated(params), y)
-        if name in ("zero", "icl", "opt", "random", largest):
-            arrays[f"chat/{name}"] = _right(
-                ask(prompt, "few", parts["few"], "chat", demonstrations).values, y
-            )
+        if name in travel:
+            arrays[f"chat/{name}"] = _right(ask(prompt, "few", parts["few"], "chat", ()).values, y)
         of_members = ask(prompt, "inside", parts["inside"], "plain", demonstrations).values
         text = " ".join([prompt, *(x for x, _ in demonstrations)])
         if text not in exposed:
@@ -89,11 +90,10 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
             **_membership(np.concatenate([of_members, got.values[: params.members]]), own),
         }
     del model, ask
-    travel = {name: prompts[name] for name in ("zero", "opt", "random", largest)}
     for reader, other in readers(params, inputs["prepare"].read_scratch()):
         theirs = _Asked(params, other, {})
-        for name, prompt in travel.items():
-            values = theirs(prompt, "few", parts["few"], "plain", ()).values
+        for name in travel:
+            values = theirs(prompts[name], "few", parts["few"], "plain", ()).values
             arrays[f"{reader}/{name}"] = _right(values, y)
     return Output({"methods": results}, arrays=arrays)
 
@@ -116,12 +116,6 @@ class _Asked:
         if key not in self.known:
             self.known[key] = answers(self.model, self.params, prompt, texts, template, shown)
         return self.known[key]
-
-
-def _headline(name: str) -> bool:
-    """Whether claims compare the method on all test items."""
-    kind, _, rest = name.partition("_")
-    return name in ("zero", "opt", "icl") or (kind in ("dp", "pool", "poisson") and bool(rest))
 
 
 def _kept(before: Mapping[str, Array], values: str, bias: str) -> Answers:
