@@ -3,6 +3,7 @@
 import itertools
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from retrace.llm.prompts.frame import Example, frame
 from retrace.privacy import accountant
 from retrace.sheet import load_cells, load_study
 from retrace.stage import Evidence, StageError
-from retrace.studies.prompts import dln, drawing, measure, prepare, readers, secret, setup, train
+from retrace.studies.prompts import dln, drawing, measure, prepare, readers, secret, setup, table, train
 from retrace.studies.prompts.drawing import Found, Rooms, fixed, privately
 from retrace.studies.prompts.params import Params, Start
 
@@ -291,3 +292,32 @@ def test_stages_publish_no_private_text(params, inputs, model, monkeypatch):
     assert made["measure"].results["methods"]["icl"]["run"] >= 4
     again = train.run(params, given, 0)
     assert again.results == made["train"].results
+
+
+def test_gains_are_on_the_items_that_both_answer(params):
+    """A method that answers the first items alone is compared with the initial instruction on these."""
+    zero = np.array([1] * 4 + [0] * 8)
+    answered = {
+        "right/zero": zero,
+        "right/dln": np.array([1, 1, 1, 0]),
+        "tuned/zero": zero[:8],
+        "right/opt": 1 - zero,
+    }
+    row = SimpleNamespace(
+        params=params,
+        evidence={
+            "train": Evidence({"methods": {}}),
+            "measure": Evidence({"methods": {"dln": {"auc": 0.5}}}, read_arrays=lambda: answered),
+            "defend": Evidence({}, read_arrays=lambda: {"items": np.array([12])}),
+        },
+    )
+    whole, *made = table._prompts(row)
+    assert whole["auc_dln"] == 0.5
+    found = {about["method"]: about for about in made}
+    assert found["dln"]["gain"] == pytest.approx(-0.25)
+    assert found["opt"]["gain"] == pytest.approx(8 / 12 - 4 / 12)
+    assert found["opt"]["first"] == pytest.approx(4 / 8)
+    assert found["zero"]["tuned"] == pytest.approx(4 / 8)
+    assert found["zero"]["gain"] == 0
+    columns = {key for line in table._items(row) for key in line}
+    assert {"right_dln", "tuned_zero", "right_soft_8"} <= columns

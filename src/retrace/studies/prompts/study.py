@@ -21,8 +21,8 @@ STUDY = Study(
         Figure(
             "dpopt",
             "accuracy",
-            "Accuracy of DP-OPT's prompt against epsilon, with what it competes with as lines across. "
-            "Bars: 95 % t intervals over seeds.",
+            "Accuracy less that of the initial instruction on the same items, against epsilon, with what "
+            "competes with DP-OPT as lines across. Bars: 95 % t intervals over seeds.",
         ),
         Figure(
             "dpopt",
@@ -45,7 +45,8 @@ STUDY = Study(
         Figure(
             "dpopt",
             "transfer",
-            "Accuracy of each prompt in the template it was made for and in another one.",
+            "Accuracy of each prompt, on the items that all answer, in the template it was made for, in "
+            "another one, and by other readers.",
         ),
     ),
     cuts=CUTS,

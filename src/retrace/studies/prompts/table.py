@@ -34,7 +34,8 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     Items: `right_<method>`, `uncalibrated_<method>`, and of prompts that travel `chat_<method>` (the other
     template) and `<reader>_<method>`; nan where a method did not answer.
     A prompt row (one a cell and seed): `run_`, `exposure_`, `auc_` (and `auc_least_`, `auc_most_`), `tokens_`
-    (of all its candidates, by votes) and `spent_<method>`. A method row holds a method's means, for figures.
+    (of all its candidates, by votes) and `spent_<method>`. A method row holds a method's means, for figures:
+    `gain` over the initial instruction on the same items, `first` of the first items, which all answer.
     Audit rows (one an audit and seed): `proved`, `broken`, `exact`, `proven`, `official`, and differences.
     The counted row: tokens for epsilon 8 at the paper's setting and what real votes then give away.
     """
@@ -97,6 +98,9 @@ def _prompts(row: EvidenceRow[Params]) -> list[dict[str, Any]]:
             for key, values in arrays.items()
             if key.endswith(f"/{name}")
         }
+        right, zero = arrays[f"right/{name}"].astype(float), arrays["right/zero"]
+        means["gain"] = float(right.mean() - zero[: len(right)].mean())  # on the items that both answer
+        means["first"] = float(right[: row.params.counts.few].mean())
         kind, _, rest = name.partition("_")
         private = kind in ("dp", "pool", "poisson", "soft") and rest != "sgd"
         epsilon = float(rest.replace("_", ".")) if private else np.nan

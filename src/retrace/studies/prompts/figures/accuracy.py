@@ -1,4 +1,4 @@
-"""Accuracy against epsilon: private methods as curves, the others as lines across."""
+"""Gain over the initial instruction against epsilon: private methods as curves, others as lines across."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DASHES = (":", "--", "-.", (0, (1, 1, 4, 1)), (0, (5, 1)))
 
 
 def against_epsilon(methods: pd.DataFrame) -> Figure:
-    """A panel a cell; columns cell, method, epsilon, right, a row a seed."""
+    """A panel a cell; columns cell, method, epsilon, gain, right, a row a seed."""
     cells = list(methods["cell"].drop_duplicates())
     with styled():
         fig, axes = panels(len(cells), columns=2, height=3.2)
@@ -25,19 +25,20 @@ def against_epsilon(methods: pd.DataFrame) -> Figure:
                 some = own[own["method"].str.startswith(f"{kind}_") & own["epsilon"].notna()]
                 if some.empty:
                     continue
-                means = over_seeds(some, ["epsilon"], ["right"], 0.95).sort_values("epsilon")
+                means = over_seeds(some, ["epsilon"], ["gain"], 0.95).sort_values("epsilon")
                 x = means["epsilon"] * (0.94 + 0.04 * place)
-                ax.vlines(x, means["right_low"], means["right_high"], color=colour(place), lw=1, alpha=0.5)
-                ax.plot(x, means["right"], color=colour(place), marker=marker(place), label=LABELS[kind])
+                ax.vlines(x, means["gain_low"], means["gain_high"], color=colour(place), lw=1, alpha=0.5)
+                ax.plot(x, means["gain"], color=colour(place), marker=marker(place), label=LABELS[kind])
             for place, name in enumerate(ACROSS):
-                level = own.loc[own["method"] == name, "right"].mean()
+                level = own.loc[own["method"] == name, "gain"].mean()
                 shade = colour(place + len(KINDS)) if place < len(KINDS) else MUTED
                 ax.axhline(level, color=shade, ls=DASHES[place], lw=1.2, label=LABELS[name], zorder=1)
+            zero = own.loc[own["method"] == "zero", "right"].mean()
             ax.set_xscale("log")
             ax.xaxis.set_major_locator(FixedLocator(sorted(own["epsilon"].dropna().unique())))
             ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             ax.xaxis.set_minor_locator(NullLocator())
-            ax.set(xlabel="epsilon", ylabel=LABELS["right"], title=str(cell))
+            ax.set(xlabel="epsilon", ylabel=LABELS["gain"], title=f"{cell} (initial: {zero:.2f})")
         handles, words = axes[0].get_legend_handles_labels()
         fig.legend(handles, words, loc="outside lower center", ncols=3)
     return fig

@@ -13,21 +13,21 @@ from retrace.studies.prompts.figures.words import LABELS, method
 
 
 def matrix(methods: pd.DataFrame, readers: Sequence[str]) -> Figure:
-    """A panel a cell; columns cell, method, right, chat and `readers`, a row a seed; means over seeds."""
+    """A panel a cell; columns cell, method, first, chat and `readers`, a row a seed; means over seeds."""
     rows = methods.dropna(subset=["chat"])
     cells = list(rows["cell"].drop_duplicates())
     with styled():
         fig, axes = panels(len(cells), columns=2, height=3.0)
         for ax, cell in zip(axes, cells, strict=True):
             own = rows[rows["cell"] == cell].dropna(axis="columns", how="all")
-            shown = [name for name in ("right", "chat", *readers) if name in own]
+            shown = [name for name in ("first", "chat", *readers) if name in own]
             means = own.groupby("method", sort=False)[shown].mean()
             ax.imshow(means.to_numpy(), aspect="auto", cmap="Blues", vmin=0, vmax=1)
             for (y, x), value in _cells(means):
                 ax.text(
                     x, y, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.6 else "black"
                 )
-            words = [LABELS.get("plain" if name == "right" else name, name) for name in shown]
+            words = [LABELS.get("plain" if name == "first" else name, name) for name in shown]
             ax.set_xticks(range(len(shown)), words, fontsize=8)
             ax.set_yticks(range(len(means)), [method(name) for name in means.index])
             ax.set_title(str(cell))

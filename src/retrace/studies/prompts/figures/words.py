@@ -17,7 +17,7 @@ LABELS = {
     "dp": "DP-OPT",
     "poisson": "DP-OPT, records afresh",
     "pool": "public prompts, private choice",
-    "right": "accuracy",
+    "gain": "accuracy less initial instruction's",
     "run": "words shared with a record",
     "exposure": "exposure of the secret (bits)",
     "auc": "membership AUC",
