@@ -80,7 +80,7 @@ class Tuned(Strict):
 class Prepare(Texts):
     """What needs no private choice: answers to the fixed public prompts, and the tuned copy."""
 
-    tuned: Tuned | None = Field(None, description="null: no tuned copy reads prompts")
+    tuned: Tuned
 
 
 class Private(Texts):
