@@ -33,8 +33,8 @@ STUDY = Study(
         Figure(
             "dpopt",
             "votes",
-            "Votes of the first and the second token, poll by poll, of all seeds' prompts; the line is the "
-            "margin that LimitedDomain asks for at each epsilon (cut at the panel's edge).",
+            "Votes of the first and the second token, poll by poll, of all seeds' prompts of the first cell; "
+            "the line is the margin that LimitedDomain asks for (cut at the panel's edge).",
         ),
         Figure(
             "dpopt",

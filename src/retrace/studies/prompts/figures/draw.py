@@ -19,6 +19,7 @@ def draw(paper: str, tabled: Tabled[Pictures], verdicts: PaperVerdict) -> dict[s
     table, pictures = tabled.frame, tabled.pictures
     methods = table[table["type"] == "method"].dropna(axis="columns", how="all")
     polls = pictures.polls.assign(poll=pictures.polls.groupby(["cell", "seed", "method"]).cumcount() + 1)
+    polls = polls[polls["cell"] == polls["cell"].iloc[0]]  # voters and margins differ from cell to cell
     private = polls.dropna(subset=["epsilon0"])
     margins = private.groupby("method", sort=False)["margin"].mean().reset_index()
     return {

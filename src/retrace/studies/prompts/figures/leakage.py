@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from retrace.plot.style import INK, WIDTH, colour, styled
 from retrace.plot.table import over_seeds
-from retrace.studies.prompts.figures.words import LABELS, LEAKS, method
+from retrace.studies.prompts.figures.words import LABELS, LEAKS, method, order
 
 ENDS = {"run": None, "exposure": 6.0, "auc": 1.0}  # of the axes: most that there can be
 
@@ -17,7 +17,7 @@ def by_method(methods: pd.DataFrame) -> Figure:
     """A row of panels a cell, a panel a measure; columns cell, method and the measures, a row a seed."""
     rows = methods.dropna(subset=["run"])
     cells = list(rows["cell"].drop_duplicates())
-    names = sorted(rows["method"].unique(), key=lambda name: [*LABELS].index(name) if name in LABELS else -1)
+    names = sorted(rows["method"].unique(), key=order)
     with styled():
         fig = Figure(figsize=(WIDTH, 0.6 + len(cells) * (0.6 + 0.2 * len(names))), layout="constrained")
         grid = fig.subplots(len(cells), len(LEAKS), squeeze=False, sharex="col")

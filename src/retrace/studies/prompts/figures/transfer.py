@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from retrace.plot.style import panels, styled
-from retrace.studies.prompts.figures.words import LABELS, method
+from retrace.studies.prompts.figures.words import LABELS, method, order
 
 
 def matrix(methods: pd.DataFrame, readers: Sequence[str]) -> Figure:
@@ -21,7 +21,8 @@ def matrix(methods: pd.DataFrame, readers: Sequence[str]) -> Figure:
         for ax, cell in zip(axes, cells, strict=True):
             own = rows[rows["cell"] == cell].dropna(axis="columns", how="all")
             shown = [name for name in ("first", "chat", *readers) if name in own]
-            means = own.groupby("method", sort=False)[shown].mean()
+            means = own.groupby("method")[shown].mean()
+            means = means.loc[sorted(means.index, key=order)]
             ax.imshow(means.to_numpy(), aspect="auto", cmap="Blues", vmin=0, vmax=1)
             for (y, x), value in _cells(means):
                 ax.text(

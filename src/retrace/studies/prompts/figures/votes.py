@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from retrace.plot.style import FAINT, INK, colour, panels, styled
-from retrace.studies.prompts.figures.words import method
+from retrace.studies.prompts.figures.words import method, order
 
 
 def over_polls(polls: pd.DataFrame, margins: pd.DataFrame) -> Figure:
     """A panel a method; columns method, poll, first, second; `margins` by method, in votes."""
-    names = list(polls["method"].drop_duplicates())
+    names = sorted(polls["method"].unique(), key=order)
     with styled():
         fig, axes = panels(len(names), columns=3, height=2.3)
         for ax, name in zip(axes, names, strict=True):
@@ -24,6 +25,7 @@ def over_polls(polls: pd.DataFrame, margins: pd.DataFrame) -> Figure:
                 ax.axhline(
                     min(float(margin.mean()), 1.15 * float(own["voters"].max())), color=INK, ls=":", lw=1
                 )
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
             ax.set(
                 xlabel="poll", ylabel="votes", title=method(name), ylim=(0, 1.2 * float(own["voters"].max()))
             )

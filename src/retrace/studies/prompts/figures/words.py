@@ -15,11 +15,11 @@ LABELS = {
     "soft_sgd": "soft prompt, SGD",
     "soft": "soft prompt, DP-SGD",
     "dp": "DP-OPT",
-    "poisson": "DP-OPT, records afresh",
+    "poisson": "DP-OPT afresh",
     "pool": "public prompts, private choice",
-    "gain": "accuracy less initial instruction's",
-    "run": "words shared with a record",
-    "exposure": "exposure of the secret (bits)",
+    "gain": "gain in accuracy",
+    "run": "words in a row",
+    "exposure": "exposure (bits)",
     "auc": "membership AUC",
     "official": "released code",
     "proven": "proven",
@@ -30,6 +30,14 @@ LABELS = {
 }
 ACROSS = ("zero", "icl", "opt", "dln", "random")
 LEAKS = ("run", "exposure", "auc")
+
+
+def order(name: str) -> tuple[int, float]:
+    """Where a method stands among others: as in `LABELS`, by epsilon."""
+    first, _, rest = name.partition("_")
+    if name in LABELS:
+        return [*LABELS].index(name), 0.0
+    return [*LABELS].index(first), float(rest.replace("_", "."))
 
 
 def method(name: str) -> str:
