@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from cell import ROOT
 from pydantic import ValidationError
@@ -18,6 +19,8 @@ from retrace.sheet import load_cells, load_study
 from retrace.stage import Evidence, StageError
 from retrace.studies.prompts import dln, drawing, measure, prepare, readers, secret, setup, table, train
 from retrace.studies.prompts.drawing import Found, Rooms, fixed, privately
+from retrace.studies.prompts.figures.leakage import by_method
+from retrace.studies.prompts.figures.transfer import matrix
 from retrace.studies.prompts.params import Params, Start
 
 WORDS = ["red", "blue", "green", "gold", "pale", "dark", "warm", "cold", "soft", "hard", "slow", "fast"]
@@ -321,3 +324,15 @@ def test_gains_are_on_the_items_that_both_answer(params):
     assert found["zero"]["gain"] == 0
     columns = {key for line in table._items(row) for key in line}
     assert {"right_dln", "tuned_zero", "right_soft_8"} <= columns
+
+
+def test_figures_of_cells_that_do_not_run_the_same_methods():
+    rows = [("a", "zero"), ("a", "dp_8"), ("a", "poisson_8"), ("b", "zero"), ("b", "dp_8")]
+    methods = pd.DataFrame(rows, columns=["cell", "method"]).assign(
+        run=0, exposure=1.0, auc=0.5, chat=0.6, first=0.5
+    )
+    methods["tuned"] = [0.5, 0.5, 0.5, np.nan, np.nan]
+    bars = by_method(methods)
+    assert sum("not measured" in text.get_text() for ax in bars.axes for text in ax.texts) == 3
+    shown = [[tick.get_text() for tick in ax.get_xticklabels()] for ax in matrix(methods, ["tuned"]).axes]
+    assert shown == [["own template", "chat template", "tuned copy"], ["own template", "chat template"]]

@@ -25,7 +25,7 @@ def by_method(methods: pd.DataFrame) -> Figure:
             own = (
                 over_seeds(rows[rows["cell"] == cell], ["method"], list(LEAKS), 0.95)
                 .set_index("method")
-                .loc[names]
+                .reindex(names)
             )
             places = np.arange(len(names))
             for place, (ax, leak) in enumerate(zip(line, LEAKS, strict=True)):
