@@ -176,6 +176,7 @@ GROWING = {
     "membership": ("epochs", "models"),
     "memory": ("steps", "tests"),
     "safety": ("tests.harmful", "alignment.epochs"),
+    "prompts": ("counts.test", "longest"),
     "certification": ("training.epochs", "verification.crown_images"),
 }
 

@@ -121,7 +121,7 @@ def _run(version: Version, device: str, root: Path) -> list[tuple[Step, Ran]]:
 def _run_step(step: Step, version: Version, device: str, root: Path) -> Ran:
     """A step in a fork that may take what memory is free; CUDA maps more than it uses: no limit."""
     job = step.job(version.config, device)
-    work: Callable[[], object] = partial(stage.run, job, root)
+    work: Callable[[], object] = partial(stage.run, job, root, root)
     if version.model and version.model[0] in STAND_INS:
         work = partial(_standing_in, version.model[0], root / version.model[1], work)
     return forked(work, memory.host() if device == "cpu" else None)
