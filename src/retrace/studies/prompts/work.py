@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from retrace.llm.sizes import MODELS, Model
 from retrace.work import ELEMENTS, FLOP, OPERATIONS, STAGE, VALUES, Work, times, total
 
 P = Mapping[str, Any]
@@ -20,26 +21,6 @@ CALLS = 30  # of PyTorch, a layer and pass
 BROUGHT = 2.0  # passes over all weights that loading amounts to
 
 
-class Model(NamedTuple):
-    """Parameters of the layers and of the output, layers, width."""
-
-    layers_parameters: float
-    output_parameters: float
-    layers: int
-    width: int
-
-
-MODELS = {
-    "tiny": Model(4e4, 8e3, 3, 32),
-    "smollm2-135m-instruct": Model(106.2e6, 28.3e6, 30, 576),
-    "llama-2-13b-chat": Model(12.7e9, 0.16e9, 40, 5120),
-    "llama-2-7b-chat": Model(6.48e9, 0.13e9, 32, 4096),
-    "lmsys/vicuna-7b-v1.3": Model(6.48e9, 0.13e9, 32, 4096),
-    "lmsys/vicuna-33b-v1.3": Model(32.1e9, 0.21e9, 60, 6656),
-    "mistral-7b-instruct-v0.2": Model(6.98e9, 0.13e9, 32, 4096),
-}
-
-
 def work(verb: str, params: P, device: str) -> Work:
     """The work of a stage; ValueError for a verb or model that it does not know."""
     if verb == "attack":
@@ -49,7 +30,7 @@ def work(verb: str, params: P, device: str) -> Work:
         raise ValueError(f"prompts has no stage {verb}")
     for name in (params["model"], *params.get("readers", ())):
         if name not in MODELS:
-            raise ValueError(f"language model {name!r} is not counted: add it to prompts/work.py")
+            raise ValueError(f"language model {name!r} is not counted: add it to llm/sizes.py")
     model, counts = MODELS[params["model"]], params["counts"]
     everything = model.layers_parameters + model.output_parameters
     size = 2 if params["precision"] == "bfloat16" else 4  # bytes of a weight

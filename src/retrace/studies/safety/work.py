@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from retrace.llm.sizes import MODELS, Model
 from retrace.work import ELEMENTS, FLOP, OPERATIONS, STAGE, VALUES, Work, times, total
 
 P = Mapping[str, Any]
@@ -17,32 +18,13 @@ SCORED = 3.0  # passes that scoring units on a row amounts to
 BROUGHT = 2.0  # passes over all weights that loading amounts to
 
 
-class Model(NamedTuple):
-    """Parameters of the layers and of the output, layers, width."""
-
-    layers_parameters: float
-    output_parameters: float
-    layers: int
-    width: int
-
-
-MODELS = {
-    "tiny": Model(4e4, 8e3, 3, 32),
-    "smollm2-135m-instruct": Model(106.2e6, 28.3e6, 30, 576),
-    "llama-2-7b-chat": Model(6.48e9, 0.13e9, 32, 4096),
-    "llama-2-13b-chat": Model(12.7e9, 0.16e9, 40, 5120),
-    "llama-3-8b-instruct": Model(6.98e9, 0.53e9, 32, 4096),
-    "mistral-7b-instruct-v0.2": Model(6.98e9, 0.13e9, 32, 4096),
-}
-
-
 def work(verb: str, params: P, device: str) -> Work:
     """The work of a stage; ValueError for a verb or model that it does not know."""
     rows = params["rows"]
     if verb == "prepare":
         return Work({VALUES: 1e6, STAGE: 1}, memory=1e8, evidence=4.0 * sum(rows.values()) + 8e3)
     if params["model"] not in MODELS:
-        raise ValueError(f"language model {params['model']!r} is not counted: add it to safety/work.py")
+        raise ValueError(f"language model {params['model']!r} is not counted: add it to llm/sizes.py")
     model, each = MODELS[params["model"]], TOKENS[params["texts"]]
     everything = model.layers_parameters + model.output_parameters
     upper = 1 - params.get("start", 0) / model.layers
