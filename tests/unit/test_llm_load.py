@@ -307,10 +307,15 @@ def test_the_catalogue_says_of_texts_and_models_what_the_code_pins():
 
 
 def test_only_judges_turn_tokens_of_answers_into_text():
-    """No other module decodes: an answer that nobody reads as text cannot be stored, printed or drawn."""
+    """No other module decodes: an answer that nobody reads as text cannot be stored, printed or drawn.
+
+    A drawn prompt is no answer: it is what `prompts` releases, from sentences and questions that do no harm.
+    What its evidence may hold is tested there.
+    """
     found = {
         path.relative_to(SOURCE).as_posix()
         for path in (SOURCE / "retrace").rglob("*.py")
         if "tokenizer.decode" in path.read_text(encoding="utf-8")
     }
-    assert found == {"retrace/llm/judges/outcomes.py"}
+    prompts = {f"retrace/studies/prompts/{name}.py" for name in ("dln", "drawing", "train")}
+    assert found - prompts == {"retrace/llm/judges/outcomes.py"}
