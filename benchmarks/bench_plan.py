@@ -50,7 +50,7 @@ for product in [*flow.drawn.values(), flow.report]:
     for path in product.outputs:
         leave(root / path)
 for product in flow.published.values():
-    publish.run(product.job, root)
+    publish.run(product.job, root, root)
     leave(root / product.outputs[0])
 print(sum(len(plan.tasks) for plan in flow.plans.values()))
 """
