@@ -15,7 +15,7 @@ def prepare_jobs_elsewhere():
             look_at_slurm(jobs, keys)
         except RetraceError as error:
             sys.exit(f"retrace: {error}")
-    leave_orders(FLOW, keys, config, whole())
+    leave_orders(FLOW, keys, config, whole(), STORED)
 
 
 def look_at_slurm(jobs, keys):

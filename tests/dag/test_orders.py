@@ -22,6 +22,18 @@ leave_orders(flow, [task.key for task in tasks], config, True)
 task = next(task for task in tasks if task.stage.verb == "prepare")
 print(task.group, "all" if task.seed is None else f"s{task.seed}", task.key)
 """
+# what the orders of a run on other storage say that a storage provider has to bring
+STORED = (
+    LEAVE.rsplit("leave_orders", 1)[0]
+    + """
+from retrace.planning.orders import Orders
+leave_orders(flow, [task.key for task in tasks], config, False, stored=True)
+for task in tasks:
+    brought = Orders.read([task.key], config, Path.cwd()).all_inputs(task.key)
+    assert set(brought) == {path for need in task.needs.values() for path in need.outputs.values()}
+print(sum(path.endswith(".safetensors") for task in tasks for path in flow.all_inputs(task.key)))
+"""
+)
 
 
 @pytest.fixture
@@ -71,3 +83,9 @@ def test_a_damaged_order_is_not_taken(ordered):
         path.write_text(text)
         assert start_job(clone, first).returncode != 0
     assert not clone.files("evidence/**/*.json")
+
+
+def test_storage_is_told_of_every_file_that_a_job_reads(finished):
+    done = finished.call(sys.executable, "-c", STORED)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0  # scratch, too, though all that is asked for here is there

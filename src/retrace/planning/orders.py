@@ -100,6 +100,10 @@ class Orders:
         """A file of each task that the task of a key needs, as the planning process chose them."""
         return self._orders[key].inputs
 
+    def all_inputs(self, key: str) -> list[str]:
+        """Every file that the task of a key reads, if a storage provider brings them."""
+        return self._orders[key].inputs
+
     def task_spec(self, key: str) -> str:
         """The text that a task's job is started with."""
         return self._orders[key].spec
@@ -120,8 +124,13 @@ def plan_of_run(
     return Workflow.load(dict(config), root, *targets)
 
 
-def leave_orders(flow: Workflow, keys: Iterable[str], config: Mapping[str, Any], whole: bool) -> None:
-    """Write the orders of these tasks; where nothing can be written, jobs plan for themselves."""
+def leave_orders(
+    flow: Workflow, keys: Iterable[str], config: Mapping[str, Any], whole: bool, stored: bool = False
+) -> None:
+    """Write the orders of these tasks; where nothing can be written, jobs plan for themselves.
+
+    `stored`: a storage provider has to bring every file that a job reads.
+    """
     from retrace.files import write_atomic
 
     under = digest(dict(config))
@@ -133,7 +142,7 @@ def leave_orders(flow: Workflow, keys: Iterable[str], config: Mapping[str, Any],
             verb,
             flow.output_patterns(task.study, verb),
             flow.resources(task.study, verb),
-            flow.task_inputs(key, whole),
+            flow.all_inputs(key) if stored else flow.task_inputs(key, whole),
             flow.task_spec(key),
             flow.expected.minutes(key, 1),
             flow.expected.megabytes(key, 1),
