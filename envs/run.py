@@ -9,6 +9,7 @@ used here.
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import hashlib
 import os
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = ROOT / "envs" / "requirements.txt"
@@ -35,7 +36,7 @@ def main(command: list[str]) -> int:
         return 2
     cache = cache_folder()
     place = environment(cache)
-    if not all((place / name).is_file() for name in ("complete", "pyvenv.cfg")):
+    if not ready(place):
         install(place)
     search = os.pathsep.join([str(place / "bin"), os.environ.get("PATH", "")])
     ours = {"PATH": search, "VIRTUAL_ENV": str(place), "PYTHONPATH": str(ROOT / "src")}
@@ -99,18 +100,38 @@ def environment(cache: Path) -> Path:
     return cache / "retrace" / f"venv-{name}"
 
 
+def ready(place: Path) -> bool:
+    """Whether the environment is there, whole."""
+    return all((place / name).is_file() for name in ("complete", "pyvenv.cfg"))
+
+
+def wait(mark: IO[str], place: Path) -> None:
+    """Until no other command installs into `place`."""
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(
+            f"retrace: another command is installing the pins into {place}; waiting for it", file=sys.stderr
+        )
+        fcntl.flock(mark, fcntl.LOCK_EX)
+
+
 def install(place: Path) -> None:
     """Make the environment; a half-made one has no `complete` file and is made again.
 
-    Only what was made here is ever cleared: a folder that holds anything else is refused.
+    Only what was made here is ever cleared: a folder that holds anything else is refused. Of several
+    commands that find it unmade, one installs and the others wait.
     """
     try:
         place.mkdir(parents=True, exist_ok=True)
         found = list(place.iterdir())
         if found and not (place / MARK).is_file():
             refuse(f"{place}: holds other files (no {MARK}); set RETRACE_VENV to a new or an empty folder")
-        (place / MARK).touch()
-        for path in found:
+        mark = (place / MARK).open("a")
+        wait(mark, place)
+        if ready(place):
+            return
+        for path in place.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             elif path.name != MARK:
@@ -123,7 +144,8 @@ def install(place: Path) -> None:
         )
     pip = [str(place / "bin" / "python"), "-m", "pip", "install", "-q", "--no-input"]
     for words in (["-r", str(PINS)], ["--no-deps", "-e", str(ROOT)]):
-        done = subprocess.run([*pip, *words], check=False)
+        # pip holds the file, too: were this process killed, it would go on writing
+        done = subprocess.run([*pip, *words], check=False, pass_fds=[mark.fileno()])
         if done.returncode:
             refuse(f"pip could not install ({' '.join(words)}); see its message above")
     (place / "complete").touch()

@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -133,6 +134,8 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--version", default="1", help="of the data (default 1)")
     add.add_argument("--label", default="label", help="a CSV's column with the class (default label)")
     add.add_argument("--shape", metavar="HxWxC", help="of a CSV's other columns (default 1 x columns x 1)")
+    crate = scaled(command("crate", _crate, "write a finished run as an RO-Crate, a folder or a ZIP"))
+    crate.add_argument("out", type=Path, metavar="OUT", help="a new folder, or a new file that ends in .zip")
     schemas = command("schemas", _schemas, "check that schemas and default config fit the models")
     schemas.add_argument("--fix", action="store_true", help="write them")
     return parser
@@ -271,6 +274,13 @@ def _publish(arguments: argparse.Namespace, root: Path) -> None:
     print(
         f"evidence: {store.publish(root, keep)} files published; commit evidence.dvc and the store with git"
     )
+
+
+def _crate(arguments: argparse.Namespace, root: Path) -> None:
+    from retrace.upkeep import crate
+
+    claims = crate.write(_config(root, arguments), root, arguments.out, date.today().isoformat())
+    print(f"{arguments.out}: {claims} claims, with evidence, figures, data sets and the workflow")
 
 
 def _schemas(arguments: argparse.Namespace, root: Path) -> int:

@@ -57,6 +57,11 @@ class Figure:
     caption: str
 
 
+def claim_strip(paper: str) -> Figure:
+    """The figure that every paper has: its claims."""
+    return Figure(paper, "claims", "Every claim: interval, threshold, control, trivial baselines.")
+
+
 @dataclass(frozen=True)
 class Study:
     """A family of experiments from which one or more papers draw evidence.

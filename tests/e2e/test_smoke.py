@@ -45,7 +45,7 @@ def test_report_opens_offline_and_holds_every_claim(smoke):
         assert claim in page
     # each figure but the claim strips, which the page draws itself, and each paper's first one small
     drawn = [path for path in clone.files("results/smoke/figures/*/*.png") if path.stem != "claims"]
-    assert page.count("data:image/png;base64,") == len(drawn) + len({path.parent for path in drawn})
+    assert page.count("data:image/webp;base64,") == len(drawn) + len({path.parent for path in drawn})
 
 
 def test_leaves_figures_that_are_whole(smoke):

@@ -82,7 +82,7 @@ def test_nothing_is_loaded_from_elsewhere(figures):
     page = Page(source)
     for _, attrs in page.tags:
         for name in ("src", "href", "action", "data", "poster", "srcset"):
-            assert attrs.get(name, "#").startswith(("#", "data:image/png;base64,"))
+            assert attrs.get(name, "#").startswith(("#", "data:image/webp;base64,"))
         assert not any(name.startswith("on") for name in attrs)
     assert page.all("script") == [{}]
     assert not page.all("link")

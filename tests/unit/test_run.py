@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import signal
 import subprocess
 import sys
+import threading
 import venv
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +27,7 @@ def run(tmp_path, monkeypatch):
     spec.loader.exec_module(module)
     module.pip, module.calls = 0, []
 
-    def start(words, env=None, check=False):
+    def start(words, env=None, check=False, pass_fds=()):
         module.calls.append(SimpleNamespace(words=words, env=env))
         return subprocess.CompletedProcess(words, module.pip if "pip" in words else 0)
 
@@ -127,6 +129,25 @@ def test_a_complete_environment_is_used_as_it_is(run, monkeypatch):
     monkeypatch.setenv("RETRACE_VENV", "old")
     assert run.main(["true"]) == 0
     assert files(Path("old")) == before
+    assert [call.words[1:] for call in run.calls] == [[]]
+
+
+def test_two_commands_at_once_install_once(run, monkeypatch):
+    """The second would clear what the first one installs."""
+    Path("new/lib").mkdir(parents=True)
+    Path("new/lib/half").write_text("half a package")
+    monkeypatch.setenv("RETRACE_VENV", "new")
+    waits = threading.Event()
+    monkeypatch.setattr(run, "print", lambda *_, **__: waits.set(), raising=False)
+    second = threading.Thread(target=run.main, args=(["true"],))
+    with Path("new", run.MARK).open("a") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        second.start()
+        assert waits.wait(60)
+        for name in ("complete", "pyvenv.cfg"):
+            Path("new", name).touch()
+    second.join(60)
+    assert Path("new/lib/half").read_text() == "half a package"
     assert [call.words[1:] for call in run.calls] == [[]]
 
 

@@ -25,7 +25,7 @@ from retrace.jobs import (
 from retrace.planning.known import Known
 from retrace.planning.plan import Row, StudyPlan
 from retrace.recipe import file_digest, recipe_key
-from retrace.study import Figure
+from retrace.study import Figure, claim_strip
 
 J = TypeVar("J", bound=ProductJob, covariant=True)
 
@@ -64,8 +64,7 @@ def context(config: Config, device: str) -> Context:
 
 def figures_of(plan: StudyPlan, paper: str) -> list[Figure]:
     """The figures of a paper: those its study declares, then the claim strip."""
-    strip = Figure(paper, "claims", "Every claim: interval, threshold, control, trivial baselines.")
-    return [figure for figure in plan.study.figures if figure.paper == paper] + [strip]
+    return [figure for figure in plan.study.figures if figure.paper == paper] + [claim_strip(paper)]
 
 
 def _code(known: Known, *modules: str) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from retrace.claims.load import load_claims
 from retrace.claims.model import Claim
 from retrace.sheet import known_studies, load_cells, load_study, scales_of
-from retrace.study import Study
+from retrace.study import Study, claim_strip
 
 
 def pages(root: Path) -> dict[str, str]:
@@ -43,10 +44,20 @@ def page(study: Study, paper: str, root: Path) -> str:
         "| scale | cells | seeds |",
         "| --- | --- | --- |",
     ]
-    for scale in scales_of(study, root):
+    scales = scales_of(study, root)
+    for scale in scales:
         cells = load_cells(study, scale, root)
         lines.append(f"| {scale} | {', '.join(cell.name for cell in cells)} | {len(cells[0].seeds)} |")
-    return "\n".join(lines) + "\n"
+    # those of another scale are not in the repository
+    return "\n".join([*lines, *(_figures(study, paper) if "laptop" in scales else ())]) + "\n"
+
+
+def _figures(study: Study, paper: str) -> Iterator[str]:
+    """The published figures with their captions, the claim strip first."""
+    yield from ("", "## Figures")
+    for figure in (claim_strip(paper), *(figure for figure in study.figures if figure.paper == paper)):
+        picture = f"![{figure.name}](../../figures/{paper}/{figure.name}.png)"
+        yield from ("", f"**{figure.name}**. {figure.caption}", "", picture)
 
 
 def _row(claim: Claim) -> str:

@@ -16,6 +16,7 @@ from retrace.files import write_atomic
 from retrace.reference.floors import design
 from retrace.reference.language import language
 from retrace.reference.pages import pages
+from retrace.reference.settings import settings
 from retrace.sheet import Sheet, known_studies, params_model
 from retrace.yamls import read_yaml
 
@@ -36,7 +37,7 @@ def generated(root: Path) -> dict[str, str]:
     }
     own = read_yaml(root / CONFIG, CONFIG) if (root / CONFIG).is_file() else None
     by_hand = {**design(root), **language(root)}
-    return {**files, CONFIG: config_text(load_config(own or {})), **pages(root), **by_hand}
+    return {**files, CONFIG: config_text(load_config(own or {})), **settings(root), **pages(root), **by_hand}
 
 
 def schema(model: type[BaseModel]) -> dict[str, Any]:
