@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 SKIPPED = ("nvidia-", "cuda-", "triton")
 HEAD = "# Every package of the environment, pinned: the closure of requirements.in (python envs/lock.py).\n"
 EXTRA = "# What {} beside requirements.txt, pinned (python envs/lock.py); install with --no-deps.\n"
+ALONE = "# What {} needs, pinned (python envs/lock.py); install into an environment of its own.\n"
 EXTRAS = {"slurm": "Slurm needs", "storage": "files on other storage need"}
 
 
@@ -28,6 +29,8 @@ def main() -> None:
     for name, needs in EXTRAS.items():
         more = closure("requirements.in", f"requirements-{name}.in") - pins
         write(f"requirements-{name}.txt", EXTRA.format(needs), more)
+    site = closure("requirements-site.in")
+    write("requirements-site.txt", ALONE.format("the site of the documentation"), site)
 
 
 def closure(*names: str) -> set[str]:

@@ -1,10 +1,12 @@
-# report: the page and the table of all verdicts; publish: copies under names that people know.
+# report: the page, the table and the picture of all verdicts; publish: copies under names that people know.
 rule report_job:
     input:
         product_inputs,
     output:
         "results/report/{scale}-{key}.html",
         "results/report/{scale}-{key}.csv",
+        "results/report/{scale}-{key}.svg",
+        "results/report/{scale}-{key}.png",
     log:
         "logs/report/{scale}-{key}.log",
     localrule: True

@@ -52,8 +52,8 @@ def test_a_zip_holds_the_same_and_nothing_is_overwritten(clone):
 
 def test_a_run_that_is_not_finished_leaves_nothing(clone, tmp_path):
     half = clone.copy(tmp_path / "half", "evidence")
-    done = crate(half, "out")
+    done = crate(half, "unfinished")
     assert done.returncode == 1
     assert "other files are missing; first run: snakemake all --config scale=smoke" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert not (half.root / "out").exists()
+    assert not (half.root / "unfinished").exists()

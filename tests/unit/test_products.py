@@ -107,7 +107,9 @@ def test_the_laptop_scale_owns_the_known_names(plan):
         verdict = judged(plan)
         made = [verdict, products.draw(plan, verdict, KNOWN)]
         made.append(products.report(made[:1], made[1:], CONFIG, KNOWN))
-        copies[scale] = [c for m in made for c in products.publish(m, scale).job.copies.values()]
+        copies[scale] = [
+            c for m in made for c in products.publish(m, Config(scale=scale)).job.copies.values()
+        ]
     assert "results/verdicts/arm.json" in copies["laptop"]
     assert "figures/arm/claims.svg" in copies["laptop"]
     assert {"results/report.html", "results/verdicts.csv"} <= set(copies["laptop"])
@@ -118,7 +120,9 @@ def test_the_laptop_scale_owns_the_known_names(plan):
 def test_stamps_are_the_product_s(plan):
     verdict = judged(plan)
     other = replace(verdict, recipe={**verdict.recipe, "scale": "x"})
-    stamps = {products.publish(v, s).outputs for v in (verdict, other) for s in ("laptop", "smoke")}
+    stamps = {
+        products.publish(v, Config(scale=s)).outputs for v in (verdict, other) for s in ("laptop", "smoke")
+    }
     assert len(stamps) == 4
 
 

@@ -160,7 +160,7 @@ def draw(plan: StudyPlan, verdict: Product[JudgeJob], known: Known) -> Product[D
 def report(
     judged: list[Product[JudgeJob]], drawn: list[Product[DrawJob]], config: Config, known: Known
 ) -> Product[ReportJob]:
-    """The self-contained page and the verdict table over all chosen studies."""
+    """The self-contained page, the verdict table and the picture of all claims over all chosen studies."""
     template = Path(__file__).parents[1] / "report"
     made: list[Product[Any]] = [*judged, *drawn]
     recipe: dict[str, Any] = {
@@ -179,7 +179,7 @@ def report(
         verdicts=[product.outputs[0] for product in judged],
         figures={product.name: product.job.out for product in drawn},
         code=recipe["code"],
-        out=[f"{stem}.html", f"{stem}.csv"],
+        out=[f"{stem}.{suffix}" for suffix in ("html", "csv", "svg", "png")],
     )
     return Product(config.edition, recipe, tuple(path for product in made for path in product.outputs), job)
 
@@ -189,9 +189,12 @@ def home(edition: str) -> str:
     return "results" if edition == "laptop" else f"results/{edition}"
 
 
-def publish(product: Product[Any], edition: str) -> Product[PublishJob]:
+def publish(product: Product[Any], config: Config) -> Product[PublishJob]:
     """Copies of a product under the names that people know, and a stamp that they are this product's."""
+    edition = config.edition
     figures = "figures" if edition == "laptop" else f"{home(edition)}/figures"
+    if product.verb == "report" and config.studies != "all":  # figures/ shows no part as the whole
+        figures = home(edition)
     copies = {path: _known_name(product, path, home(edition), figures) for path in product.outputs}
     recipe = {"verb": "publish", "of": product.key, "copies": copies}
     name = "report" if product.verb == "report" else f"{product.name}-{product.verb}"
@@ -205,4 +208,5 @@ def _known_name(product: Product[Any], path: str, home: str, figures: str) -> st
         return f"{figures}/{product.name}/{Path(path).name}"
     if product.verb == "judge":
         return f"{home}/verdicts/{product.name}.json"
-    return f"{home}/report.html" if path.endswith(".html") else f"{home}/verdicts.csv"
+    names = {".html": f"{home}/report.html", ".csv": f"{home}/verdicts.csv"}
+    return names.get(Path(path).suffix, f"{figures}/claims{Path(path).suffix}")

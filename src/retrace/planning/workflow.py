@@ -104,7 +104,7 @@ class Workflow:
         published = {
             product.name: product
             for made in [*judged.values(), *drawn.values(), report]
-            for product in [products.publish(made, config.edition)]
+            for product in [products.publish(made, config)]
         }
         return cls(root, config, plans, judged, drawn, report, published)
 

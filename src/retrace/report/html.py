@@ -11,13 +11,13 @@ from typing import NamedTuple
 import jinja2
 
 from retrace.claims.record import PaperVerdict
-from retrace.claims.words import CODES, GLOSSARY, WORDS, Code
+from retrace.claims.words import GLOSSARY, WORDS, Code
+from retrace.plot.overview import SYMBOLS
 from retrace.plot.words import short
 from retrace.report import view
 from retrace.report.embed import Picture, Shown, embed, thumbnail
 from retrace.report.row import row
 
-SYMBOLS = dict(zip(CODES, ("✓", "≈", "✗", "≠", "~", "?", "⊘", "–"), strict=True))
 FINDINGS = {
     "refuted": "Claims that failed, or not by our margin",
     "baseline": "Trivial baselines that do better than the method",

@@ -1,4 +1,4 @@
-"""Write the report page and the table of all verdicts."""
+"""Write the report page, the table and the picture of all verdicts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from retrace.claims.table import CSV_COLUMNS, csv_rows
 from retrace.config import Config
 from retrace.files import write_atomic
 from retrace.jobs import ReportJob
+from retrace.plot.overview import draw
+from retrace.plot.style import image
 from retrace.report.embed import Picture
 from retrace.report.html import STRIP, render
 from retrace.report.view import Run
@@ -21,7 +23,7 @@ from retrace.verbs.judge import environment
 
 
 def run(job: ReportJob, root: Path) -> None:
-    """Write the two files of `job.out` (HTML, CSV) from the verdicts and figures the job names."""
+    """Write the files of `job.out` (HTML, CSV, SVG, PNG) from the verdicts and figures the job names."""
     verdicts = read_verdicts(root / path for path in job.verdicts)
     figures = {verdict.paper: _figures(verdict, job.figures[verdict.paper], root) for verdict in verdicts}
     # papers of one study share jobs: each counts once
@@ -39,9 +41,11 @@ def run(job: ReportJob, root: Path) -> None:
     writer = csv.DictWriter(table, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(csv_rows(verdicts))
-    html, rows = (root / path for path in job.out)
-    write_atomic(html, page.encode())
-    write_atomic(rows, table.getvalue().encode())
+    overview = draw(verdicts)
+    contents = {".html": page.encode(), ".csv": table.getvalue().encode()}
+    for path in job.out:
+        suffix = Path(path).suffix
+        write_atomic(root / path, contents.get(suffix) or image(overview, suffix[1:]))
 
 
 def _figures(verdict: PaperVerdict, paths: list[str], root: Path) -> list[Picture]:
