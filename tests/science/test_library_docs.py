@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from retrace.cli import main
+
 PAGE = Path(__file__).parents[2] / "docs" / "library.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 WITHOUT = """
@@ -113,3 +115,15 @@ sys.exit(cli.main({words}))
         assert done.returncode == 1
         assert done.stderr.count("\n") == 1
         assert f"pip install 'retrace[{extra}]'" in done.stderr
+
+
+def test_the_tutorial_audits_a_model(tmp_path, monkeypatch, capsys):
+    page = PAGE.with_name("tutorial.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (command,) = re.findall(r"^retrace (audit-model .*)$", page, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    exec(block, {})  # the page is ours
+    assert main(command.split()) == 0
+    (told,) = re.findall(r"^loss +(0\.\d+)", capsys.readouterr().out, re.MULTILINE)
+    assert f"about {float(told):.1f}" in page
+    assert (tmp_path / "audit.html").is_file()
