@@ -1,4 +1,4 @@
-"""Commands that the pages name exist: `retrace` takes their words, and what `snakemake` is asked for is there."""
+"""Commands that pages name exist: `retrace` takes their words, what `snakemake` is asked for is there."""
 
 from __future__ import annotations
 
