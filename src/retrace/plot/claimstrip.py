@@ -136,7 +136,7 @@ def _words(fig: Figure, claim: ClaimVerdict, y: float, tall: float) -> None:
         _RIGHT + 0.02,
         y - 0.175 / tall,
         "\n".join(filter(None, lines)),
-        fontsize=8,
+        fontsize=8 * min(1.0, 26 / max(len(numbers), 1)),  # the longest would leave the page
         color=MUTED,
         va="top",
         linespacing=1.25,
