@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,17 @@ def test_folders_of_a_run_may_be_links_to_another_disk(tmp_path):
     words = ("git", "status", "--porcelain", "--untracked-files=all")
     told = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert told == "?? .gitignore\n"
+
+
+def test_what_archives_are_told_agrees():
+    told = json.loads((ROOT / ".zenodo.json").read_text())
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert told["version"] == cited["version"] == project["version"]
+    assert told["license"] == cited["license"] == project["license"]
+    assert (told["title"], told["description"]) == (cited["title"], cited["abstract"])
+    assert [creator["name"] for creator in told["creators"]] == [
+        author["name"] for author in cited["authors"]
+    ]
+    assert len(cited["references"]) == 15
+    assert all(reference["authors"] and reference["notes"] for reference in cited["references"])
