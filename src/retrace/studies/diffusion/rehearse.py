@@ -1,0 +1,27 @@
+"""What a rehearsal cuts of the diffusion study: every tuning, defence and attack, few images and steps."""
+
+from __future__ import annotations
+
+from retrace.cuts import Cuts, at_most, exactly
+
+CUTS = Cuts(
+    always={
+        "members": at_most(20),
+        "others": at_most(40),
+        "strays": at_most(20),
+        "domains": at_most(3),
+        "steps": at_most(4),
+        "batch": at_most(8),
+        "drawn": at_most(8),
+        "drawing_steps": at_most(3),
+        "recognise_epochs": at_most(1),
+        "private_steps": at_most(2),
+        "private_batch": at_most(8),
+        "tune_steps": at_most(2),
+        "tune_batch": at_most(4),
+        "times": exactly([100]),
+        "stops": lambda stops: stops[:2],
+        "tunings.*.steps": lambda steps: None if steps is None else min(steps, 2),
+        "tunings.*.images": lambda count: None if count is None else min(count, 4),
+    },
+)
