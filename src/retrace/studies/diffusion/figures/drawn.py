@@ -1,0 +1,58 @@
+"""Images that a model draws, each above the private image that is nearest to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from retrace.plot.style import styled
+from retrace.plot.table import label
+from retrace.stage import Array
+
+
+def pairs(drawn: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[tuple[str, str], tuple[Array, Array]]]:
+    """cell -> (tuning, domain) -> drawn images and their nearest private ones, uint8 (n,S,S,C)."""
+    found: dict[str, dict[tuple[str, str], tuple[Array, Array]]] = {}
+    for cell, arrays in drawn.items():
+        names = [key.split("/")[:2] for key in arrays if key.endswith("/drawn")]
+        found[cell] = {
+            (name, k): (arrays[f"{name}/{k}/drawn"], arrays[f"{name}/{k}/nearest"]) for name, k in names
+        }
+    return found
+
+
+def grids(
+    cells: Mapping[str, Mapping[tuple[str, str], tuple[Array, Array]]],
+    *,
+    labels: Mapping[str, str] | None = None,
+) -> Figure:
+    """Two rows of pictures a tuning and domain; ValueError when there is nothing to draw."""
+    shown = [(cell, key, pair) for cell, group in cells.items() for key, pair in sorted(group.items(), key=_by_domain)]
+    if not shown:
+        raise ValueError("grids: no images; name a tuning in `deep`")
+    columns = max(len({k for _, k in group}) for group in cells.values())
+    rows = -(-len(shown) // columns)
+    with styled():
+        fig = Figure(figsize=(8.4, 1.15 * rows), layout="constrained")
+        axes = fig.subplots(rows, columns, squeeze=False).ravel()
+        for ax in axes:
+            ax.axis("off")
+        order = np.arange(len(shown)).reshape(columns, -1).T.ravel() if len(shown) % columns == 0 else range(len(shown))
+        for ax, at in zip(axes, order, strict=False):
+            cell, (name, k), (own, near) = shown[at]
+            ax.imshow(_strip(own, near), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            ax.set_title(f"{label(name, labels)}, domain {int(k) + 1}", fontsize=8.5, fontweight="normal")
+    return fig
+
+
+def _by_domain(item: tuple[tuple[str, str], tuple[Array, Array]]) -> str:
+    return item[0][1]
+
+
+def _strip(own: Array, near: Array) -> Array:
+    """Drawn images in one row, the nearest private ones below, a line apart."""
+    rows = [np.concatenate([np.pad(one, ((1, 1), (1, 1), (0, 0)), constant_values=128) for one in x], 1) for x in (own, near)]
+    whole = np.concatenate(rows, 0)
+    return whole[..., 0] if whole.shape[-1] == 1 else whole
