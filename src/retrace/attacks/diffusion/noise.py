@@ -1,7 +1,7 @@
 """What attacks on diffusion models share: the model as a function, and errors of images.
 
-Arrays are NumPy's or PyTorch's: only arithmetic, slices, `reshape` and `sum` are used, so that this room loads
-no network library. Scores (N,) are higher for members.
+Arrays are NumPy's or PyTorch's: only arithmetic, slices, `reshape` and `sum` are used, so that this room
+loads no network library. Scores (N,) are higher for members.
 """
 
 from __future__ import annotations

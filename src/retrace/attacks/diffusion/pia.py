@@ -11,8 +11,8 @@ from retrace.attacks.diffusion.noise import Alpha, Predict, moved, squared
 def pia(predict: Predict, alpha: Alpha, x: Any, t: int) -> tuple[Any, Any]:
     """Scores (N,) of PIA and of PIAN for images x (N,C,H,W), at step t; three calls of the model.
 
-    The score is minus the l4 error at step t. PIAN first gives the noise the mean absolute value that Gaussian
-    noise has, sqrt(2 / pi), image by image. Source: Kong et al. (ICLR 2024), equations 9 to 14.
+    The score is minus the l4 error at step t. PIAN first gives the noise the mean absolute value that
+    Gaussian noise has, sqrt(2 / pi), image by image. Source: Kong et al. (ICLR 2024), equations 9 to 14.
     """
     noise = predict(x, 0)
     size = abs(noise).reshape(len(x), -1).sum(-1) / noise[0].reshape(-1).shape[0]

@@ -9,15 +9,12 @@ from retrace.attacks.arrays import AttackError
 from retrace.attacks.diffusion.noise import Alpha, Predict, image_of, moved, squared
 
 
-def secmi(
-    predict: Predict, alpha: Alpha, x: Any, stops: Collection[int], stride: int
-) -> dict[int, Any]:
+def secmi(predict: Predict, alpha: Alpha, x: Any, stops: Collection[int], stride: int) -> dict[int, Any]:
     """Scores (N,) of SecMI's statistic at each step of `stops`, minus the squared distance.
 
-    The image is inverted from step 0 in strides up to the last of `stops` and no further: t / stride + 2 calls
-    of the model for one stop at t, where the official ladder always makes 38. Every call is at the step where
-    the point lies, and its noise serves both the stride up and, from one stride above, the way back.
-    AttackError for a stop that is no multiple of the stride. Source: Duan et al. (ICML 2023), equations 8 to 10.
+    The image is inverted from step 0 in strides up to the last of `stops`, no further: t / stride + 2 calls of
+    the model for one stop at t, where the official ladder always makes 38.
+    AttackError for a stop that is no multiple of the stride. Source: Duan et al. (ICML 2023), equations 8, 9.
     """
     if stride < 1 or not stops or any(t < stride or t % stride for t in stops):
         raise AttackError(f"stops {sorted(stops)}: multiples of the stride {stride}, from one stride on")

@@ -15,9 +15,9 @@ BLOCK = 2048  # rows a block: its distances are all that is held
 def nearest(drawn: npt.ArrayLike, known: npt.ArrayLike, block: int = BLOCK) -> tuple[Floats, Ints]:
     """Of each drawn image (G,...) the distance to its nearest known one (N,...), and which it is; (G,) each.
 
-    The distance is the root of the mean squared difference, of pixels in [0, 1] one of 0 to 1. In double
-    precision by |a|^2 + |b|^2 - 2ab, block by block; the differences of the nearest pair are then taken as they
-    are, so that equal images are at 0. AttackError where shapes differ or a side is empty.
+    The distance is the root of the mean squared difference, of pixels in [0, 1] one of 0 to 1. The nearest is
+    found by |a|^2 + |b|^2 - 2ab, block by block; its distance is then taken as it is, so that equal images
+    are at 0. AttackError where shapes differ or a side is empty.
     Source: Carlini et al. (USENIX Security 2023), section 4.1, for the distance.
     """
     a, b = (_flat(images, name) for images, name in ((drawn, "drawn"), (known, "known")))
@@ -25,7 +25,8 @@ def nearest(drawn: npt.ArrayLike, known: npt.ArrayLike, block: int = BLOCK) -> t
         raise AttackError(f"drawn images have {a.shape[1]} values, known ones {b.shape[1]}; resize them")
     sizes = (b**2).sum(1)
     which = [
-        ((part**2).sum(1)[:, None] + sizes - 2 * part @ b.T).argmin(1) for part in np.split(a, range(block, len(a), block))
+        ((part**2).sum(1)[:, None] + sizes - 2 * part @ b.T).argmin(1)
+        for part in np.split(a, range(block, len(a), block))
     ]
     index: Ints = np.concatenate(which).astype(np.int64)
     apart: Floats = np.sqrt(((a - b[index]) ** 2).mean(1))
@@ -43,8 +44,8 @@ class Extraction:
 def extracted(drawn: npt.ArrayLike, private: npt.ArrayLike, within: float, most: int = 10) -> Extraction:
     """Private images (N,...) that a drawn one (G,...) comes nearer to than `within`.
 
-    A private image counts if at most `most` private ones, itself among them, lie that near to it: what is there
-    many times is common, not memorised. Source: Carlini et al. (2023), (k, l, delta)-eidetic memorisation.
+    A private image counts if at most `most` private ones, itself among them, lie that near to it: what is
+    there many times is common, not memorised. Source: Carlini et al. (2023): (k, l, delta)-eidetic.
     """
     if not within > 0:
         raise AttackError(f"within {within:g}: a distance above 0; calibrate it on held-out images")

@@ -21,7 +21,7 @@ ATTENTION = ("to_q", "to_k", "to_v", "to_out", "context_k", "context_v")
 
 
 def adapted_layers(model: Diffuser, layers: Layers) -> dict[str, nn.Linear | nn.Conv2d]:
-    """Name -> layer: those of the attention blocks, all linear and convolution layers, or the text encoder's too."""
+    """Name -> layer: of the attention blocks, of the whole UNet, or of the text encoder, too."""
     found = {n: m for n, m in model.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)}
     if layers == "attention":
         return {n: m for n, m in found.items() if n.rpartition(".")[2] in ATTENTION}
@@ -54,13 +54,15 @@ class LowRank(nn.Module):
         d, rank, _ = down.shape
         if isinstance(layer, nn.Linear):
             rows = x.reshape(d, -1, x.shape[-1])
-            return ((rows @ down.transpose(1, 2)) @ up.transpose(1, 2)).reshape(*x.shape[:-1], -1)
+            changed: Tensor = (rows @ down.transpose(1, 2)) @ up.transpose(1, 2)
+            return changed.reshape(*x.shape[:-1], -1)
         kernel = down.reshape(d * rank, x.shape[1], *layer.kernel_size)
         small = F.conv2d(x, kernel, None, layer.stride, layer.padding)  # of all domains: cheaper than apart
         places = small.shape[2:]
         small = small.reshape(d, -1, d, rank, places.numel())
         own = torch.stack([small[k, :, k] for k in range(d)])  # (D,b,r,P)
-        return (up.unsqueeze(1) @ own).reshape(len(x), -1, *places)
+        made: Tensor = up.unsqueeze(1) @ own
+        return made.reshape(len(x), -1, *places)
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -120,7 +122,7 @@ class Hyper(nn.Module):
 
 
 class Words(nn.Module):
-    """`count` new words a domain in place of its name; they start as the name. Source: Gal et al. (ICLR 2023)."""
+    """`count` new words a domain instead of its name, at first all that name. Source: Gal et al. (ICLR 2023)."""
 
     def __init__(self, model: Diffuser, names: Tensor, count: int) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from retrace.nets.diffusion.unet import UNet
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a model: image channels and side, widths of its levels, prompt width, domains it has words for."""
+    """Channels and side of images, widths of the levels, width of a prompt, domains there are words for."""
 
     channels: int
     side: int
@@ -51,7 +51,8 @@ class Diffuser(nn.Module):
         share = schedule.alpha(t)
         at = torch.full((len(x),), t, device=x.device)
         v = self.velocity(x, at, context.expand(len(x), -1, -1))
-        return share**0.5 * v + (1 - share) ** 0.5 * x
+        noise: Tensor = share**0.5 * v + (1 - share) ** 0.5 * x
+        return noise
 
 
 def build(shape: Shape, seed: int) -> Diffuser:

@@ -45,7 +45,9 @@ class Schedule:
     def check(self, t: int) -> int:
         """The step itself; ValueError for one outside the schedule."""
         if not 0 <= t < self.steps:
-            raise ValueError(f"step {t} lies outside the schedule's 0 to {self.steps - 1}; choose one of these")
+            raise ValueError(
+                f"step {t} lies outside the schedule's 0 to {self.steps - 1}; choose one of these"
+            )
         return t
 
     def alpha(self, t: int) -> float:
@@ -60,12 +62,14 @@ class Schedule:
     def image(self, x: Tensor, noise: Tensor, t: int) -> Tensor:
         """The image that x at step t stands for if `noise` is what is in it."""
         share = self.alpha(t)
-        return (x - (1 - share) ** 0.5 * noise) / share**0.5
+        found: Tensor = (x - (1 - share) ** 0.5 * noise) / share**0.5
+        return found
 
     def moved(self, image: Tensor, noise: Tensor, t: int) -> Tensor:
         """The image at step t with that noise; t = -1: the image itself. One DDIM step ends here."""
         share = self.alpha(t)
-        return share**0.5 * image + (1 - share) ** 0.5 * noise
+        found: Tensor = share**0.5 * image + (1 - share) ** 0.5 * noise
+        return found
 
     def ladder(self, count: int) -> list[int]:
         """`count` steps, from the most noise down, evenly spaced ("trailing": the last step is among them).
@@ -73,5 +77,7 @@ class Schedule:
         ValueError for more steps than the schedule has. Source: Lin et al. (WACV 2024), table 2.
         """
         if not 1 <= count <= self.steps:
-            raise ValueError(f"{count} sampling steps: the schedule has {self.steps}; choose 1 to {self.steps}")
+            raise ValueError(
+                f"{count} sampling steps: the schedule has {self.steps}; choose 1 to {self.steps}"
+            )
         return [round(self.steps - k * self.steps / count) - 1 for k in range(count)]

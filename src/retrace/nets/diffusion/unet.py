@@ -1,8 +1,9 @@
-"""A small conditional UNet: residual blocks, one attention block a level below the first, two or three levels."""
+"""A small conditional UNet of residual blocks, with attention to the prompt below its first level."""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -66,18 +67,19 @@ class Attention(nn.Module):
         v = torch.cat([self.to_v(h), self.context_v(context)], 1)
         q, k, v = (self._split(z) for z in (self.to_q(h), k, v))
         h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, -1, c)
-        return x + self.to_out(h).transpose(1, 2).reshape(b, c, height, width)
+        out: Tensor = x + self.to_out(h).transpose(1, 2).reshape(b, c, height, width)
+        return out
 
     def _split(self, z: Tensor) -> Tensor:
-        return z.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return z.reshape(*z.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class UNet(nn.Module):
     """The noise in an image, from the image, its step and its prompt.
 
-    Pixels are folded `patch` by `patch` into channels, so the first level has side / patch places a side; each
-    further level halves it. Sources: Ho et al. (NeurIPS 2020); Rombach et al. (CVPR 2022) for attention to
-    the prompt; Podell et al. (2023) for the prompt's mean beside the step; folding is ours, for speed.
+    Pixels are folded `patch` by `patch` into channels, so the first level has side / patch places a side;
+    each further level halves it. Sources: Ho et al. (NeurIPS 2020); Rombach et al. (CVPR 2022) for attention
+    to the prompt; Podell et al. (2023) for the prompt's mean beside the step; folding is ours, for speed.
     """
 
     def __init__(
@@ -86,8 +88,8 @@ class UNet(nn.Module):
         super().__init__()
         if side % (patch * 2 ** (len(widths) - 1)):
             raise ValueError(
-                f"images of {side} pixels a side do not halve {len(widths) - 1} times after folding by {patch}; "
-                "take other images or fewer levels"
+                f"images of {side} pixels a side, folded by {patch}, do not halve {len(widths) - 1} times; "
+                "take others or fewer levels"
             )
         self.channels, self.side, self.patch = channels, side, patch
         given = 4 * widths[0]
@@ -97,7 +99,7 @@ class UNet(nn.Module):
         self.stem = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(Residual(w, w, given) for w in widths)
         self.looks = nn.ModuleList(Attention(w, context, heads) for w in widths[1:])
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.halve = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
         self.middle = Residual(widths[-1], widths[-1], given)
         self.enlarge = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairs)

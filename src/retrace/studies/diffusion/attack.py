@@ -14,7 +14,7 @@ from retrace.device import current
 from retrace.nets.diffusion.model import Diffuser
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
-from retrace.studies.diffusion.scoring import errors, further, images, strays
+from retrace.studies.diffusion.scoring import errors, images, pia_scores, secmi_scores, strays
 from retrace.studies.diffusion.setup import (
     FORM,
     Data,
@@ -40,14 +40,16 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     """Scratch: scores as `<tuning>/<domain>/<attack>` (n+N,), errors of the loss attacks (K,n+N) among them.
 
     Domains are judged ones by number, `calibration` (of the untuned model alone) and `untrained`. Of the
-    tunings in `deep` also `.../stray.<source>`, errors of images from elsewhere, and `.../drawn`, uint8 images.
-    `reference/<domain>/...` are the reference model's. Results: `stop`, SecMI's step, chosen on the calibration
-    domain, and AUCs of all steps there.
+    tunings in `deep` also `.../stray.<source>`, errors of images from elsewhere, and `.../drawn`, uint8
+    images. `reference/<domain>/...` are the reference model's. Results: `stop`, SecMI's step, chosen on the
+    calibration domain, and AUCs of all steps there.
     """
     data, device = set_up(inputs, current()), current()
     weights = inputs["train"].read_scratch()
     target, reference = (restored(params, data, weights, name) for name in ("target", "reference"))
-    sets = {name: torch.stack([to_tensor(x, device) for x in weights[name]]) for name in ("own", "plain", "clean")}
+    sets = {
+        name: torch.stack([to_tensor(x, device) for x in weights[name]]) for name in ("own", "plain", "clean")
+    }
     kept: dict[str, Array] = {}
     last = params.domains - 1
     for k in range(params.domains + 1):
@@ -64,7 +66,7 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
             tuned_all = tuned_all * last
         for k, tuned in enumerate(tuned_all):
             place = params.domains if k == last else k
-            _look(params, data, tuned, name, place, [stop] if name in params.deep else [], seed, kept)
+            _look(params, data, tuned, name, place, [stop], seed, kept)
     for k in range(last):
         kept[f"none/{k}/drawn"] = as_bytes(sets["own"][k])
     return Output({"stop": stop, "stops": {str(t): a for t, a in areas.items()}}, scratch=kept)
@@ -95,18 +97,17 @@ def _look(
     seed: int,
     kept: dict[str, Array],
 ) -> None:
-    """Scores of domain k under a tuned model; with `stops` all attacks, strays and drawn images."""
+    """Scores of domain k under a tuned model; of all attacks, strays and drawn images if it is in `deep`."""
     plan, x, place = schedule(params), images(params, data, k), f"{name}/{_slot(params, k)}"
     with tuned.ready(data.domains[k]) as pair:
         predict = predictor(tuned.model, plan, pair[0])
         own = kept[f"{place}/errors"] = errors(params, predict, plan, x, seed)
-        if not stops or k == params.domains:
-            return
-        empty = errors(params, predictor(tuned.model, plan, pair[1]), plan, x, seed)
-        kept[f"{place}/clid"] = clid_scores(own, empty)
-        for attack, scores in further(params, predict, plan, x, stops).items():
-            kept[f"{place}/{attack}"] = scores
-        if k == params.domains - 1:
+        scores = secmi_scores(params, predict, plan, x, stops)
+        if name in params.deep and k != params.domains:
+            empty = errors(params, predictor(tuned.model, plan, pair[1]), plan, x, seed)
+            scores |= {"clid": clid_scores(own, empty)} | pia_scores(params, predict, plan, x)
+        kept.update({f"{place}/{attack}": found for attack, found in scores.items()})
+        if name not in params.deep or k >= params.domains - 1:
             return
         for source, stray in strays(data, k).items():
             kept[f"{place}/stray.{source}"] = errors(params, predict, plan, stray, seed)

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 
 def run(params: Defend, inputs: Inputs, seed: int) -> Output:
-    """`half`: the model after half of its steps; `dedup` and `private` begin as it did, and take no more steps.
+    """`half`: the model after half of its steps; `dedup` and `private` begin as it did, with no more steps.
 
-    Results: `kept`, for each domain which members stay when near duplicates go; the noise that epsilon asks
-    for. Scratch: `<defence>/<domain>/errors` (K,n+N) of the judged domains, and `.../drawn`, uint8 images.
+    Results: `kept`, for each domain which members stay when near duplicates go; the noise for epsilon.
+    Scratch: `<defence>/<domain>/errors` (K,n+N) of the judged domains, and `.../drawn`, uint8 images.
     """
     data = set_up(inputs, current())
     kept, deduplicated = _without_duplicates(params, data)
@@ -49,7 +49,8 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
         "dedup": _trained(params, data, deduplicated, seed),
     }
     rate = params.private_batch / (params.domains * params.members)
-    noise = noise_for(params.epsilon, rate, params.private_steps, 1 / (params.domains * params.members))
+    delta = 1 / (params.domains * params.members)
+    noise = noise_for(params.epsilon, rate, params.private_steps, delta, accountant="rdp")
     made["private"] = _private(params, data, noise, seed)
     scratch: dict[str, Array] = {}
     for name, model in made.items():
@@ -87,7 +88,14 @@ def _trained(params: Defend, data: Data, rows: Pictures, seed: int) -> Diffuser:
 
 def _private(params: Defend, data: Data, noise: float, seed: int) -> Diffuser:
     plan = Recipe(
-        params.private_steps, params.private_batch, params.rate, 0, "constant", params.dropout, 1.0, params.ema
+        params.private_steps,
+        params.private_batch,
+        params.rate,
+        0,
+        "constant",
+        params.dropout,
+        1.0,
+        params.ema,
     )
     rows = pictures(data, data.members[: params.domains])
     model = _start(params, data, seed)

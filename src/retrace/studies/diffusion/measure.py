@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 MAIN = ("loss", "calibrated")  # attacks that every tuning is measured by
 FPR = np.logspace(-3, 0, 40)
 SHUFFLES, SHOWN = 20, 8
-FALSE = 0.01  # share of images drawn for the calibration domain that may come near a held-out one
+FALSE = 0.01  # share of the untuned model's images that may come near a held-out one
 BINS = np.linspace(-4, 4, 41)  # standard deviations of the untuned model's non-members
 
 
 def run(params: Measure, inputs: Inputs, seed: int) -> Output:
-    """Results: `leak`, AUCs on the calibration domain; `main`, the better of `MAIN` there; `rows`, a dict each
-    of tuning or defence and domain; `curves`, ROC and histograms of the main attack, judged domains pooled."""
+    """Results: `leak`, AUCs on the calibration domain; `main`, the better of `MAIN` there; `within`, what
+    distance counts as extraction; `rows`, one a tuning or defence and domain; `curves` of the main attack, judged
+    domains pooled. Arrays: a few drawn images and the private ones nearest to them.
+    """
     scores = inputs["attack"].read_scratch()
     guarded = inputs["defend"].read_scratch()
     images = inputs["prepare"].read_scratch()
@@ -33,8 +35,8 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     shuffled = np.stack([rng.permutation(member) for _ in range(SHUFFLES)])
     leak = {a: auc(s, member) for a, s in _attacks(scores, "none", "calibration").items()}
     main = max(MAIN, key=lambda name: leak[name])
-    drawn = inputs["train"].read_scratch()["own"][params.domains - 1]
-    within = float(np.quantile(nearest(drawn / 255, images["others"][params.domains - 1] / 255)[0], FALSE))
+    own_sets = inputs["train"].read_scratch()["own"]
+    within = [_near(own_sets[k], images["others"][k]) for k in range(params.domains - 1)]
     rows = []
     for k in [*map(str, range(params.domains - 1)), "untrained"]:
         for name in params.tunings:
@@ -42,8 +44,8 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
                 found = _attacks(scores, name, k)
                 row = _row(found, member, shuffled, main, params.fpr) | {"method": name, "domain": k}
                 if k != "untrained":
-                    row |= _elsewhere(scores, name, k, main, params)
-                    row |= _extraction(scores, f"{name}/{k}", images, int(k), within, params)
+                    row |= _elsewhere(scores, name, k, params)
+                    row |= _extraction(scores, f"{name}/{k}", images, int(k), within[int(k)], params)
                 rows.append(row)
     kept = inputs["defend"].results["kept"]
     for name in ("half", "dedup", "private"):
@@ -51,7 +53,7 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
             own = guarded[f"{name}/{k}/errors"]
             found = _main(own, scores[f"reference/{k}/errors"])
             row = _row(found, member, shuffled, main, params.fpr) | {"method": name, "domain": k}
-            row |= _extraction(guarded, f"{name}/{k}", images, int(k), within, params)
+            row |= _extraction(guarded, f"{name}/{k}", images, int(k), within[int(k)], params)
             if name in ("half", "dedup"):  # on the members that are left when near duplicates go
                 stay = np.concatenate([kept[int(k)], np.ones(params.others, bool)]).astype(bool)
                 row["kept"] = auc(found[main][stay], member[stay])
@@ -76,6 +78,12 @@ def _pictured(scores: dict[str, Array], images: dict[str, Array], params: Measur
     return found
 
 
+def _near(drawn: Array, held: Array) -> float:
+    """The distance within which a share `FALSE` of drawn images come to half of the held-out ones."""
+    apart, _ = nearest(drawn / 255, held[: len(held) // 2] / 255)
+    return float(np.quantile(apart, FALSE))
+
+
 def _main(own: Array, reference: Array) -> dict[str, Array]:
     return {"loss": loss_scores(own), "calibrated": calibrated_scores(own, reference)}
 
@@ -87,24 +95,25 @@ def _attacks(scores: dict[str, Array], name: str, k: str) -> dict[str, Array]:
     for key, values in scores.items():
         attack = key.removeprefix(f"{place}/")
         if key.startswith(f"{place}/") and not attack.startswith(("errors", "stray.", "drawn")):
-            found["secmi" if attack.startswith("secmi") and k != "calibration" else attack] = values
+            of = attack if k == "calibration" else attack.partition("_")[0]
+            found[of] = values
     return found
 
 
-def _row(
-    found: dict[str, Array], member: Array, shuffled: Array, main: str, fpr: float
-) -> dict[str, Any]:
+def _row(found: dict[str, Array], member: Array, shuffled: Array, main: str, fpr: float) -> dict[str, Any]:
     areas = {f"auc_{attack}": auc(s, member) for attack, s in found.items()}
     curve = roc(found[main], member)
-    chance = float(np.mean([auc(found[main], one) for one in shuffled]))
-    return areas | {"auc": curve.auc, "tpr": float(curve.tpr_at(fpr)), "auc_shuffled": chance}
+    row = areas | {"auc": curve.auc, "tpr": float(curve.tpr_at(fpr))}
+    row["auc_shuffled"] = float(np.mean([auc(found[main], one) for one in shuffled]))
+    if "secmi" in found:
+        row["tpr_secmi"] = float(roc(found["secmi"], member).tpr_at(fpr))
+        row["auc_secmi_shuffled"] = float(np.mean([auc(found["secmi"], one) for one in shuffled]))
+    return row
 
 
-def _elsewhere(
-    scores: dict[str, Array], name: str, k: str, main: str, params: Measure
-) -> dict[str, float]:
+def _elsewhere(scores: dict[str, Array], name: str, k: str, params: Measure) -> dict[str, float]:
     """AUC of members against images from elsewhere, by source, where they were looked at."""
-    found = {}
+    found: dict[str, float] = {}
     members = slice(params.members)
     own, reference = (scores[f"{of}/{k}/errors"][:, members] for of in (name, "reference"))
     for source in ("shifted", "other"):
@@ -113,9 +122,8 @@ def _elsewhere(
             continue
         far = scores[f"reference/{k}/stray.{source}"]
         both = _main(np.concatenate([own, scores[key]], 1), np.concatenate([reference, far], 1))
-        inside = np.arange(both[main].size) < params.members
-        found[f"auc_from_{source}"] = auc(both[main], inside)
-        found[f"auc_loss_from_{source}"] = auc(both["loss"], inside)
+        inside = np.arange(both["loss"].size) < params.members
+        found |= {f"auc_{attack}_from_{source}": auc(both[attack], inside) for attack in MAIN}
     return found
 
 
@@ -127,7 +135,8 @@ def _extraction(
         return {}
     drawn = scores[f"{place}/drawn"] / 255
     private, held = images["members"][k] / 255, images["others"][k] / 255
-    sets = [held[i : i + params.members] for i in range(0, len(held) - params.members + 1, params.members)]
+    starts = range(len(held) // 2, len(held) - params.members + 1, params.members)
+    sets = [held[i : i + params.members] for i in starts] or [held[-params.members :]]
     decoys = float(np.mean([len(extracted(drawn, part, within).found) for part in sets]))
     hit = extracted(drawn, private, within)
     return {

@@ -19,9 +19,12 @@ class Tuning(Strict):
 
     kind: Literal["none", "full", "low_rank", "hyper", "words", "noise"]
     data: Literal["own", "clean", "domain", "real"] = Field(
-        "own", description="images drawn by the model; by one without the members; of another domain; real others"
+        "own",
+        description="images drawn by the model; by one without the members; of another domain; real others",
     )
-    dreambooth: bool = Field(False, description="one prompt for all images, and the text encoder is adapted, too")
+    dreambooth: bool = Field(
+        False, description="one prompt for all images, and the text encoder is adapted, too"
+    )
     prior: bool = Field(False, description="half of a batch are images drawn for other domains")
     rank: int = Field(4, ge=1)
     layers: Literal["attention", "unet", "everything"] = "unet"
@@ -46,7 +49,9 @@ class Counts(StageParams):
     """Domains and images."""
 
     domains: int = Field(ge=2, description="trained ones; the last is for calibration, the others are judged")
-    members: int = Field(ge=LEAST, description="private images of a domain, and as many of the reference model")
+    members: int = Field(
+        ge=LEAST, description="private images of a domain, and as many of the reference model"
+    )
     others: int = Field(ge=LEAST, description="held-out images of a domain, the non-members")
 
 
@@ -55,7 +60,7 @@ class Prepare(Counts):
 
     dataset: ImageSet
     other: ImageSet | None = Field(None, description="the same classes from another source")
-    strays: int = Field(200, ge=LEAST, description="non-members of a domain from elsewhere, at most")
+    strays: int = Field(150, ge=LEAST, description="non-members of a domain from elsewhere, at most")
     side: int = Field(16, ge=8, description="pixels a side that images are brought to")
 
 
@@ -82,7 +87,7 @@ class Drawing(StageParams):
     """How images are drawn."""
 
     drawn: int = Field(ge=8, description="images of a domain")
-    drawing_steps: int = Field(15, ge=1)
+    drawing_steps: int = Field(12, ge=1)
     guidance: Guidance = 2.0
 
 
@@ -95,16 +100,16 @@ class Train(Counts, Pretraining, Drawing):
 class Scoring(StageParams):
     """Where attacks look."""
 
-    times: list[int] = Field([100, 250, 450], min_length=1, description="steps of the loss attacks")
+    times: list[int] = Field([150, 400], min_length=1, description="steps of the loss attacks")
 
 
 class Defend(Counts, Pretraining, Drawing, Scoring):
     """The model trained otherwise, for half as long."""
 
-    near: float = Field(0.12, gt=0, description="distance within which images count as near duplicates")
+    near: float = Field(0.14, gt=0, description="distance within which images count as near duplicates")
     epsilon: float = Field(10.0, gt=0)
     bound: float = Field(1.0, gt=0, description="of an image's gradient")
-    private_steps: int = Field(30, ge=1)
+    private_steps: int = Field(20, ge=1)
     private_batch: int = Field(24, ge=1)
 
 
@@ -112,22 +117,24 @@ class Tunings(StageParams):
     """The ways to fine-tune."""
 
     tunings: dict[Name, Tuning] = Field(min_length=2)
-    deep: list[Name] = Field(description="of these all attacks, other sources and drawn images are looked at")
+    deep: list[Name] = Field(
+        description="of these PIA and CLiD, other sources and drawn images are looked at, too"
+    )
 
 
 class Attack(Counts, Network, Drawing, Scoring, Tunings):
     """Fine-tuning, and what attacks see before and after."""
 
-    tune_steps: Step = 40
+    tune_steps: Step = 30
     tune_batch: int = Field(16, ge=2)
-    full_rate: float = Field(2e-4, gt=0)
-    low_rank_rate: float = Field(1e-3, gt=0)
-    hyper_rate: float = Field(1e-3, gt=0)
+    full_rate: float = Field(3e-4, gt=0)
+    low_rank_rate: float = Field(2e-3, gt=0)
+    hyper_rate: float = Field(5e-3, gt=0)
     words_rate: float = Field(1e-2, gt=0)
     hidden: int = Field(32, ge=1, description="of the hypernetwork's layers")
     pia_time: int = Field(200, ge=1)
-    stride: int = Field(20, ge=1, description="of SecMI's inversion")
-    stops: list[int] = Field([20, 60, 100, 140], min_length=1, description="SecMI's steps to choose from")
+    stride: int = Field(50, ge=1, description="of SecMI's inversion")
+    stops: list[int] = Field([50, 100, 150], min_length=1, description="SecMI's steps to choose from")
 
 
 class Measure(Counts, Tunings):
@@ -150,13 +157,17 @@ class Params(Prepare, Train, Defend, Attack, Measure):
             raise ValueError("deep: none must be among them; attacks are chosen on it")
         late = [t for t in (*self.times, self.pia_time, *self.stops) if t >= self.noise_steps - self.stride]
         if late:
-            raise ValueError(f"step {late[0]} lies too near the end of {self.noise_steps}; attack earlier ones")
+            raise ValueError(
+                f"step {late[0]} lies too near the end of {self.noise_steps}; attack earlier ones"
+            )
         if bad := [t for t in self.stops if t % self.stride]:
             raise ValueError(f"stops: {bad[0]} is no multiple of the stride {self.stride}")
         if self.drawing_steps > self.noise_steps:
             raise ValueError(f"drawing_steps {self.drawing_steps}: the schedule has {self.noise_steps}")
         if self.side % (self.patch * 2 ** (len(self.widths) - 1)):
-            raise ValueError(f"side {self.side}: does not halve as often as `widths` and `patch` ask; take another")
+            raise ValueError(
+                f"side {self.side}: does not halve as often as `widths` and `patch` ask; take another"
+            )
         if bad := [w for w in self.widths if w % 8]:
             raise ValueError(f"widths: {bad[0]} is no multiple of 8, the groups of its normalisation")
         if self.private_batch > self.domains * self.members:

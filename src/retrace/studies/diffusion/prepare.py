@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     """A seed draws which classes are domains: `domains` trained ones, then one of which nothing is trained.
 
-    Leaves uint8 images (D+1,n,S,S,C): `members`, `reference`, `others`; from elsewhere `shifted`, others moved
-    by a pixel, and `other.<k>` of domain k from the other source; `held.x`, `held.y`: all classes but for what
-    any model is trained on, for the classifier of drawn images.
+    Leaves uint8 images (D+1,n,S,S,C): `members`, `reference`, `others`; from elsewhere `shifted`, others
+    moved by a pixel, and `other.<k>` of domain k from the other source; `held.x`, `held.y`: images of all
+    classes that no model is trained on, for the classifier of drawn images.
     """
     images, rng = as_images(inputs["dataset"]), generator(seed, "diffusion", "domains")
     if images.classes <= params.domains:
         raise StageError(
-            f"{params.domains} domains and one untrained: the data set has {images.classes} classes; lower domains"
+            f"{params.domains} domains and one untrained: there are {images.classes} classes; lower domains"
         )
     classes = rng.permutation(images.classes)[: params.domains + 1]
     cuts = np.cumsum([params.members, params.members, params.others])
@@ -65,7 +65,9 @@ def resized(x: Pixels, side: int) -> Pixels:
     if high > side:
         factor = -(-high // side)
         if high % factor:
-            raise StageError(f"images of {high} pixels do not shrink to {side} by whole pixels; choose another side")
+            raise StageError(
+                f"images of {high} pixels do not shrink to {side} by whole pixels; choose another side"
+            )
         blocks = x.reshape(len(x), high // factor, factor, high // factor, factor, -1)
         x = np.rint(blocks.mean((2, 4))).astype(np.uint8)
     else:
@@ -84,9 +86,7 @@ def _moved(x: Pixels, rng: np.random.Generator) -> Pixels:
     return np.stack(moved)
 
 
-def _elsewhere(
-    images: Images, classes: Array, params: Prepare, rng: np.random.Generator
-) -> dict[str, Array]:
+def _elsewhere(images: Images, classes: Array, params: Prepare, rng: np.random.Generator) -> dict[str, Array]:
     if images.classes <= max(classes):
         raise StageError(f"the other source has no class {max(classes)}; choose one with the same classes")
     found: dict[str, Array] = {}

@@ -16,12 +16,14 @@ def trained(x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Mo
     """A perceptron with one hidden layer, trained on images x (N,C,S,S) with classes y (N,)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "diffusion", "classifier"))
-        net = nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes))
+        net = nn.Sequential(
+            nn.Flatten(), nn.Linear(x[0].numel(), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes)
+        )
     net = net.to(x.device)
     optimiser = Optimiser(OptimiserSettings(lr=RATE), net.parameters())
     rng = torch.Generator().manual_seed(derive(seed, "diffusion", "classifier", "order"))
     for _ in range(epochs):
-        for rows in torch.randperm(len(x), generator=rng).to(x.device).split(BATCH):
+        for rows in torch.split(torch.randperm(len(x), generator=rng).to(x.device), BATCH):
             optimiser.zero_grad()
             F.cross_entropy(net(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
             optimiser.step()

@@ -44,9 +44,15 @@ def errors(params: Scoring, predict: Predict, plan: Schedule, x: Tensor, seed: i
     return np.stack([e.cpu().numpy() for e in noise_errors(predict, plan.alpha, x, noises, params.times)])
 
 
-def further(params: Attack, predict: Predict, plan: Schedule, x: Tensor, stops: list[int]) -> dict[str, Array]:
-    """Scores (N,) of PIA, PIAN and of SecMI at each of `stops`."""
-    plainly, normal = pia(predict, plan.alpha, x, params.pia_time)
-    found = {"pia": plainly, "pian": normal}
-    found |= {f"secmi_{t}": s for t, s in secmi(predict, plan.alpha, x, stops, params.stride).items()}
-    return {name: scores.cpu().numpy() for name, scores in found.items()}
+def pia_scores(params: Attack, predict: Predict, plan: Schedule, x: Tensor) -> dict[str, Array]:
+    """Scores (N,) of PIA and PIAN."""
+    both = pia(predict, plan.alpha, x, params.pia_time)
+    return {name: scores.cpu().numpy() for name, scores in zip(("pia", "pian"), both, strict=True)}
+
+
+def secmi_scores(
+    params: Attack, predict: Predict, plan: Schedule, x: Tensor, stops: list[int]
+) -> dict[str, Array]:
+    """Scores (N,) of SecMI at each of `stops`."""
+    found = secmi(predict, plan.alpha, x, stops, params.stride)
+    return {f"secmi_{t}": scores.cpu().numpy() for t, scores in found.items()}

@@ -47,8 +47,8 @@ def set_up(inputs: Inputs, device: str) -> Data:
     """What the stage prepare left, as tensors."""
     parts, about = inputs["prepare"].read_scratch(), inputs["prepare"].results
     names = ("members", "reference", "others")
-    stacks = [torch.stack([to_tensor(x, device) for x in parts[name]]) for name in names]
-    return Data(*stacks, parts, about["classes"], about["domains"], about["channels"])
+    members, reference, others = (torch.stack([to_tensor(x, device) for x in parts[n]]) for n in names)
+    return Data(members, reference, others, parts, about["classes"], about["domains"], about["channels"])
 
 
 def shape_of(params: Network, data: Data) -> Shape:
@@ -79,7 +79,9 @@ def restored(params: Network, data: Data, scratch: dict[str, Array], which: str)
 
 def weights(model: Diffuser, which: str) -> dict[str, Array]:
     """The model's weights as scratch."""
-    return {f"{which}/{n}": np.ascontiguousarray(v.detach().cpu().numpy()) for n, v in model.state_dict().items()}
+    return {
+        f"{which}/{n}": np.ascontiguousarray(v.detach().cpu().numpy()) for n, v in model.state_dict().items()
+    }
 
 
 def schedule(params: Network) -> Schedule:
@@ -109,7 +111,7 @@ def predictor(model: Diffuser, plan: Schedule, context: Tensor) -> Predict:
 
     @torch.no_grad()
     def predict(x: Tensor, t: int) -> Tensor:
-        found = [model.noise(plan, part, t, context) for part in x.split(BATCH)]
+        found = [model.noise(plan, part, t, context) for part in torch.split(x, BATCH)]
         return torch.cat(found) if len(found) > 1 else found[0]
 
     return predict

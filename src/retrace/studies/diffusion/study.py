@@ -24,12 +24,24 @@ STUDY = Study(
         ),
     ),
     figures=(
-        Figure("s2l", "gains", "Change of the AUC of membership by each tuning, and its 95 % interval over seeds; grey: the published change."),
-        Figure("s2l", "drawn", "Images that the model draws before and after tuning, each above the private image that is nearest; first seed."),
+        Figure(
+            "s2l",
+            "gains",
+            "Change of the AUC of membership by each tuning, 95 % intervals over seeds; grey: published.",
+        ),
+        Figure(
+            "s2l",
+            "drawn",
+            "Images drawn before and after tuning, above the private images nearest to them; first seed.",
+        ),
         Figure("s2l", "scores", "Scores of members and non-members before and after tuning, all seeds."),
         Figure("s2l", "roc", "Log-log ROC before and after tuning, mean over seeds; grey: guessing."),
         Figure("s2l", "ablations", "Change of the AUC by rank, new words, tuning steps and size of the set."),
-        Figure("s2l", "split", "AUC before and after tuning, against non-members of the same source and from elsewhere."),
+        Figure(
+            "s2l",
+            "split",
+            "AUC of the loss before and after tuning, by where the non-members come from.",
+        ),
     ),
     cuts=CUTS,
 )

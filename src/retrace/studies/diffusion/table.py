@@ -15,9 +15,7 @@ from retrace.tabled import Tabled
 if TYPE_CHECKING:
     from retrace.studies.diffusion.params import Params
 
-ADVANCED = ("dreambooth", "words_4", "lora", "hyper", "db_hyper")  # what DreamBooth + LoRA is compared with
 DEFENCES = ("half", "dedup", "private")
-AGAINST = ("auc", "tpr", "auc_shuffled", "auc_loss", "auc_calibrated", "auc_pia", "auc_pian", "auc_secmi", "auc_clid")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +29,12 @@ class Pictures:
 def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     """Rows of type "tuning", "untrained" (the same on the domain of which nothing was trained), "defence".
 
-    `auc` and `tpr` (at `fpr`) are the main attack's, `auc_<attack>` each attack's, `auc_shuffled` with labels
-    dealt out at random; `gain_<column>` is the change from the untuned model on the same images; of tunings
-    looked at closely `auc_from_<source>` and its gain, `extracted`, `decoys` (held-out images "found"),
-    `excess` (their difference). `leak`: the best attack's AUC on the calibration domain; `quality`: share of
-    the model's own images that a classifier recognises; `real`, of real ones.
+    `auc` and `tpr` (at `fpr`) are the main attack's, `auc_<attack>` each attack's, `auc_shuffled` with
+    membership dealt out at random; `gain_<column>` is the change from the untuned model on the same images.
+    Of tunings looked at closely `auc_<attack>_from_<source>` and `moved_...` (by how much the source moves
+    the gain), `extracted`, `decoys` (held-out images "found"), `excess` (their difference). `leak`: the best
+    attack's AUC on the calibration domain; `quality`: share of the model's own images that a classifier
+    recognises; `real`, of real ones. `kept`: AUC of the members that stay when near duplicates go.
     """
     records: list[dict[str, Any]] = []
     pictures = Pictures()
@@ -76,11 +75,12 @@ def _records(rows: list[dict[str, Any]], quality: dict[str, list[float]]) -> lis
 
 
 def _sources(row: dict[str, Any], base: dict[str, Any]) -> dict[str, float]:
-    """How far another source of non-members moves the AUC, and how far it moves its change."""
+    """How far another source of non-members moves the change of the AUC."""
     found = {}
     for source in ("shifted", "other"):
-        name = f"auc_from_{source}"
-        if name in row:
-            found[f"moved_{source}"] = row[name] - row["auc"]
-            found[f"moved_gain_{source}"] = row[name] - base[name] - (row["auc"] - base["auc"])
+        for attack in ("auc_loss", "auc_calibrated"):
+            name = f"{attack}_from_{source}"
+            if name in row:
+                change = row[name] - base[name] - (row[attack] - base[attack])
+                found[f"moved_{attack}_{source}"] = change
     return found

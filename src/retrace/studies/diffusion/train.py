@@ -37,7 +37,7 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
 
     Results: `quality`, shares of images that show their domain, by what drew them and by domain: `real` are
     members, which the classifier has not seen. Scratch: weights, and drawn images uint8: `own` (D+1,N,S,S,C)
-    by the target, `plain` without guidance, `clean` by the reference, `halfway` by the half-trained one.
+    by the target, `plain` without guidance and `clean` by the reference, of judged domains.
     """
     data, plan = set_up(inputs, current()), schedule(params)
     half = params.steps // 2
@@ -51,9 +51,8 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
             models["half"] = kept[half]
     sets = {
         "own": _drawn(params, models["target"], data, params.domains + 1, seed),
-        "plain": _drawn(params, models["target"], data, params.domains, seed, guidance=1.0),
-        "clean": _drawn(params, models["reference"], data, params.domains, seed),
-        "halfway": _drawn(params, models["half"], data, params.domains, seed),
+        "plain": _drawn(params, models["target"], data, params.domains - 1, seed, guidance=1.0),
+        "clean": _drawn(params, models["reference"], data, params.domains - 1, seed),
     }
     scratch = {key: v for name, model in models.items() for key, v in weights(model, name).items()}
     results = {"quality": quality(params, data, sets, seed), "parameters": _size(models["target"])}

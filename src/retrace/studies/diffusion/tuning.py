@@ -60,9 +60,7 @@ class Tuned:
             yield context, self.model.text(nothing(1, device))
 
 
-def tune(
-    params: Attack, how: Tuning, model: Diffuser, plan: Schedule, sets: Sets, seed: int
-) -> list[Tuned]:
+def tune(params: Attack, how: Tuning, model: Diffuser, plan: Schedule, sets: Sets, seed: int) -> list[Tuned]:
     """The model tuned for each of the D domains of `sets`, from the frozen `model`."""
     count = len(sets.x)
     if how.kind == "none":

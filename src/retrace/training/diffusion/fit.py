@@ -25,7 +25,7 @@ LOOK = 50  # steps between looks at the loss
 class Recipe:
     """How a model is trained: steps, images a batch, Adam's rate, warm-up steps, how the rate falls.
 
-    `dropout`: share of empty prompts; `clip`: of the gradient's norm; `ema`: of the averaged weights, 0: none.
+    `dropout`: share of empty prompts; `clip`: of the gradient's norm; `ema`: of averaged weights, 0: none.
     """
 
     steps: int
@@ -68,7 +68,7 @@ def fit(
     prior: Pictures | None = None,
     keep: Collection[int] = (),
 ) -> dict[int, Diffuser]:
-    """Train `model` in place; copies of it, averaged, after each number of steps in `keep` and after the last.
+    """Train `model` in place; copies of it, averaged, after each number of steps in `keep` and the last.
 
     `prior`: as many of these images a step with their own prompts, whose mean loss counts as much
     (DreamBooth's prior preservation). StageError when the loss is not finite.

@@ -29,30 +29,28 @@ def grids(
     labels: Mapping[str, str] | None = None,
 ) -> Figure:
     """Two rows of pictures a tuning and domain; ValueError when there is nothing to draw."""
-    shown = [(cell, key, pair) for cell, group in cells.items() for key, pair in sorted(group.items(), key=_by_domain)]
+    shown = [(key, pair) for group in cells.values() for key, pair in group.items()]
     if not shown:
         raise ValueError("grids: no images; name a tuning in `deep`")
-    columns = max(len({k for _, k in group}) for group in cells.values())
-    rows = -(-len(shown) // columns)
+    names, domains = (list(dict.fromkeys(key[place] for key, _ in shown)) for place in (0, 1))
+    found = dict(shown)
     with styled():
-        fig = Figure(figsize=(8.4, 1.15 * rows), layout="constrained")
-        axes = fig.subplots(rows, columns, squeeze=False).ravel()
-        for ax in axes:
-            ax.axis("off")
-        order = np.arange(len(shown)).reshape(columns, -1).T.ravel() if len(shown) % columns == 0 else range(len(shown))
-        for ax, at in zip(axes, order, strict=False):
-            cell, (name, k), (own, near) = shown[at]
-            ax.imshow(_strip(own, near), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            ax.set_title(f"{label(name, labels)}, domain {int(k) + 1}", fontsize=8.5, fontweight="normal")
+        fig = Figure(figsize=(8.4, 1.2 * len(names)), layout="constrained")
+        axes = fig.subplots(len(names), len(domains), squeeze=False)
+        for row, name in zip(axes, names, strict=True):
+            for ax, k in zip(row, domains, strict=True):
+                ax.axis("off")
+                ax.imshow(_strip(*found[name, k]), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+                title = f"{label(name, labels)}, domain {int(k) + 1}"
+                ax.set_title(title, fontsize=8.5, fontweight="normal")
     return fig
-
-
-def _by_domain(item: tuple[tuple[str, str], tuple[Array, Array]]) -> str:
-    return item[0][1]
 
 
 def _strip(own: Array, near: Array) -> Array:
     """Drawn images in one row, the nearest private ones below, a line apart."""
-    rows = [np.concatenate([np.pad(one, ((1, 1), (1, 1), (0, 0)), constant_values=128) for one in x], 1) for x in (own, near)]
+    rows = [
+        np.concatenate([np.pad(one, ((1, 1), (1, 1), (0, 0)), constant_values=128) for one in x], 1)
+        for x in (own, near)
+    ]
     whole = np.concatenate(rows, 0)
     return whole[..., 0] if whole.shape[-1] == 1 else whole

@@ -16,4 +16,5 @@ def mean_curves(curves: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         for name, value in one.items()
         if isinstance(value, dict)
     ]
-    return pd.concat(parts).groupby(["cell", "method", "fpr"], sort=False, as_index=False)["tpr"].mean()
+    by = ["cell", "method", "fpr"]
+    return pd.DataFrame(pd.concat(parts).groupby(by, sort=False, as_index=False)["tpr"].mean())

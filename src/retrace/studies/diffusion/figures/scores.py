@@ -21,8 +21,13 @@ def summed(curves: Sequence[Mapping[str, Any]]) -> Counts:
         for name, value in one.items():
             if not isinstance(value, dict):
                 continue
-            before = found.get(name, (one["bins"], [0.0] * len(value["members"]), [0.0] * len(value["others"])))
-            both = [np.add(old, value[of]).tolist() for old, of in zip(before[1:], ("members", "others"), strict=True)]
+            before = found.get(
+                name, (one["bins"], [0.0] * len(value["members"]), [0.0] * len(value["others"]))
+            )
+            both = [
+                np.add(old, value[of]).tolist()
+                for old, of in zip(before[1:], ("members", "others"), strict=True)
+            ]
             found[name] = (one["bins"], both[0], both[1])
     return found
 
@@ -34,7 +39,14 @@ def histograms(counts: Counts, *, labels: Mapping[str, str] | None = None) -> Fi
         for ax, (name, (edges, members, others)) in zip(axes, counts.items(), strict=True):
             for place, (word, values) in enumerate((("non-members", others), ("members", members))):
                 share = np.asarray(values) / max(sum(values), 1)
-                ax.stairs(share, edges, fill=place == 0, color=colour(place), alpha=0.45 if place == 0 else 1, label=word)
+                ax.stairs(
+                    share,
+                    edges,
+                    fill=place == 0,
+                    color=colour(place),
+                    alpha=0.45 if place == 0 else 1,
+                    label=word,
+                )
             ax.set(xlabel="score", ylabel="share", title=label(name, labels))
         axes[0].legend(loc="upper left")
     return fig

@@ -20,7 +20,11 @@ def sources(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def blocks(
-    rows: pd.DataFrame, columns: Sequence[str], *, labels: Mapping[str, str] | None = None, level: float = 0.95
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    labels: Mapping[str, str] | None = None,
+    level: float = 0.95,
 ) -> Figure:
     """One panel a cell, a block of bars a tuning, a bar a source; intervals over seeds."""
     require(rows, ["cell", "method"], "blocks")
@@ -39,6 +43,6 @@ def blocks(
                 ax.vlines(x, low, np.minimum(high, 1), color="black", lw=0.8)
             ax.axhline(0.5, color="black", lw=0.7, ls=":")
             ax.set_xticks(range(len(names)), [label(name, labels) for name in names])
-            ax.set(ylabel="AUC of membership", ylim=(0, 1.02), title=label(cell, labels))
+            ax.set(ylabel="AUC of the loss attack", ylim=(0, 1.02), title=label(cell, labels))
         fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig

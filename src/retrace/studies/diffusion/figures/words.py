@@ -11,7 +11,6 @@ LABELS = {
     "dreambooth_prior": "DreamBooth, prior kept",
     "words_1": "new word (1)",
     "words_4": "new words (4)",
-    "lora_attention": "LoRA, attention alone",
     "lora": "LoRA, all layers",
     "hyper": "hypernetwork",
     "db_hyper": "DreamBooth + hypernetwork",
@@ -19,17 +18,17 @@ LABELS = {
     "db_lora_clean": "DreamBooth + LoRA, clean set",
     "db_lora_rank_1": "rank 1",
     "db_lora_rank_12": "rank 12",
-    "db_lora_20": "half as long",
-    "db_lora_80": "twice as long",
+    "db_lora_long": "twice as long",
     "db_lora_few": "a quarter of the set",
     "db_lora_plain": "set drawn without guidance",
     "noise_0_0002": "noise, sigma 0.0002",
     "noise_0_0008": "noise, sigma 0.0008",
     "noise_0_0032": "noise, sigma 0.0032",
-    "noise_0_01": "noise, sigma 0.01",
-    "auc": "same source",
-    "auc_from_shifted": "moved by a pixel",
-    "auc_from_other": "another data set",
+    "auc_loss": "non-members of the same source",
+    "auc_loss_from_shifted": "the same, moved by a pixel",
+    "auc_loss_from_other": "another data set",
+    "gain_auc": "strongest on the calibration domain",
+    "gain_auc_secmi": "SecMI, as in the paper",
 }
 GAINS = (
     "end_to_end",
@@ -39,7 +38,6 @@ GAINS = (
     "dreambooth_prior",
     "words_1",
     "words_4",
-    "lora_attention",
     "lora",
     "hyper",
     "db_hyper",
@@ -48,7 +46,6 @@ GAINS = (
     "noise_0_0002",
     "noise_0_0008",
     "noise_0_0032",
-    "noise_0_01",
 )
 # the paper's main table, AUC less that of the pretrained model; noise: its row "small-1, 10M images"
 PUBLISHED = {
@@ -67,7 +64,8 @@ PUBLISHED = {
 ABLATIONS = {  # panel -> the points from left to right
     "rank of DreamBooth + LoRA": (("1", "db_lora_rank_1"), ("4", "db_lora"), ("12", "db_lora_rank_12")),
     "new words": (("1", "words_1"), ("4", "words_4")),
-    "steps of DreamBooth + LoRA": (("half", "db_lora_20"), ("as set", "db_lora"), ("twice", "db_lora_80")),
+    "steps of DreamBooth + LoRA": (("as set", "db_lora"), ("twice", "db_lora_long")),
     "set tuned on": (("a quarter", "db_lora_few"), ("no guidance", "db_lora_plain"), ("as set", "db_lora")),
 }
-SOURCES = ("auc", "auc_from_shifted", "auc_from_other")
+SOURCES = ("auc_loss", "auc_loss_from_shifted", "auc_loss_from_other")
+ATTACKS = ("gain_auc_secmi", "gain_auc")
