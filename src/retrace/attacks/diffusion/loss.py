@@ -37,8 +37,8 @@ def calibrated_scores(errors: npt.ArrayLike, reference: npt.ArrayLike) -> Floats
     """Log of the reference model's mean error over the target's, from errors (K,N) of both.
 
     The reference was trained without any of the images. With one reference model RMIA's likelihood ratio
-    orders images of a domain in the same way, and so does LiRA's offline test if variances are shared: they are
-    no attacks of their own here. Sources: Watson et al. (ICLR 2022); Zarifzadeh et al. (ICML 2024).
+    orders images of a domain in the same way, and so does LiRA's offline test if variances are shared:
+    neither is an attack of its own here. Sources: Watson et al. (ICLR 2022); Zarifzadeh et al. (ICML 2024).
     """
     own = as_floats(errors, "errors", (None, None))
     other = as_floats(reference, "reference", own.shape)

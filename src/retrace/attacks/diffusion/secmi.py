@@ -12,8 +12,8 @@ from retrace.attacks.diffusion.noise import Alpha, Predict, image_of, moved, squ
 def secmi(predict: Predict, alpha: Alpha, x: Any, stops: Collection[int], stride: int) -> dict[int, Any]:
     """Scores (N,) of SecMI's statistic at each step of `stops`, minus the squared distance.
 
-    The image is inverted from step 0 in strides up to the last of `stops`, no further: t / stride + 2 calls of
-    the model for one stop at t, where the official ladder always makes 38.
+    The image is inverted from step 0 in strides up to the last of `stops`, no further: t / stride + 2 calls
+    of the model for one stop at t, where the official ladder always makes 38.
     AttackError for a stop that is no multiple of the stride. Source: Duan et al. (ICML 2023), equations 8, 9.
     """
     if stride < 1 or not stops or any(t < stride or t % stride for t in stops):

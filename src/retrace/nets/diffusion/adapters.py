@@ -45,9 +45,8 @@ class LowRank(nn.Module):
             out, *rest = layer.weight.shape
             inner = torch.Size(rest).numel()
             drawn = torch.randn(1, rank, inner, generator=rng) / inner**0.5  # the same start for all domains
-            place = layer.weight.device
-            self.down.append(nn.Parameter(drawn.expand(domains, -1, -1).clone().to(place)))
-            self.up.append(nn.Parameter(torch.zeros(domains, out, rank, device=place)))
+            self.down.append(nn.Parameter(drawn.repeat(domains, 1, 1).to(layer.weight)))
+            self.up.append(nn.Parameter(torch.zeros(domains, out, rank).to(layer.weight)))
 
     def _change(self, k: int, layer: nn.Linear | nn.Conv2d, x: Tensor) -> Tensor:
         down, up = self.down[k], self.up[k]
@@ -95,15 +94,14 @@ class Hyper(nn.Module):
     def __init__(self, model: Diffuser, hidden: int, domains: int, seed: int) -> None:
         super().__init__()
         rng = torch.Generator().manual_seed(seed)
-        self.layers = [
-            m for n, m in model.named_modules() if n.rpartition(".")[2] in ("context_k", "context_v")
-        ]
+        linear = {n: m for n, m in model.named_modules() if isinstance(m, nn.Linear)}
+        self.layers = [m for n, m in linear.items() if n.rpartition(".")[2] in ("context_k", "context_v")]
         self.first, self.second = nn.ParameterList(), nn.ParameterList()
         for layer in self.layers:
-            width, place = int(layer.in_features), layer.weight.device  # type: ignore[arg-type, union-attr]
+            width = layer.in_features
             drawn = torch.randn(1, width, hidden, generator=rng) / width**0.5
-            self.first.append(nn.Parameter(drawn.expand(domains, -1, -1).clone().to(place)))
-            self.second.append(nn.Parameter(torch.zeros(domains, hidden, width, device=place)))
+            self.first.append(nn.Parameter(drawn.repeat(domains, 1, 1).to(layer.weight)))
+            self.second.append(nn.Parameter(torch.zeros(domains, hidden, width).to(layer.weight)))
 
     @contextmanager
     def attached(self, domain: int | None = None) -> Iterator[None]:
@@ -122,7 +120,7 @@ class Hyper(nn.Module):
 
 
 class Words(nn.Module):
-    """`count` new words a domain instead of its name, at first all that name. Source: Gal et al. (ICLR 2023)."""
+    """`count` new words a domain instead of its name, which they start as. Source: Gal et al. (ICLR 2023)."""
 
     def __init__(self, model: Diffuser, names: Tensor, count: int) -> None:
         super().__init__()

@@ -109,7 +109,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, context: Tensor) -> Tensor:
         """x (B,C,S,S), t (B,) steps, context (B,T,E) -> noise (B,C,S,S)."""
-        given = F.silu(self.time(time_features(t, self.features)) + self.prompt(context.mean(1)))
+        given = F.silu(self.time(time_features(t, self.features).to(x.dtype)) + self.prompt(context.mean(1)))
         h = self.stem(F.pixel_unshuffle(x, self.patch))
         kept = []
         for level, block in enumerate(self.down):

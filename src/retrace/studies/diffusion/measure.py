@@ -23,9 +23,9 @@ BINS = np.linspace(-4, 4, 41)  # standard deviations of the untuned model's non-
 
 
 def run(params: Measure, inputs: Inputs, seed: int) -> Output:
-    """Results: `leak`, AUCs on the calibration domain; `main`, the better of `MAIN` there; `within`, what
-    distance counts as extraction; `rows`, one a tuning or defence and domain; `curves` of the main attack, judged
-    domains pooled. Arrays: a few drawn images and the private ones nearest to them.
+    """Results: `leak`, AUCs on the calibration domain; `main`, the better of `MAIN` there; `within`, the
+    distances that count as extraction; `rows`, one a tuning or defence and domain; `curves` of the main
+    attack, judged domains pooled. Arrays: a few drawn images and the private ones nearest to them.
     """
     scores = inputs["attack"].read_scratch()
     guarded = inputs["defend"].read_scratch()

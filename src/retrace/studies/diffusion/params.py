@@ -109,7 +109,7 @@ class Defend(Counts, Pretraining, Drawing, Scoring):
     near: float = Field(0.14, gt=0, description="distance within which images count as near duplicates")
     epsilon: float = Field(10.0, gt=0)
     bound: float = Field(1.0, gt=0, description="of an image's gradient")
-    private_steps: int = Field(20, ge=1)
+    private_steps: int = Field(12, ge=1)
     private_batch: int = Field(24, ge=1)
 
 
@@ -134,7 +134,7 @@ class Attack(Counts, Network, Drawing, Scoring, Tunings):
     hidden: int = Field(32, ge=1, description="of the hypernetwork's layers")
     pia_time: int = Field(200, ge=1)
     stride: int = Field(50, ge=1, description="of SecMI's inversion")
-    stops: list[int] = Field([50, 100, 150], min_length=1, description="SecMI's steps to choose from")
+    stops: list[int] = Field([50, 100], min_length=1, description="SecMI's steps to choose from")
 
 
 class Measure(Counts, Tunings):
