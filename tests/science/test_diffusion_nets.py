@@ -181,7 +181,9 @@ def test_training_learns_and_half_of_it_is_a_part_of_it():
     assert list(whole) == [4, 8]
     for a, b in zip(whole[4].parameters(), half[4].parameters(), strict=True):
         assert torch.equal(a, b)
-    assert any(not torch.equal(a, b) for a, b in zip(whole[4].parameters(), whole[8].parameters(), strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(whole[4].parameters(), whole[8].parameters(), strict=True)
+    )
 
 
 def test_a_loss_that_is_no_number_is_named():

@@ -18,9 +18,7 @@ from retrace.studies.diffusion.scoring import errors, images
 from retrace.studies.diffusion.setup import (
     FORM,
     Data,
-    as_bytes,
     contexts,
-    draw,
     pictures,
     predictor,
     recipe,
@@ -40,7 +38,7 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     """`half`: the model after half of its steps; `dedup` and `private` begin as it did, with no more steps.
 
     Results: `kept`, for each domain which members stay when near duplicates go; the noise for epsilon.
-    Scratch: `<defence>/<domain>/errors` (K,n+N) of the judged domains, and `.../drawn`, uint8 images.
+    Scratch: `<defence>/<domain>/errors` (K,n+N) of the judged domains.
     """
     data = set_up(inputs, current())
     kept, deduplicated = _without_duplicates(params, data)
@@ -55,12 +53,10 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     scratch: dict[str, Array] = {}
     for name, model in made.items():
         for k in range(params.domains - 1):
-            pair = contexts(model, data.domains[k], data.device)
-            predict = predictor(model, schedule(params), pair[0])
+            context, _ = contexts(model, data.domains[k], data.device)
+            predict = predictor(model, schedule(params), context)
             found = errors(params, predict, schedule(params), images(params, data, k), seed)
             scratch[f"{name}/{k}/errors"] = found
-            drawn = draw(params, model, schedule(params), pair, data.members, derive(seed, k))
-            scratch[f"{name}/{k}/drawn"] = as_bytes(drawn)
     return Output({"kept": kept, "noise": noise}, scratch=scratch)
 
 

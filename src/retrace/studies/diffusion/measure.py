@@ -53,7 +53,6 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
             own = guarded[f"{name}/{k}/errors"]
             found = _main(own, scores[f"reference/{k}/errors"])
             row = _row(found, member, shuffled, main, params.fpr) | {"method": name, "domain": k}
-            row |= _extraction(guarded, f"{name}/{k}", images, int(k), within[int(k)], params)
             if name in ("half", "dedup"):  # on the members that are left when near duplicates go
                 stay = np.concatenate([kept[int(k)], np.ones(params.others, bool)]).astype(bool)
                 row["kept"] = auc(found[main][stay], member[stay])

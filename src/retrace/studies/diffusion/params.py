@@ -103,7 +103,7 @@ class Scoring(StageParams):
     times: list[int] = Field([150, 400], min_length=1, description="steps of the loss attacks")
 
 
-class Defend(Counts, Pretraining, Drawing, Scoring):
+class Defend(Counts, Pretraining, Scoring):
     """The model trained otherwise, for half as long."""
 
     near: float = Field(0.14, gt=0, description="distance within which images count as near duplicates")

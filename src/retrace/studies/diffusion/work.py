@@ -59,7 +59,7 @@ def work(verb: str, params: P, device: str) -> Work:
     if verb == "defend":
         visits = params["private_steps"] * params["private_batch"]
         private = times(PRIVATE, train(net, visits, params["private_batch"]))
-        seen = times(3 * (domains - 1), total(one, looked))
+        seen = times(3 * (domains - 1), looked)
         return Work({**total(times(0.5, whole), private, seen), STAGE: 1}, memory=2 * held)
     if verb == "attack":
         tuned = total({}, *(_tuned(params, how, net) for how in params["tunings"].values()))
