@@ -47,6 +47,6 @@ def histograms(counts: Counts, *, labels: Mapping[str, str] | None = None) -> Fi
                     alpha=0.45 if place == 0 else 1,
                     label=word,
                 )
-            ax.set(xlabel="score", ylabel="share", title=label(name, labels))
+            ax.set(xlabel="score (SD of pretrained, non-members)", ylabel="share", title=label(name, labels))
         axes[0].legend(loc="upper left")
     return fig

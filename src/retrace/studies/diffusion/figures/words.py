@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 LABELS = {
+    "mnist": "MNIST, 16 x 16",
+    "digits": "digits, 8 x 8",
+    "cifar10": "CIFAR-10",
     "none": "pretrained",
     "end_to_end": "end-to-end",
     "out_of_domain": "end-to-end, another domain's set",
