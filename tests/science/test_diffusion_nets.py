@@ -12,7 +12,7 @@ from retrace.nets.diffusion.prompts import FIRST, nothing, photo_of
 from retrace.nets.diffusion.sampling import ddim, guided
 from retrace.nets.diffusion.schedule import Schedule
 from retrace.stage import StageError
-from retrace.training.diffusion.adapt import Adapters, adapt, frozen
+from retrace.training.diffusion.adapt import Adapters, adapt
 from retrace.training.diffusion.fit import Pictures, Recipe, fit
 from retrace.training.diffusion.noising import spread_steps
 from retrace.training.diffusion.private import fit_privately
@@ -188,7 +188,7 @@ def test_training_learns_and_half_of_it_is_a_part_of_it():
 
 def test_a_loss_that_is_no_number_is_named():
     rows = Pictures(images(4), torch.zeros(4, dtype=torch.long))
-    with pytest.raises(StageError, match="no number by step .*lower the learning rate"):
+    with pytest.raises(StageError, match=r"no number by step .*lower the learning rate"):
         fit(build(SHAPE, 0), PLAN, rows, Recipe(60, 4, 1e30), 0)
 
 

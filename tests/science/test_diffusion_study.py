@@ -1,5 +1,7 @@
 """The diffusion study on a few digits: every stage, the table, all figures, and bad input."""
 
+from dataclasses import replace
+
 import cell as cells
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from pydantic import ValidationError
 from retrace.claims.load import load_claims
 from retrace.nets.diffusion.model import Shape, build
 from retrace.nets.diffusion.schedule import Schedule
-from retrace.stage import Evidence, StageError
+from retrace.stage import Evidence, EvidenceRow, StageError
 from retrace.studies.diffusion import prepare
 from retrace.studies.diffusion.figures.draw import draw
 from retrace.studies.diffusion.params import Params
@@ -35,8 +37,6 @@ def row():
     inputs = {"dataset": cells.digits(), "other": cells.digits()}
     for stage in ("prepare", "train", "defend", "attack", "measure"):
         inputs[stage] = cells.run("diffusion", stage, CELL, inputs)
-    from retrace.stage import EvidenceRow
-
     return EvidenceRow("digits", 0, cells.params_of("diffusion", CELL), inputs)
 
 
@@ -57,14 +57,8 @@ def test_the_table_has_every_claims_columns_and_rows(row):
 
 
 def test_figures(row):
-    figures = draw("s2l", table([row, _seed(row, 1)]), None)
+    figures = draw("s2l", table([row, replace(row, seed=1)]), None)
     assert set(figures) == {"gains", "drawn", "scores", "roc", "ablations", "split"}
-
-
-def _seed(row, seed):
-    from dataclasses import replace
-
-    return replace(row, seed=seed)
 
 
 def test_membership_dealt_out_at_random_has_an_area_of_a_half(row):
@@ -91,7 +85,7 @@ def test_parts_are_disjoint_and_the_classifier_sees_nothing_trained(row):
         assert any(np.array_equal(moved, way) for way in ways)
 
 
-def test_another_domains_tuning_is_one_model_and_noise_moves_all_weights():
+def test_noise_moves_all_weights_by_its_standard_deviation():
     params = cells.params_of("diffusion", CELL)
     model = build(Shape(1, 8, (8, 16), 8, 10), 0).requires_grad_(False)
     sets = Sets(torch.zeros(2, 3, 1, 8, 8), torch.tensor([1, 2]), None)

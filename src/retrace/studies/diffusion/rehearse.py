@@ -7,7 +7,7 @@ from retrace.cuts import Cuts, at_most, exactly
 CUTS = Cuts(
     always={
         "members": at_most(20),
-        "others": at_most(40),
+        "others": at_most(20),
         "strays": at_most(20),
         "domains": at_most(3),
         "steps": at_most(4),
