@@ -82,9 +82,9 @@ def _reference(
     plan = schedule(params)
     predict = predictor(model, plan, contexts(model, data.domains[k], data.device)[0])
     place = f"reference/{_slot(params, k)}"
-    kept[f"{place}/errors"] = errors(params, predict, plan, images(params, data, k), seed)
+    kept[f"{place}/errors"] = errors(params, predict, plan.alpha, images(params, data, k), seed)
     for source, x in strays(data, k).items():
-        kept[f"{place}/stray.{source}"] = errors(params, predict, plan, x, seed)
+        kept[f"{place}/stray.{source}"] = errors(params, predict, plan.alpha, x, seed)
 
 
 def _look(
@@ -101,16 +101,16 @@ def _look(
     plan, x, place = schedule(params), images(params, data, k), f"{name}/{_slot(params, k)}"
     with tuned.ready(data.domains[k]) as pair:
         predict = predictor(tuned.model, plan, pair[0])
-        own = kept[f"{place}/errors"] = errors(params, predict, plan, x, seed)
-        scores = secmi_scores(params, predict, plan, x, stops)
+        own = kept[f"{place}/errors"] = errors(params, predict, plan.alpha, x, seed)
+        scores = secmi_scores(params, predict, plan.alpha, x, stops)
         if name in params.deep and k != params.domains:
-            empty = errors(params, predictor(tuned.model, plan, pair[1]), plan, x, seed)
-            scores |= {"clid": clid_scores(own, empty)} | pia_scores(params, predict, plan, x)
+            empty = errors(params, predictor(tuned.model, plan, pair[1]), plan.alpha, x, seed)
+            scores |= {"clid": clid_scores(own, empty)} | pia_scores(params, predict, plan.alpha, x)
         kept.update({f"{place}/{attack}": found for attack, found in scores.items()})
         if name not in params.deep or k >= params.domains - 1:
             return
         for source, stray in strays(data, k).items():
-            kept[f"{place}/stray.{source}"] = errors(params, predict, plan, stray, seed)
+            kept[f"{place}/stray.{source}"] = errors(params, predict, plan.alpha, stray, seed)
         if name != "none":
             kept[f"{place}/drawn"] = _drawn(params, tuned, data, pair, derive(seed, k))
 

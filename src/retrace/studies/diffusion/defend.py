@@ -55,7 +55,7 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
         for k in range(params.domains - 1):
             context, _ = contexts(model, data.domains[k], data.device)
             predict = predictor(model, schedule(params), context)
-            found = errors(params, predict, schedule(params), images(params, data, k), seed)
+            found = errors(params, predict, schedule(params).alpha, images(params, data, k), seed)
             scratch[f"{name}/{k}/errors"] = found
     return Output({"kept": kept, "noise": noise}, scratch=scratch)
 

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from retrace.attacks.diffusion.loss import noise_errors
-from retrace.attacks.diffusion.noise import Predict, check_images
+from retrace.attacks.diffusion.noise import Alpha, Predict, check_images
 from retrace.attacks.diffusion.pia import pia
 from retrace.attacks.diffusion.secmi import secmi
-from retrace.nets.diffusion.schedule import Schedule
 from retrace.seeds import derive
 from retrace.stage import Array
 from retrace.studies.diffusion.setup import FORM, Data
@@ -37,22 +36,22 @@ def strays(data: Data, k: int) -> dict[str, Tensor]:
     return {name: to_tensor(x, str(data.device)) for name, x in found.items()}
 
 
-def errors(params: Scoring, predict: Predict, plan: Schedule, x: Tensor, seed: int) -> Array:
+def errors(params: Scoring, predict: Predict, alpha: Alpha, x: Tensor, seed: int) -> Array:
     """Errors (K,N) of the noise at each of `times`, that noise being the same for all models of the seed."""
     rng = torch.Generator().manual_seed(derive(seed, "diffusion", "attack"))
     noises = torch.randn(len(params.times), *x.shape[1:], generator=rng).to(x.device)
-    return np.stack([e.cpu().numpy() for e in noise_errors(predict, plan.alpha, x, noises, params.times)])
+    return np.stack([e.cpu().numpy() for e in noise_errors(predict, alpha, x, noises, params.times)])
 
 
-def pia_scores(params: Attack, predict: Predict, plan: Schedule, x: Tensor) -> dict[str, Array]:
+def pia_scores(params: Attack, predict: Predict, alpha: Alpha, x: Tensor) -> dict[str, Array]:
     """Scores (N,) of PIA and PIAN."""
-    both = pia(predict, plan.alpha, x, params.pia_time)
+    both = pia(predict, alpha, x, params.pia_time)
     return {name: scores.cpu().numpy() for name, scores in zip(("pia", "pian"), both, strict=True)}
 
 
 def secmi_scores(
-    params: Attack, predict: Predict, plan: Schedule, x: Tensor, stops: list[int]
+    params: Attack, predict: Predict, alpha: Alpha, x: Tensor, stops: list[int]
 ) -> dict[str, Array]:
     """Scores (N,) of SecMI at each of `stops`."""
-    found = secmi(predict, plan.alpha, x, stops, params.stride)
+    found = secmi(predict, alpha, x, stops, params.stride)
     return {f"secmi_{t}": scores.cpu().numpy() for t, scores in found.items()}
