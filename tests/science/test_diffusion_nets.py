@@ -12,6 +12,7 @@ from retrace.nets.diffusion.prompts import FIRST, nothing, photo_of
 from retrace.nets.diffusion.sampling import ddim, guided
 from retrace.nets.diffusion.schedule import Schedule
 from retrace.stage import StageError
+from retrace.training.diffusion import private
 from retrace.training.diffusion.adapt import Adapters, adapt
 from retrace.training.diffusion.fit import Pictures, Recipe, fit
 from retrace.training.diffusion.noising import spread_steps
@@ -202,27 +203,20 @@ def test_the_prior_counts():
     assert torch.equal(without.text.table.weight[word], build(SHAPE, 0).text.table.weight[word])
 
 
-def test_private_steps_move_no_further_than_the_bound_lets_them():
-    """Without noise, the sum of n clipped gradients is at most n times the bound."""
+def test_private_gradients_are_clipped_and_never_stretched(monkeypatch):
+    """Without noise, the mean of clipped gradients is at most the bound, and a large bound changes nothing."""
     rows = Pictures(images(6), torch.arange(6) % 4)
-    moved = {}
-
-    class Seen(Exception):
-        pass
-
-    import retrace.training.diffusion.private as private
+    norms = []
 
     class Watch(private.Optimiser):
         def step(self):
-            moved["norm"] = float(torch.stack([p.grad.square().sum() for p in self.params]).sum().sqrt())
-            raise Seen
+            norms.append(float(torch.stack([p.grad.square().sum() for p in self.params]).sum().sqrt()))
 
-    original, private.Optimiser = private.Optimiser, Watch
-    try:
-        with pytest.raises(Seen):
-            fit_privately(build(SHAPE, 0), PLAN, rows, Recipe(1, 6, 1e-3, ema=0.9), 1e-9, 1e-3, 0)
-    finally:
-        private.Optimiser = original
-    assert 0 < moved["norm"] <= 1e-3 * (1 + 1e-4)
+    monkeypatch.setattr(private, "Optimiser", Watch)
+    for bound in (1e-3, 1e3, 1e6):
+        fit_privately(build(SHAPE, 0), PLAN, rows, Recipe(1, 6, 1e-3, ema=0.9), 1e-12, bound, 0)
+    assert 0 < norms[0] <= 1e-3 * (1 + 1e-4)
+    assert norms[1] == pytest.approx(norms[2], rel=1e-3)
+    assert norms[0] < norms[1] < 1e3
     with pytest.raises(ValueError, match="batch 7: only 6 images"):
         fit_privately(build(SHAPE, 0), PLAN, rows, Recipe(1, 7, 1e-3), 1.0, 1.0, 0)
