@@ -204,7 +204,7 @@ def test_the_prior_counts():
 
 
 def test_private_gradients_are_clipped_and_never_stretched(monkeypatch):
-    """Without noise, the mean of clipped gradients is at most the bound, and a large bound changes nothing."""
+    """Without noise their mean is at most the bound, and a large bound changes nothing."""
     rows = Pictures(images(6), torch.arange(6) % 4)
     norms = []
 
