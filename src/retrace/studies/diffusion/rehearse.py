@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from retrace.cuts import Cuts, at_most, exactly
+from retrace.cuts import Cuts, Cutting, Params, at_most, exactly, only
+
+KINDS = ("none", "end_to_end", "dreambooth_prior", "words_4", "hyper", "db_lora")  # one of each kind
+
+
+def _by_network(params: Params) -> dict[str, Cutting]:
+    """Everything on a small network; on the cell's own one tuning of each kind, since all take long."""
+    own = {"tunings": only(*KINDS), "deep": exactly(["none", "db_lora"])}
+    return {"everything": {"widths": exactly([8, 16])}, "own": own}
+
 
 CUTS = Cuts(
     always={
@@ -16,12 +25,13 @@ CUTS = Cuts(
         "drawing_steps": at_most(3),
         "recognise_epochs": at_most(1),
         "private_steps": at_most(2),
-        "private_batch": at_most(8),
+        "private_batch": at_most(4),
         "tune_steps": at_most(2),
         "tune_batch": at_most(4),
         "times": exactly([100]),
-        "stops": lambda stops: stops[:2],
+        "stops": exactly([50]),
         "tunings.*.steps": lambda steps: None if steps is None else min(steps, 2),
         "tunings.*.images": lambda count: None if count is None else min(count, 4),
     },
+    parts=_by_network,
 )
