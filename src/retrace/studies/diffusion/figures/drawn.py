@@ -10,15 +10,17 @@ from matplotlib.figure import Figure
 from retrace.plot.style import styled
 from retrace.plot.table import label
 from retrace.stage import Array
+from retrace.studies.diffusion.figures.rows import untuned_first
 
 
 def pairs(drawn: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[tuple[str, str], tuple[Array, Array]]]:
     """cell -> (tuning, domain) -> drawn images and their nearest private ones, uint8 (n,S,S,C)."""
     found: dict[str, dict[tuple[str, str], tuple[Array, Array]]] = {}
     for cell, arrays in drawn.items():
-        names = [key.split("/")[:2] for key in arrays if key.endswith("/drawn")]
+        keys = [key.split("/")[:2] for key in arrays if key.endswith("/drawn")]
         found[cell] = {
-            (name, k): (arrays[f"{name}/{k}/drawn"], arrays[f"{name}/{k}/nearest"]) for name, k in names
+            (name, k): (arrays[f"{name}/{k}/drawn"], arrays[f"{name}/{k}/nearest"])
+            for name, k in sorted(keys, key=lambda key: (untuned_first(key[0]), key[1]))
         }
     return found
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import pandas as pd
 
+from retrace.studies.diffusion.figures.rows import untuned_first
+
 
 def mean_curves(curves: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Mean over seeds: cell, method, fpr, tpr."""
     parts = [
         pd.DataFrame({"cell": one["cell"], "method": name, "fpr": one["fpr"], "tpr": value["tpr"]})
         for one in curves
-        for name, value in one.items()
+        for name, value in sorted(one.items(), key=lambda item: untuned_first(item[0]))
         if isinstance(value, dict)
     ]
     by = ["cell", "method", "fpr"]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from retrace.plot.style import colour, panels, styled
 from retrace.plot.table import label
+from retrace.studies.diffusion.figures.rows import untuned_first
 
 Counts = dict[str, tuple[list[float], list[float], list[float]]]  # tuning -> edges, members, others
 
@@ -18,9 +19,8 @@ def summed(curves: Sequence[Mapping[str, Any]]) -> Counts:
     """Counts over all seeds and cells by tuning."""
     found: Counts = {}
     for one in curves:
-        for name, value in one.items():
-            if not isinstance(value, dict):
-                continue
+        for name in sorted((n for n, value in one.items() if isinstance(value, dict)), key=untuned_first):
+            value = one[name]
             before = found.get(
                 name, (one["bins"], [0.0] * len(value["members"]), [0.0] * len(value["others"]))
             )

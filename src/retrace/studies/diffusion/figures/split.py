@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from retrace.plot.style import colour, panels, styled
 from retrace.plot.table import label, mean_interval, require
+from retrace.studies.diffusion.figures.rows import untuned_first
 
 
 def sources(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def blocks(
         fig.set_figwidth(8.4)
         for ax, cell in zip(axes, cells, strict=True):
             own = rows[rows["cell"] == cell]
-            names = list(own["method"].drop_duplicates())
+            names = sorted(own["method"].drop_duplicates(), key=untuned_first)
             for place, column in enumerate(known):
                 found = [mean_interval(own[own["method"] == name][column], level) for name in names]
                 x = np.arange(len(names)) + (place - (len(known) - 1) / 2) * 0.26
