@@ -1,0 +1,1 @@
+"""Training examples drawn out of generative models."""

@@ -1,0 +1,1 @@
+"""Diffusion models: a small conditional UNet, its prompts, its noise schedule and its samplers."""
