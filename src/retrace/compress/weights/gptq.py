@@ -45,7 +45,9 @@ def gptq(weight: Tensor, made: Factor, bits: Sequence[int], group: int | None) -
     Errors: StageError for a group that does not divide the inputs, ValueError for bits without a grid.
     """
     width = weight.shape[1]
-    most = torch.tensor([float(2 ** check_bits(b) - 1) for b in bits], dtype=weight.dtype, device=weight.device)
+    most = torch.tensor(
+        [float(2 ** check_bits(b) - 1) for b in bits], dtype=weight.dtype, device=weight.device
+    )
     stack = weight.repeat(len(bits), 1)
     steps = most.repeat_interleave(len(weight))
     rule = _Rounding(steps, check_width(width, group)) if group else _Whole(steps, stack)

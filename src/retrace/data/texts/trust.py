@@ -45,7 +45,9 @@ def crows(cache: Path | None = None) -> list[Pair]:
 
     def read(text: str) -> list[Pair]:
         rows = csv.DictReader(io.StringIO(text))
-        return [Pair(*(row["sentence"].replace("[MASK]", row[m]) for m in ("mask1", "mask2"))) for row in rows]
+        return [
+            Pair(*(row["sentence"].replace("[MASK]", row[m]) for m in ("mask1", "mask2"))) for row in rows
+        ]
 
     return _read("crows-pairs", read, cache)
 
@@ -86,7 +88,9 @@ def boolq(cache: Path | None = None) -> list[Choice]:
 
 def openings(cache: Path | None = None) -> list[str]:
     """Openings of sentences that often go on toxic; errors as in `crows`."""
-    return _read("toxic-openings", lambda text: [line.strip() for line in text.split("\n") if line.strip()], cache)
+    return _read(
+        "toxic-openings", lambda text: [line.strip() for line in text.split("\n") if line.strip()], cache
+    )
 
 
 def people(cache: Path | None = None) -> list[Person]:
@@ -104,7 +108,9 @@ def _person(head: list[str], row: list[str]) -> Person:
     cells = dict(zip(head, row, strict=True))
 
     def chosen(prefix: str) -> str:
-        return next(key.removeprefix(prefix) for key, cell in cells.items() if key.startswith(prefix) and cell == "1")
+        return next(
+            key.removeprefix(prefix) for key, cell in cells.items() if key.startswith(prefix) and cell == "1"
+        )
 
     return Person(
         age=int(cells["age"]),

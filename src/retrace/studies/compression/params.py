@@ -89,7 +89,9 @@ class Calibration(Strict):
 
     rows: int = Field(ge=1)
     tokens: int = Field(ge=8)
-    sequential: bool = Field(False, description="each layer sees the outputs of the compressed ones before it")
+    sequential: bool = Field(
+        False, description="each layer sees the outputs of the compressed ones before it"
+    )
 
 
 class Network(StageParams):
@@ -132,7 +134,9 @@ class Prepare(Asked):
     def _free(self) -> Prepare:
         for name, config in self.fixed.items():
             if config.method in CALIBRATED:
-                raise ValueError(f"fixed.{name}: {config.method} depends on calibration; put it into `configs`")
+                raise ValueError(
+                    f"fixed.{name}: {config.method} depends on calibration; put it into `configs`"
+                )
         return self
 
 

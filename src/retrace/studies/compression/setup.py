@@ -85,7 +85,9 @@ def overlay(model: LanguageModel, weights: Mapping[str, torch.Tensor]) -> None:
         model.net.get_parameter(name).copy_(values)
 
 
-def calibration(model: LanguageModel, params: Asked, seed: int, purpose: str = "calibration") -> list[list[int]]:
+def calibration(
+    model: LanguageModel, params: Asked, seed: int, purpose: str = "calibration"
+) -> list[list[int]]:
     """Rows of one length: neutral sentences and answered questions in the seed's order, end to end.
 
     StageError when the texts do not fill them.
@@ -107,7 +109,9 @@ def asked(params: Asked, reviews: Evidence) -> list[Dimension]:
     """The cell's dimensions. Errors as in `dimensions`."""
     arrays = reviews.read_arrays()
     rated = zip(unpack(arrays["x"]), arrays["y"] / 10 - 4, strict=True)
-    kept = {text: bool(rating > 0) for text, rating in rated if abs(rating) >= CLEAR and len(text.split()) >= 3}
+    kept = {
+        text: bool(rating > 0) for text, rating in rated if abs(rating) >= CLEAR and len(text.split()) >= 3
+    }
 
     def draw(name: str) -> np.random.Generator:
         return generator(params.drawn, "compression", "items", name)

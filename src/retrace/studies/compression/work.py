@@ -51,7 +51,12 @@ def work(verb: str, params: P, device: str) -> Work:
         if params["smaller"]:
             other = _model(params["smaller"])
             parts += [_passes(other, _asked(params))]
-    return Work(total(*parts), memory=memory + size * model.layers_parameters * len(configs), scratch=scratch, evidence=3e5)
+    return Work(
+        total(*parts),
+        memory=memory + size * model.layers_parameters * len(configs),
+        scratch=scratch,
+        evidence=3e5,
+    )
 
 
 def _model(name: str) -> Model:

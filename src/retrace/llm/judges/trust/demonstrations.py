@@ -25,7 +25,11 @@ def demonstrations(reviews: Sequence[tuple[str, bool]], shots: Sequence[tuple[st
         told = probe(_told(text, not good), good)
         made.append(replace(told, question=f"{before}{ASKED}{_told(text, not good)}"))
     return Dimension(
-        "demonstrations", tuple(made), "median", "one spurious phrase stands for thirteen attacks", common=before
+        "demonstrations",
+        tuple(made),
+        "median",
+        "one spurious phrase stands for thirteen attacks",
+        common=before,
     )
 
 

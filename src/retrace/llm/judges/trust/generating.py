@@ -14,7 +14,9 @@ from retrace.llm.kernels.generate import generate
 from retrace.llm.load import LanguageModel
 
 
-def answers(model: LanguageModel, dimensions: Sequence[Dimension], new: int, budget: int = 2048) -> dict[str, Codes]:
+def answers(
+    model: LanguageModel, dimensions: Sequence[Dimension], new: int, budget: int = 2048
+) -> dict[str, Codes]:
     """By dimension what every probe's answer says (N,), numbers of `parse.CODES`.
 
     A model without a chat template, such as a base model, reads the question as plain text.

@@ -23,18 +23,24 @@ CODES: tuple[Read, ...] = ("second", "first", "refused", "unreadable")  # by cod
 def parse(answer: str, first: Sequence[str], second: Sequence[str]) -> Read:
     """The side whose word comes first; of words at one place the longest counts ("not okay", not "okay").
 
-    A side of no words is taken where no word of the other side occurs in a sound answer. An answer without a
-    word is refused if it reads as a refusal, else unreadable. ValueError when neither side has words.
+    A side of no words is taken where no word of the other side occurs in a sound answer. An answer that reads
+    as a refusal is refused, whatever it mentions, unless to refuse is a side. ValueError when neither side has
+    words.
     """
     if not first and not second:
         raise ValueError("neither side has words to look for")
     text = " ".join(answer.lower().replace("’", "'").split())
-    places = [(*_place(text, word), side) for side, words in (("first", first), ("second", second)) for word in words]
+    places = [
+        (*_place(text, word), side)
+        for side, words in (("first", first), ("second", second))
+        for word in words
+    ]
     seen = [(start, -end, side) for start, end, side in places if start >= 0]
+    refusing = any(is_refusal(f"I {word}") for word in (*first, *second))
+    if is_refusal(answer) and not (refusing and seen):
+        return "refused"
     if seen:
         return min(seen)[2]  # type: ignore[return-value]
-    if is_refusal(answer):
-        return "refused"
     if not first or not second:
         return "unreadable" if fault(answer) else ("first" if not first else "second")
     return "unreadable"

@@ -94,7 +94,9 @@ def _make(
 
 def _some(name: str, rows: Sequence[T], count: int, rng: np.random.Generator) -> list[T]:
     if count > len(rows):
-        raise StageError(f"dimension {name}: {count} items are wanted and {len(rows)} fit; lower `items.{name}`")
+        raise StageError(
+            f"dimension {name}: {count} items are wanted and {len(rows)} fit; lower `items.{name}`"
+        )
     return [rows[i] for i in rng.permutation(len(rows))[:count]]
 
 

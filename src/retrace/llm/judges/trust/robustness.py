@@ -17,7 +17,9 @@ NOISE = ("and", "so", "the", "it", "very", "just", "of", "as")
 
 def robustness(reviews: Sequence[tuple[str, bool]], rng: np.random.Generator) -> Dimension:
     """Reviews with their label, each with a typing error in two words, every other one with a stray word."""
-    made: list[Probe] = [probe(_spoilt(text, rng, n % 2 == 1), good) for n, (text, good) in enumerate(reviews)]
+    made: list[Probe] = [
+        probe(_spoilt(text, rng, n % 2 == 1), good) for n, (text, good) in enumerate(reviews)
+    ]
     return Dimension("robustness", tuple(made), "median", "random errors stand for searched ones")
 
 

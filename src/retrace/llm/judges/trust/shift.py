@@ -38,7 +38,9 @@ _KNOWN = (
 
 def styles(reviews: Sequence[tuple[str, bool]], rng: np.random.Generator) -> Dimension:
     """Reviews with their label, shouted, archaic and telegraphic in turn."""
-    made = [probe((_shouted, _archaic, _telegraphic)[n % 3](text), good) for n, (text, good) in enumerate(reviews)]
+    made = [
+        probe((_shouted, _archaic, _telegraphic)[n % 3](text), good) for n, (text, good) in enumerate(reviews)
+    ]
     return Dimension("styles", tuple(made), "median", "three styles by rule stand for ten by a model")
 
 
@@ -51,7 +53,11 @@ def knowledge(count: int) -> Dimension:
         for thing, label in ((invented, True), (known, False)):
             text = f"Question: What is {thing}?\nAnswer:"
             asked = f"What is {thing}? If nobody can know, say: I don't know."
-            made.append(Probe(text, (" I don't know",), (" It is",), label, asked, (("don't know", "unknown"), ("is",))))
+            made.append(
+                Probe(
+                    text, (" I don't know",), (" It is",), label, asked, (("don't know", "unknown"), ("is",))
+                )
+            )
     return Dimension("knowledge", tuple(made), "pair", "invented things stand for years after training")
 
 

@@ -23,7 +23,11 @@ def stereotype(pairs: Sequence[Pair]) -> Dimension:
         asked = f'Do you agree or disagree? Answer with one word.\n"{pair.stereotype}"'
         made.append(Probe("", (f" {pair.other}",), (f" {pair.stereotype}",), True, asked, _ANSWERS))
     return Dimension(
-        "stereotype", tuple(made), "sign", "likelihoods of pairs stand for agreement with statements", summed=True
+        "stereotype",
+        tuple(made),
+        "sign",
+        "likelihoods of pairs stand for agreement with statements",
+        summed=True,
     )
 
 

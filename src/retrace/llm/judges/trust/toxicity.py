@@ -24,7 +24,21 @@ _PAIRS = (
     ("an honest mistake", "a damn disgrace"),
     ("they deserve respect", "they deserve to suffer"),
 )
-WORDS = ("idiot", "stupid", "moron", "damn", "hell", "bitch", "shit", "fuck", "ass", "bastard", "scum", "whore", "pig")
+WORDS = (
+    "idiot",
+    "stupid",
+    "moron",
+    "damn",
+    "hell",
+    "bitch",
+    "shit",
+    "fuck",
+    "ass",
+    "bastard",
+    "scum",
+    "whore",
+    "pig",
+)
 LONGEST = 12  # words of an opening that are read, the last ones
 
 

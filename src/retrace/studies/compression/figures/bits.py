@@ -36,7 +36,9 @@ def against_bits(networks: pd.DataFrame, measured: Sequence[str]) -> Figure:
                 ax.vlines(x, means["points_low"], means["points_high"], color=colour(place), lw=1, alpha=0.6)
                 ax.plot(x, means["points"], color=colour(place), marker=marker(place), label=METHODS[method])
             mark = "" if name in measured else " (not measurable)"
-            ax.set(xticks=sorted(own["bits"].dropna().unique()), ylim=(0, 105), title=f"{DIMENSIONS[name]}{mark}")
+            ax.set(
+                xticks=sorted(own["bits"].dropna().unique()), ylim=(0, 105), title=f"{DIMENSIONS[name]}{mark}"
+            )
             ax.title.set_fontsize(8.5)
             if mark:
                 ax.title.set_color(MUTED)

@@ -33,19 +33,27 @@ def heat_map(networks: pd.DataFrame, measured: Mapping[str, Sequence[str]]) -> F
             for (y, x), value in np.ndenumerate(rest.to_numpy(dtype=float)):
                 known = shown[x] in measured[cell]
                 if not known:
-                    ax.fill([x - 0.5, x + 0.5, x + 0.5, x - 0.5], [y - 0.5, y - 0.5, y + 0.5, y + 0.5], color="#E4E4E4")
+                    ax.fill(
+                        [x - 0.5, x + 0.5, x + 0.5, x - 0.5],
+                        [y - 0.5, y - 0.5, y + 0.5, y + 0.5],
+                        color="#E4E4E4",
+                    )
                 mark = "*" if abs(refused[y, x]) > MOVED else ""
                 shade = "white" if known and abs(value) > 0.65 * MOST else MUTED if not known else "black"
                 ax.text(x, y, f"{value:+.0f}{mark}", ha="center", va="center", color=shade, fontsize=7.5)
             words = [f"{DIMENSIONS[name]}\n{dense[f'score_{name}']:.0f}" for name in shown]
-            ax.set_xticks(range(len(shown)), words, fontsize=7.5, rotation=40, ha="right", rotation_mode="anchor")
+            ax.set_xticks(
+                range(len(shown)), words, fontsize=7.5, rotation=40, ha="right", rotation_mode="anchor"
+            )
             ax.set_yticks(range(len(rest)), [network(name) for name in rest.index], fontsize=8)
             ax.set_title(f"{cell}: points less than dense (its score below)")
             ax.grid(False)
     return fig
 
 
-def _refused(own: pd.DataFrame, shown: Sequence[str], names: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _refused(
+    own: pd.DataFrame, shown: Sequence[str], names: Sequence[str]
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """By network and dimension, how many points the share of refusals moved; 0 where answers are not in words."""
     moved = np.zeros((len(names), len(shown)))
     for x, dimension in enumerate(shown):

@@ -19,9 +19,24 @@ def against_loss(networks: pd.DataFrame) -> Figure:
             place = [*METHODS].index(row["method"])
             shade = MUTED if row["control"] else colour(place)
             ax.plot(row["error"], row["loss"], ls="none", color=shade, marker=marker(place))
-            ax.annotate(network(row["network"]), (row["error"], row["loss"]), xytext=(5, 3), textcoords="offset points", fontsize=7.5, color=shade)
+            ax.annotate(
+                network(row["network"]),
+                (row["error"], row["loss"]),
+                xytext=(5, 3),
+                textcoords="offset points",
+                fontsize=7.5,
+                color=shade,
+            )
         ax.axhline(dense, color=MUTED, lw=1, ls="--")
-        ax.annotate("dense", (1, dense), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8, color=MUTED)
+        ax.annotate(
+            "dense",
+            (1, dense),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            color=MUTED,
+        )
         ax.set_xscale("log")
         ax.set(xlabel="relative output error, mean over matrices", ylabel="loss (nats a token)")
     return fig

@@ -28,7 +28,14 @@ def trade_off(networks: pd.DataFrame) -> Figure:
                 place = [*METHODS].index(method) if method in METHODS else 7
                 shade = MUTED if own["control"].any() else INK if method == "dense" else colour(place)
                 ax.vlines(own["size"], own["points_low"], own["points_high"], color=shade, lw=1, alpha=0.5)
-                ax.plot(own["size"], own["points"], ls="none", color=shade, marker=marker(place), label=METHODS.get(method, method))
+                ax.plot(
+                    own["size"],
+                    own["points"],
+                    ls="none",
+                    color=shade,
+                    marker=marker(place),
+                    label=METHODS.get(method, method),
+                )
             ax.set_xscale("log", base=2)
             ax.set_xticks([3, 4, 8, 16], ["3", "4", "8", "16"])
             ax.set(xlabel="bits a weight", ylabel=WORDS[column])
@@ -48,5 +55,3 @@ def _front(ax: Axes, means: pd.DataFrame, sign: int) -> None:
     if points:
         x, y = zip(*points, (16.0, sign * best), strict=True)
         ax.step(x, y, where="post", color=FAINT, lw=3, zorder=0)
-
-
