@@ -8,8 +8,8 @@ from retrace.data.texts.read import Choice
 from retrace.data.texts.trust import Pair, Person
 from retrace.llm import tiny
 from retrace.llm.chat import encode
-from retrace.llm.judges.trust import generating, parse, probe, registry, scoring
 from retrace.llm.judges.trust import fairness as fair
+from retrace.llm.judges.trust import generating, parse, probe, registry, scoring
 from retrace.llm.judges.trust.choice import chosen
 from retrace.llm.judges.trust.demonstrations import TRIGGER, demonstrations
 from retrace.llm.judges.trust.ethics import ethics
@@ -182,9 +182,7 @@ def test_refusals_and_unreadable_answers_are_never_right():
 def test_answers_in_words_are_read_for_every_probe():
     some = [d for d in EVERY if d.name in ("ethics", "refusal", "toxicity")]
     found = generating.answers(MODEL, some, new=3)
-    assert {name: len(codes) for name, codes in found.items()} == {
-        d.name: len(d.probes) for d in some
-    }
+    assert {name: len(codes) for name, codes in found.items()} == {d.name: len(d.probes) for d in some}
     for codes in found.values():
         assert set(codes.tolist()) <= set(range(len(parse.CODES)))
 
@@ -207,7 +205,9 @@ def test_options_are_compared_with_the_best_of_the_others():
 
 
 def test_too_few_texts_name_the_place_to_lower():
-    with pytest.raises(StageError, match="dimension robustness: 6 items are wanted and 4 fit; lower `items.robustness`"):
+    with pytest.raises(
+        StageError, match="dimension robustness: 6 items are wanted and 4 fit; lower `items.robustness`"
+    ):
         registry.dimensions({"robustness": 12}, REVIEWS, lambda _: np.random.default_rng(0), 60)
     for make in (ethics, knowledge):
         with pytest.raises(ValueError, match="not 99"):

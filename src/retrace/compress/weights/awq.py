@@ -13,14 +13,15 @@ from torch import Tensor
 from retrace.compress.weights.error import output_error
 from retrace.compress.weights.grids import groups, rtn
 
-POWERS, CLIPS, SEEN = 20, 5, 48  # powers tried, clips tried, rows of the stack by which the power is chosen
+POWERS, CLIPS = 20, 5  # tried
+SEEN = 48  # rows of the stack by which the power is chosen
 ROWS = 96  # rows clipped at once: larger blocks leave a processor's cache
 
 
 def awq(
     weight: Tensor, size: Tensor, hessian: Tensor, bits: int, group: int, clipped: Tensor | None = None
 ) -> Tensor:
-    """The stack of matrices that share an input (O,I), rounded with the best scales and clips.
+    """Matrices that share an input, stacked (O,I), rounded with the best scales and clips.
 
     `size` (I,) is the mean of |x|, `hessian` (I,I) as in `columns`. `clipped` (O,) marks rows whose ranges may
     be clipped (AWQ leaves queries and keys alone); None: all. StageError for a group that does not divide.
@@ -49,9 +50,9 @@ def best_clip(weight: Tensor, hessian: Tensor, bits: int, group: int) -> Tensor:
     A group's error is taken alone: its block of `hessian`, without what it shares with other groups.
     """
     count = weight.shape[1] // group
-    blocks = hessian.unflatten(0, (count, group)).unflatten(2, (count, group))
+    blocks = hessian.reshape(count, group, count, group)
     own = blocks[torch.arange(count), :, torch.arange(count)].contiguous()  # (G,g,g)
-    return torch.cat([_clip(rows, own, bits, group) for rows in weight.split(ROWS)])
+    return torch.cat([_clip(rows, own, bits, group) for rows in torch.split(weight, ROWS)])
 
 
 def _clip(weight: Tensor, own: Tensor, bits: int, group: int) -> Tensor:

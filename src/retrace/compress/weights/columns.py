@@ -22,10 +22,11 @@ DAMPING = 0.01  # of the mean of the diagonal, added to it
 
 @dataclass(frozen=True)
 class Factor:
-    """Upper triangular U (I,I) with U'U the inverse of the damped H, columns in the order of the walk.
+    """Upper triangular U (I,I) with U'U the inverse of the damped H, in the order of the walk.
 
-    `unit` is U with each row divided by its diagonal entry, `diagonal` (I,) these entries. `order` (I,) are the columns' places in the matrix, None where the order is the matrix's own; `dead` (I,)
-    marks inputs that were always zero, in the order of the walk.
+    `unit` is U with each row divided by its diagonal entry, `diagonal` (I,) these entries. `order` (I,) are
+    the columns' places in the matrix, None where the order is the matrix's own; `dead` (I,) marks inputs that
+    were always zero, in the order of the walk.
     """
 
     unit: Tensor
@@ -37,8 +38,8 @@ class Factor:
 def factor(hessian: Tensor, act_order: bool = False, damping: float = DAMPING) -> Factor:
     """Factor H (I,I) = 2X'X/n; `act_order` puts columns of large diagonal first.
 
-    H turned round is factored once; its triangle, inverted and turned back, is U. StageError when H is singular
-    in spite of the damping.
+    H turned round is factored once; its triangle, inverted and turned back, is U. StageError when H is
+    singular in spite of the damping.
     """
     diagonal = hessian.diagonal()
     order = torch.argsort(diagonal, descending=True, stable=True) if act_order else None
@@ -61,7 +62,9 @@ def factor(hessian: Tensor, act_order: bool = False, damping: float = DAMPING) -
 class Rule(Protocol):
     """What a walk does to its columns; `levels` are sizes of blocks within blocks, the largest first."""
 
-    levels: tuple[int, ...]
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Sizes of blocks."""
 
     def at_block(self, first: int, weights: Tensor, diagonal: Tensor) -> None:
         """Look at a largest block (B,R), which begins with column `first`; U's diagonal (B,) is beside it."""

@@ -51,7 +51,7 @@ def gptq(weight: Tensor, made: Factor, bits: Sequence[int], group: int | None) -
     stack = weight.repeat(len(bits), 1)
     steps = most.repeat_interleave(len(weight))
     rule = _Rounding(steps, check_width(width, group)) if group else _Whole(steps, stack)
-    return walk(stack, made, rule).unflatten(0, (len(bits), -1))
+    return walk(stack, made, rule).view(len(bits), *weight.shape)
 
 
 class _Whole(_Rounding):

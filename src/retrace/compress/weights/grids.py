@@ -10,7 +10,7 @@ from torch import Tensor
 
 from retrace.compress.weights.names import check_bits, check_width
 
-# levels of NormalFloat4: quantiles of a normal distribution, zero among them (Dettmers et al. 2023, appendix E)
+# NormalFloat4: quantiles of a normal distribution, zero among them (Dettmers et al. 2023, appendix E)
 NF4 = (
     -1.0,
     -0.6961928009986877,

@@ -61,7 +61,7 @@ def sparsegpt(
             check_width(weight.shape[1], of, "pattern of")
         own = [i for i, k in enumerate(kept) if _of(k) == of]
         rule = _Dropping(rows * len(own), [kept[i] for i in own for _ in rows], weight)
-        parts = walk(weight.repeat(len(own), 1), made, rule).unflatten(0, (len(own), -1))
+        parts = walk(weight.repeat(len(own), 1), made, rule).view(len(own), *weight.shape)
         for i, part in zip(own, parts, strict=True):
             found[i] = part
     return torch.stack([part for part in found if part is not None])

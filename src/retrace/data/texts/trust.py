@@ -1,4 +1,4 @@
-"""Read what trust dimensions are made of: stereotypes, passages with questions, openings, rows of a census."""
+"""Read what trust dimensions are made of: stereotypes, passages and questions, openings, a census."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def crows(cache: Path | None = None) -> list[Pair]:
 
 
 def stereoset(cache: Path | None = None) -> list[Pair]:
-    """StereoSet's sentences with a word left out; errors as in `crows`. Rows of the other kind are left out."""
+    """StereoSet's pairs that differ in a word; errors as in `crows`. Rows of the other kind are left out."""
 
     def read(text: str) -> list[Pair | None]:
         rows = [json.loads(line) for line in text.splitlines() if line.strip()]

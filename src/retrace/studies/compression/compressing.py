@@ -75,7 +75,7 @@ def layer_weights(
         gram = found[reader]
         hessian, sizes = gram.hessian, [len(weight) for weight in own]
         stacks = _stacks(torch.cat(own), sizes, gram, hessian, configs, reader == "attention", draw)
-        parts = {name: stack.split(sizes) for name, stack in stacks.items()}
+        parts = {name: torch.split(stack, sizes) for name, stack in stacks.items()}
         for name, config in configs.items():
             if config.like is not None:
                 parts[name] = tuple(
@@ -119,8 +119,8 @@ def _stacks(
         if config.method == "gptq":
             walks.setdefault((config.act_order, config.group), []).append(name)
     for (act_order, group), names in walks.items():
-        bits = [configs[name].bits or 8 for name in names]
-        made |= dict(zip(names, gptq(stack, factored(act_order), bits, group), strict=True))
+        every = [configs[name].bits or 8 for name in names]
+        made |= dict(zip(names, gptq(stack, factored(act_order), every, group), strict=True))
     names = [name for name, config in configs.items() if config.method == "sparsegpt"]
     if names:
         kept = [_kept(configs[name]) for name in names]
@@ -137,11 +137,15 @@ def _stacks(
         elif config.method == "nf4":
             made[name] = nf4(stack, group or 64)
         elif config.method == "hqq":
-            made[name] = torch.cat([hqq(weight, bits, group or 64) for weight in stack.split(list(sizes))])
+            made[name] = torch.cat(
+                [hqq(weight, bits, group or 64) for weight in torch.split(stack, list(sizes))]
+            )
         elif config.method == "wanda":
             made[name] = wanda(stack, gram.norms, _kept(config))
         elif config.method == "magnitude":
-            made[name] = torch.cat([magnitude(weight, _kept(config)) for weight in stack.split(list(sizes))])
+            made[name] = torch.cat(
+                [magnitude(weight, _kept(config)) for weight in torch.split(stack, list(sizes))]
+            )
         elif config.method == "random":
             made[name] = random(stack, _kept(config), draw)
     return made

@@ -1,4 +1,4 @@
-"""Compressors that look at calibration rows: one pass of statistics for all, then what each network answers."""
+"""Compressors that look at calibration rows: one pass of statistics for all, then each one's answers."""
 
 from __future__ import annotations
 

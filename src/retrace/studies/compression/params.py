@@ -49,7 +49,8 @@ class Compressor(Strict):
         prunes = self.method in ("magnitude", "wanda", "sparsegpt", "random")
         if (self.keep is not None) + (self.share is not None) != int(prunes):
             raise ValueError(
-                f"method {self.method}: give {'one of `keep` and `share`' if prunes else 'neither `keep` nor `share`'}"
+                f"method {self.method}: give "
+                f"{'one of `keep` and `share`' if prunes else 'neither `keep` nor `share`'}"
             )
         if self.keep is not None:
             pattern(self.keep)

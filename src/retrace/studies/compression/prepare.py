@@ -1,4 +1,4 @@
-"""What no seed changes: the aligned dense network, its answers, and those of compressors without calibration."""
+"""What no seed changes: the aligned dense network, its answers, those of compressors without calibration."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
-    """Arrays: `<network>/<dimension>` and `<network>/nll` (see `setup.evaluate`) of "dense", "smaller" and each
-    fixed compressor, `error/<compressor>` (matrices,), and `label/<dimension>` (N,) bool.
+    """Arrays: `<network>/<dimension>` and `<network>/nll` (see `setup.evaluate`) of "dense", "smaller" and
+    each fixed compressor, `error/<compressor>` (matrices,), and `label/<dimension>` (N,) bool.
 
     Results: the model, losses of the alignment, and how each dimension is judged. Scratch: aligned weights.
     """

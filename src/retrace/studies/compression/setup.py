@@ -28,7 +28,7 @@ from retrace.stage import Array, Evidence, StageError
 if TYPE_CHECKING:
     from retrace.studies.compression.params import Asked, Network
 
-BUDGET = 1024  # tokens computed at once: on a CPU larger batches leave its cache
+BUDGET = 512  # tokens computed at once: on a CPU larger batches leave its cache
 HELD = 120  # neutral sentences, the first ones, that no calibration sees
 ANSWER = 20  # tokens of an answer that are learned
 SENTENCE = (60, 140)  # characters of a neutral sentence: shorter ones are headings
@@ -36,7 +36,7 @@ CLEAR = 1.5  # rating from which a review is good or bad
 
 
 def align(params: Network) -> tuple[dict[str, Array], list[float]]:
-    """Weights of the layers that learnt to refuse, float32, and losses; nothing where the cell has no alignment.
+    """Weights of the layers that learnt to refuse, float32, and losses; none where the cell has no alignment.
 
     StageError when there are too few rows or layers.
     """
@@ -101,7 +101,8 @@ def calibration(
         if len(stream) >= about.rows * about.tokens:
             return [stream[n * about.tokens : (n + 1) * about.tokens] for n in range(about.rows)]
     raise StageError(
-        f"calibration: {about.rows * about.tokens} tokens are wanted and the texts have {len(stream)}; lower `rows`"
+        f"calibration: {about.rows * about.tokens} tokens are wanted and the texts have {len(stream)}; "
+        "lower `rows`"
     )
 
 
@@ -120,7 +121,7 @@ def asked(params: Asked, reviews: Evidence) -> list[Dimension]:
 
 
 def evaluate(model: LanguageModel, params: Asked, made: list[Dimension]) -> dict[str, Array]:
-    """By dimension margins (N,) float32, or codes of answers (N,) int8; and `nll` (sentences,), nats a token."""
+    """By dimension margins (N,) float32, or codes of answers (N,) int8; and `nll` (sentences,)."""
     found: dict[str, Any] = (
         generating.answers(model, made, params.new, BUDGET)
         if params.scoring == "generation"

@@ -20,8 +20,8 @@ STUDY = Study(
         Figure(
             "dct",
             "differences",
-            "Points less (red) or more (blue) than the dense network, by compressor and dimension. Grey columns "
-            "are not measurable: there the dense network is not clearly better than chance.",
+            "Points less (red) or more (blue) than the dense network, by compressor and dimension. Grey "
+            "columns are not measurable: there the dense network is not clearly better than chance.",
         ),
         Figure(
             "dct",

@@ -54,15 +54,17 @@ class Pictures:
 def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     """Rows of the types "item", "sentence", "matrix" and "network".
 
-    An item has `dimension`, `kind` (trust, utility), `measured` (`clear` as a number, beside `zero`), and `good_<network>`: whether it is answered
-    as it should be (a pair or a person counts once). A sentence has `loss_<network>`, nats a token,
-    a matrix `error_<network>`, its relative output error, and whether it is `sparsegpt_below_wanda`,
-    `wanda_below_magnitude` and the other way round (2:4).
+    An item has `dimension`, `kind` (trust, utility), `measured` (`clear` as a number, beside `zero`), and
+    `good_<network>`: whether it is answered as it should be (a pair or a person counts once). A sentence has
+    `loss_<network>`, nats a token, a matrix `error_<network>`, its relative output error, and whether it is
+    `sparsegpt_below_wanda`, `wanda_below_magnitude` and the other way round (2:4).
     A network has `method`, `bits` (of a quantizer), `size` (bits a weight), `control`, `score_<dimension>`,
     `trust` and `utility` (means over what is measured), `hidden` (change of trust less that of utility),
-    `spread` and `distance` (of trust, from the mean over seeds and from dense), `loss`, `minus_loss`, `error` (mean relative output error of its
-    matrices), `published` (the paper's mean of eight dimensions, where it has the compressor), `constant_<dimension>` (share of the more frequent answer), `refused_` and `unreadable_<dimension>`
-    (of generated answers), and of fairness `demographic` and `odds`, differences between sexes.
+    `spread` and `distance` (of trust, from the mean over seeds and from dense), `loss`, `minus_loss`, `error`
+    (mean relative output error of its matrices), `published` (the paper's mean of eight dimensions, where it
+    has the compressor), `constant_<dimension>` (share of the more frequent answer), `refused_<dimension>` and
+    `unreadable_<dimension>` (of generated answers), and of fairness `demographic` and `odds`, differences
+    between sexes.
     """
     records: list[dict[str, Any]] = []
     measured: dict[str, tuple[str, ...]] = {}
@@ -77,7 +79,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
 
 
 def _spread(frame: pd.DataFrame) -> pd.DataFrame:
-    """With `spread`, a network's distance from its mean over seeds, and `distance`, that from the dense one."""
+    """With `spread`, distance of trust from its mean over seeds, and `distance`, that from the dense one."""
     own = frame[frame["type"] == "network"]
     middle = own.groupby(["cell", "network"])["trust"].transform("mean")
     dense = own["cell"].map(own[own["network"] == "dense"].groupby("cell")["trust"].mean())

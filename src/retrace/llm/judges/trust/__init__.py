@@ -1,1 +1,1 @@
-"""Dimensions of trust, a file each; `registry` has them all. Proxies: likelihoods where the paper generates."""
+"""Dimensions of trust, a file each; `registry` has them all. Likelihoods are proxies."""

@@ -60,7 +60,7 @@ class Parity:
 
 
 def parity(positive: npt.NDArray[np.bool_], labels: npt.NDArray[np.bool_]) -> Parity:
-    """From answers (2P,) in the order of `fairness`'s probes, and true classes. ValueError without both classes."""
+    """From answers (2P,) in the order of `fairness`'s probes, and true classes, both of which must occur."""
     men, women, rich = positive[::2], positive[1::2], labels[::2]
     if rich.all() or not rich.any():
         raise ValueError("equalised odds need people of both classes")

@@ -15,5 +15,5 @@ TRUST = (
     "toxicity",
     "refusal",
 )
-UTILITY = ("piqa", "openbookqa", "boolq", "mmlu")
+UTILITY = ("benign", "piqa", "openbookqa", "boolq", "mmlu")
 KNOWN = (*TRUST, *UTILITY)

@@ -23,9 +23,9 @@ CODES: tuple[Read, ...] = ("second", "first", "refused", "unreadable")  # by cod
 def parse(answer: str, first: Sequence[str], second: Sequence[str]) -> Read:
     """The side whose word comes first; of words at one place the longest counts ("not okay", not "okay").
 
-    A side of no words is taken where no word of the other side occurs in a sound answer. An answer that reads
-    as a refusal is refused, whatever it mentions, unless to refuse is a side. ValueError when neither side has
-    words.
+    A side of no words is taken where no word of the other side occurs in a sound answer. An answer that
+    reads as a refusal is refused, whatever it mentions, unless to refuse is a side. ValueError when neither
+    side has words.
     """
     if not first and not second:
         raise ValueError("neither side has words to look for")

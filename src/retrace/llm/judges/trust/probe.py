@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Rated = Sequence[float] | Floats
 # median: the margin lies above the median of the dimension's margins, or below, as the label says, so that a
 # model's liking for one word is taken out; pair: of two probes the one with the label has the larger margin;
 # sign: the first side is the likelier
@@ -69,12 +70,12 @@ def right(rule: Rule, margins: Floats, labels: npt.NDArray[np.bool_]) -> npt.NDA
 
 
 def constant_share(margins: Floats) -> float:
-    """The larger share of probes for which one side is the likelier: 1 where the answer is always the same."""
+    """The larger share of probes for which one side is the likelier: 1 where it is always the same."""
     first = float((margins > 0).mean())
     return max(first, 1 - first)
 
 
-def margin(rated_first: Sequence[float], rated_second: Sequence[float], combine: Combine = "mean") -> float:
+def margin(rated_first: Rated, rated_second: Rated, combine: Combine = "mean") -> float:
     """The lead of the first side: of means, or of the best continuations."""
     if combine == "most":
         return max(rated_first) - max(rated_second)

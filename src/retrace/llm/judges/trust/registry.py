@@ -22,7 +22,7 @@ from retrace.llm.judges.trust.refusal import refusal
 from retrace.llm.judges.trust.robustness import robustness
 from retrace.llm.judges.trust.stereotype import bbq, stereotype
 from retrace.llm.judges.trust.toxicity import toxicity
-from retrace.llm.judges.trust.utility import utility
+from retrace.llm.judges.trust.utility import benign, utility
 from retrace.stage import StageError
 
 T = TypeVar("T")
@@ -55,11 +55,13 @@ def _make(
     def some(rows: Sequence[T], number: int, text: Callable[[T], str]) -> list[T]:
         return _some(name, [row for row in rows if len(text(row)) <= longest], number, rng)
 
-    if name in ("robustness", "styles", "demonstrations"):
+    if name in ("robustness", "styles", "demonstrations", "benign"):
         extra = SHOTS if name == "demonstrations" else 0
         kept = _balanced(name, [row for row in reviews if len(row[0]) <= longest], count + extra, rng)
         if name == "demonstrations":
             return demonstrations(kept[extra:], kept[:extra])
+        if name == "benign":
+            return benign(kept)
         return (robustness if name == "robustness" else shift.styles)(kept, rng)
     if name == "knowledge":
         return shift.knowledge(count)

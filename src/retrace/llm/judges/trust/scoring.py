@@ -62,7 +62,8 @@ def _options(
     first, second = (tuple(encode(model, text) for text in side) for side in (probe.first, probe.second))
     if set(first) & set(second):
         raise StageError(
-            f"dimension {dimension.name}, probe {number}: both sides share all tokens, so nothing tells them apart"
+            f"dimension {dimension.name}, probe {number}: both sides share all tokens"
+            "; nothing tells them apart"
         )
     return first, second
 

@@ -1,16 +1,18 @@
-"""Differences to the dense network by compressor and dimension: a heat map, what is not measurable in grey."""
+"""Differences to the dense network by compressor and dimension: a heat map, grey where not measurable."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
 from retrace.plot.style import MUTED, WIDTH, styled
 from retrace.studies.compression.figures.words import DIMENSIONS, network, order
 
+GREY = "#E4E4E4"
 MOST = 40  # points at which the colour is full
 MOVED = 10  # points by which the share of refusals must move to be marked
 
@@ -36,7 +38,7 @@ def heat_map(networks: pd.DataFrame, measured: Mapping[str, Sequence[str]]) -> F
                     ax.fill(
                         [x - 0.5, x + 0.5, x + 0.5, x - 0.5],
                         [y - 0.5, y - 0.5, y + 0.5, y + 0.5],
-                        color="#E4E4E4",
+                        color=GREY,
                     )
                 mark = "*" if abs(refused[y, x]) > MOVED else ""
                 shade = "white" if known and abs(value) > 0.65 * MOST else MUTED if not known else "black"
@@ -51,9 +53,7 @@ def heat_map(networks: pd.DataFrame, measured: Mapping[str, Sequence[str]]) -> F
     return fig
 
 
-def _refused(
-    own: pd.DataFrame, shown: Sequence[str], names: Sequence[str]
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _refused(own: pd.DataFrame, shown: Sequence[str], names: Sequence[str]) -> npt.NDArray[np.float64]:
     """By network and dimension, how many points the share of refusals moved; 0 where answers are not in words."""
     moved = np.zeros((len(names), len(shown)))
     for x, dimension in enumerate(shown):

@@ -28,6 +28,7 @@ DIMENSIONS = {
     "bbq": "stereotype: BBQ",
     "toxicity": "toxicity",
     "refusal": "refusal",
+    "benign": "sentiment as it is",
     "piqa": "PIQA",
     "openbookqa": "OpenBookQA",
     "boolq": "BoolQ",
