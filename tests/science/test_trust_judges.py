@@ -206,7 +206,7 @@ def test_options_are_compared_with_the_best_of_the_others():
 
 def test_too_few_texts_name_the_place_to_lower():
     with pytest.raises(
-        StageError, match="dimension robustness: 6 items are wanted and 4 fit; lower `items.robustness`"
+        StageError, match=r"dimension robustness: 6 items are wanted and 4 fit; lower `items\.robustness`"
     ):
         registry.dimensions({"robustness": 12}, REVIEWS, lambda _: np.random.default_rng(0), 60)
     for make in (ethics, knowledge):

@@ -23,8 +23,8 @@ def awq(
 ) -> Tensor:
     """Matrices that share an input, stacked (O,I), rounded with the best scales and clips.
 
-    `size` (I,) is the mean of |x|, `hessian` (I,I) as in `columns`. `clipped` (O,) marks rows whose ranges may
-    be clipped (AWQ leaves queries and keys alone); None: all. StageError for a group that does not divide.
+    `size` (I,) is the mean of |x|, `hessian` (I,I) as in `columns`. `clipped` (O,) marks rows whose ranges
+    may be clipped (AWQ leaves queries and keys alone); None: all. StageError for a group that does not divide.
     """
     every = -(-len(weight) // SEEN)
     some = weight[::every]

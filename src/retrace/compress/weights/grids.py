@@ -45,7 +45,7 @@ def uniform_grid(low: Tensor, high: Tensor, most: Tensor | float) -> tuple[Tenso
 def groups(weight: Tensor, group: int | None) -> Tensor:
     """The weight (O,I) as (O,I/group,group); None: one group a row. StageError when it does not divide."""
     width = weight.shape[1]
-    return weight.unflatten(1, (-1, width if group is None else check_width(width, group)))
+    return weight.reshape(len(weight), -1, width if group is None else check_width(width, group))
 
 
 def rtn(weight: Tensor, bits: int, group: int | None, clip: Tensor | float = 1.0) -> Tensor:

@@ -25,13 +25,13 @@ def largest_of_rows(scores: Tensor, share: float) -> Tensor:
 
 
 def n_of_m(scores: Tensor, kept: Pattern, dim: int = 1) -> Tensor:
-    """True for the largest `kept.keep` of every `kept.of` consecutive scores along `dim`; ties: the first.
+    """True for the largest `kept.keep` of every `kept.of` consecutive scores (A,B) along `dim`; ties: the first.
 
     Lanes are compared with one another, which is many times faster than sorting so few.
     StageError when the pattern does not divide the inputs.
     """
     of = check_width(scores.shape[dim], kept.of, "pattern of")
-    lanes = scores.movedim(dim, 0).unflatten(0, (-1, of)).unbind(1)
+    lanes = scores.movedim(dim, 0).reshape(-1, of, scores.shape[1 - dim]).unbind(1)
     ahead = [torch.zeros_like(lanes[0], dtype=torch.uint8) for _ in lanes]  # how many lanes beat this one
     for i in range(of):
         for j in range(i):

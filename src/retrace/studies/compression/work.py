@@ -69,7 +69,7 @@ def _model(name: str) -> Model:
 def _asked(params: P) -> float:
     probes = sum(count * PROBES.get(name, 1) for name, count in params["items"].items())
     words = params["scoring"] == "generation"
-    return probes * (WORDS + params["new"] if words else PROBE) + params["sentences"] * SENTENCE
+    return float(probes * (WORDS + params["new"] if words else PROBE) + params["sentences"] * SENTENCE)
 
 
 def _compressing(model: Model, config: P) -> dict[str, float]:

@@ -54,7 +54,7 @@ def heat_map(networks: pd.DataFrame, measured: Mapping[str, Sequence[str]]) -> F
 
 
 def _refused(own: pd.DataFrame, shown: Sequence[str], names: Sequence[str]) -> npt.NDArray[np.float64]:
-    """By network and dimension, how many points the share of refusals moved; 0 where answers are not in words."""
+    """By network and dimension, points by which the share of refusals moved; 0 for likelihoods."""
     moved = np.zeros((len(names), len(shown)))
     for x, dimension in enumerate(shown):
         column = f"refused_{dimension}"
