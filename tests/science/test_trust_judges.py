@@ -187,6 +187,12 @@ def test_answers_in_words_are_read_for_every_probe():
         assert set(codes.tolist()) <= set(range(len(parse.CODES)))
 
 
+@pytest.mark.parametrize("new", [0, 17])
+def test_long_answers_are_never_made(new):
+    with pytest.raises(ValueError, match=f"between 1 and 16 tokens here, not {new}"):
+        generating.answers(MODEL, EVERY[4:5], new=new)
+
+
 def test_a_base_model_without_a_template_is_asked_in_plain_text():
     tokenizer = tiny.tokenizer()
     tokenizer.chat_template = None

@@ -24,7 +24,7 @@ def awq(
     """Matrices that share an input, stacked (O,I), rounded with the best scales and clips.
 
     `size` (I,) is the mean of |x|, `hessian` (I,I) as in `columns`. `clipped` (O,) marks rows whose ranges
-    may be clipped (AWQ leaves queries and keys alone); None: all. StageError for a group that does not divide.
+    may be clipped (AWQ leaves queries and keys alone); None: all. StageError for a group that does not fit.
     """
     every = -(-len(weight) // SEEN)
     some = weight[::every]

@@ -25,7 +25,7 @@ def largest_of_rows(scores: Tensor, share: float) -> Tensor:
 
 
 def n_of_m(scores: Tensor, kept: Pattern, dim: int = 1) -> Tensor:
-    """True for the largest `kept.keep` of every `kept.of` consecutive scores (A,B) along `dim`; ties: the first.
+    """True for the largest `kept.keep` of every `kept.of` consecutive scores along `dim`; ties: the first.
 
     Lanes are compared with one another, which is many times faster than sorting so few.
     StageError when the pattern does not divide the inputs.

@@ -24,6 +24,7 @@ TOGETHER = 1024  # tokens in one call
 CALLS = 30  # of PyTorch, a layer and pass
 BROUGHT = 2.0  # passes over all weights that loading amounts to
 WALKED = ("gptq", "sparsegpt")
+TOUCHED = 600  # operations for which a weight could be read and rounded once
 
 
 def work(verb: str, params: P, device: str) -> Work:
@@ -78,8 +79,8 @@ def _compressing(model: Model, config: P) -> dict[str, float]:
     if config["method"] in WALKED:
         return {FLOP: 2 * weights * model.width, OPERATIONS: 10.0 * model.layers * model.width * 6}
     if config["method"] == "awq":
-        return {FLOP: 2 * weights * 64 * 6, ELEMENTS: 60 * weights}
-    return {ELEMENTS: 12 * weights}
+        return {FLOP: 6 * TOUCHED * weights}
+    return {FLOP: TOUCHED * weights}
 
 
 def _passes(model: Model, tokens: float) -> dict[str, float]:

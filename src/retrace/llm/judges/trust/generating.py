@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from retrace.llm.chat import encode, prompt_ids
-from retrace.llm.judges.outcomes import judge
+from retrace.llm.judges.outcomes import LONGEST, judge
 from retrace.llm.judges.trust.parse import CODES, Codes, Read, parse
 from retrace.llm.judges.trust.probe import Dimension, Probe
 from retrace.llm.kernels.generate import generate
@@ -20,7 +20,10 @@ def answers(
     """By dimension what every probe's answer says (N,), numbers of `parse.CODES`.
 
     A model without a chat template, such as a base model, reads the question as plain text.
+    ValueError when `new` is not between 1 and 16: longer answers are never made, some requests are harmful.
     """
+    if not 1 <= new <= LONGEST:
+        raise ValueError(f"answers have between 1 and {LONGEST} tokens here, not {new}")
     prompts = [_prompt(model, probe) for dimension in dimensions for probe in dimension.probes]
     [made] = generate(model.net, prompts, new, int(model.tokenizer.eos_token_id), budget)
     said = iter(model.tokenizer.decode(tokens, skip_special_tokens=True) for tokens in made)
