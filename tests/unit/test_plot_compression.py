@@ -76,12 +76,13 @@ def test_what_nothing_measures_has_no_panel(networks):
 
 def test_controls_are_in_the_figure_of_errors(networks):
     fig = against_loss(networks)
-    assert [t.get_text() for t in fig.axes[0].texts] == ["GPTQ 3", "random mask 2:4", "RTN 8", "dense"]
+    assert [t.get_text() for t in fig.axes[0].texts] == ["RTN 8", "GPTQ 3", "random mask 2:4", "dense"]
     assert image(fig, "png")
 
 
 def test_networks_have_words_and_an_order():
     assert network("gptq_3_plain") == "GPTQ 3 plain"
     assert network("magnitude_48") == "magnitude 4:8"
+    assert network("noise_3") == "noise like RTN 3"
     names = ["random_24", "gptq_3", "rtn_8", "rtn_4", "dense"]
     assert sorted(names, key=order) == ["dense", "rtn_8", "rtn_4", "gptq_3", "random_24"]

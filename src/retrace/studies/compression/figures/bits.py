@@ -20,7 +20,7 @@ def against_bits(networks: pd.DataFrame, measured: Sequence[str]) -> Figure:
     shown = [name for name in DIMENSIONS if f"score_{name}" in networks]
     with styled():
         fig, axes = panels(len(shown), columns=3, height=2.1)
-        for ax, name in zip(axes, shown, strict=True):
+        for place_of, (ax, name) in enumerate(zip(axes, shown, strict=True)):
             column = f"score_{name}"
             own = networks.assign(points=100 * networks[column])
             dense = float(own.loc[own["network"] == "dense", "points"].mean())
@@ -40,10 +40,11 @@ def against_bits(networks: pd.DataFrame, measured: Sequence[str]) -> Figure:
                 xticks=sorted(own["bits"].dropna().unique()), ylim=(0, 105), title=f"{DIMENSIONS[name]}{mark}"
             )
             ax.title.set_fontsize(8.5)
+            if place_of > len(shown) - 4:
+                ax.set_xlabel("bits")
             if mark:
                 ax.title.set_color(MUTED)
         handles, words = axes[0].get_legend_handles_labels()
         fig.legend(handles, words, loc="outside lower center", ncols=len(words))
-        fig.supxlabel("bits", fontsize=10)
         fig.supylabel("score (points)", fontsize=10)
     return fig

@@ -48,7 +48,7 @@ def heat_map(networks: pd.DataFrame, measured: Mapping[str, Sequence[str]]) -> F
                 range(len(shown)), words, fontsize=7.5, rotation=40, ha="right", rotation_mode="anchor"
             )
             ax.set_yticks(range(len(rest)), [network(name) for name in rest.index], fontsize=8)
-            ax.set_title(f"{cell}: points less than dense (its score below)")
+            ax.set_title(f"{cell}: points more or less than dense (whose score stands below)")
             ax.grid(False)
     return fig
 

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from retrace.plot.style import FAINT, INK, MUTED, colour, marker, panels, styled
+from retrace.plot.style import FAINT, INK, MUTED, colour, panels, styled
 from retrace.plot.table import over_seeds
-from retrace.studies.compression.figures.words import METHODS, order
+from retrace.studies.compression.figures.words import MARKS, METHODS, order
 
 WORDS = {"trust": "trust (points)", "utility": "utility (points)", "loss": "loss (nats a token)"}
 
@@ -33,10 +33,14 @@ def trade_off(networks: pd.DataFrame) -> Figure:
                     own["points"],
                     ls="none",
                     color=shade,
-                    marker=marker(place),
+                    marker=MARKS.get(method, "o"),
                     label=METHODS.get(method, method),
                 )
             ax.set_xscale("log", base=2)
+            if down:
+                ax.set_yscale("log")
+                ax.yaxis.set_major_formatter("{x:g}")
+                ax.set_yticks([5, 6, 8, 10, 15, 20, 30])
             ax.set_xticks([3, 4, 8, 16], ["3", "4", "8", "16"])
             ax.set(xlabel="bits a weight", ylabel=WORDS[column])
             ax.minorticks_off()

@@ -16,6 +16,7 @@ METHODS = {
     "random": "random mask",
     "noise": "noise",
 }
+MARKS = dict(zip(METHODS, "oP^Dv*sXhp+x", strict=True))
 DIMENSIONS = {
     "robustness": "robustness",
     "styles": "out of distr.: styles",
@@ -39,6 +40,8 @@ DIMENSIONS = {
 def network(name: str) -> str:
     """A network in words: its method, then bits or pattern as its name has them."""
     method, _, rest = name.partition("_")
+    if method == "noise":
+        return f"noise like RTN {rest}"
     setting = {"24": "2:4", "48": "4:8", "30": "30 %", "50": "50 %"}.get(rest, rest.replace("_", " "))
     return f"{METHODS.get(method, method)} {setting}".strip()
 
