@@ -16,26 +16,23 @@ def against_loss(networks: pd.DataFrame) -> Figure:
     shown = means.dropna(subset=["error"]).sort_values("error")
     with styled():
         fig, [ax] = panels(1, height=4.4)
-        for number, (_, row) in enumerate(shown.iterrows()):
-            place = [*METHODS].index(row["method"])
-            shade = MUTED if row["control"] else colour(place)
-            ax.plot(row["error"], row["loss"], ls="none", color=shade, marker=MARKS[row["method"]])
-            above = number % 2 == 0  # neighbours' words on either side
-            ax.annotate(
-                network(row["network"]),
-                (row["error"], row["loss"]),
-                xytext=(-4, 7) if above else (4, -7),
-                textcoords="offset points",
-                ha="right" if above else "left",
-                va="bottom" if above else "top",
-                fontsize=7.5,
-                color=shade,
+        for method in [name for name in METHODS if name in set(shown["method"])]:
+            own = shown[shown["method"] == method]
+            shade = MUTED if own["control"].any() else colour([*METHODS].index(method))
+            ax.plot(
+                own["error"], own["loss"], ls="none", color=shade, marker=MARKS[method], label=METHODS[method]
             )
+            for _, row in own.iterrows():
+                setting = network(row["network"]).removeprefix(METHODS[method]).strip()
+                place = (row["error"], row["loss"])
+                ax.annotate(
+                    setting, place, xytext=(5, 3), textcoords="offset points", fontsize=8, color=shade
+                )
         ax.axhline(dense, color=MUTED, lw=1, ls="--")
         ax.annotate(
             "dense",
-            (0, dense),
-            xytext=(4, 2),
+            (0.4, dense),
+            xytext=(0, -11),
             xycoords=("axes fraction", "data"),
             fontsize=8,
             textcoords="offset points",
@@ -47,5 +44,6 @@ def against_loss(networks: pd.DataFrame) -> Figure:
         ax.set_yticks([5, 6, 7, 8, 10, 15, 20, 30])
         ax.minorticks_off()
         ax.margins(y=0.12)
+        fig.legend(loc="outside lower center", ncols=4)
         ax.set(xlabel="relative output error, mean over matrices", ylabel="loss (nats a token)")
     return fig

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from retrace.plot.style import FAINT, INK, MUTED, colour, panels, styled
-from retrace.plot.table import over_seeds
+from retrace.plot.table import frame, over_seeds
 from retrace.studies.compression.figures.words import MARKS, METHODS, order
 
 WORDS = {"trust": "trust (points)", "utility": "utility (points)", "loss": "loss (nats a token)"}
@@ -44,6 +44,8 @@ def trade_off(networks: pd.DataFrame) -> Figure:
             ax.set_xticks([3, 4, 8, 16], ["3", "4", "8", "16"])
             ax.set(xlabel="bits a weight", ylabel=WORDS[column])
             ax.minorticks_off()
+            if (ends := frame(means["points"], means["points_low"], means["points_high"])) and not down:
+                ax.set_ylim(*ends)
         handles, words = axes[0].get_legend_handles_labels()
         fig.legend(handles, words, loc="outside lower center", ncols=6)
     return fig
