@@ -1,0 +1,1 @@
+"""What compression does to a language model's trust, beside its utility."""

@@ -1,0 +1,161 @@
+"""Parameters of the compression study's cells, stage by stage."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from retrace.compress.weights.names import CALIBRATED, MOST, check_bits, pattern
+from retrace.errors import unknown
+from retrace.llm.judges.trust.names import KNOWN
+from retrace.llm.names import MODELS
+from retrace.llm.training.steps import Settings
+from retrace.params import Name, StageParams
+from retrace.strict import Strict
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _known_model(name: str) -> str:
+    if name not in MODELS and "/" not in name:
+        raise ValueError(unknown("language model", name, MODELS))
+    return name
+
+
+Model = Annotated[str, AfterValidator(_known_model)]
+
+
+class Compressor(Strict):
+    """One way to make weights smaller; of `bits`, `keep` and `share` the method takes one."""
+
+    method: Literal["rtn", "nf4", "hqq", "awq", "gptq", "magnitude", "wanda", "sparsegpt", "random", "noise"]
+    bits: Annotated[int, AfterValidator(check_bits)] | None = None
+    group: int | None = Field(None, ge=2, description="inputs that share a grid; null: a whole row")
+    act_order: bool = Field(False, description="columns of large inputs first (gptq)")
+    keep: str | None = Field(None, description="a pattern such as 2:4: 2 of 4 consecutive inputs stay")
+    share: Share | None = Field(None, description="share of weights dropped")
+    like: str | None = Field(None, description="noise: of the same output error as this one")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Compressor:
+        wants = {
+            "bits": self.method in ("rtn", "hqq", "awq", "gptq"),
+            "like": self.method == "noise",
+        }
+        for name, wanted in wants.items():
+            if (getattr(self, name) is not None) != wanted:
+                raise ValueError(f"method {self.method}: {'give' if wanted else 'leave out'} `{name}`")
+        prunes = self.method in ("magnitude", "wanda", "sparsegpt", "random")
+        if (self.keep is not None) + (self.share is not None) != int(prunes):
+            raise ValueError(
+                f"method {self.method}: give "
+                f"{'one of `keep` and `share`' if prunes else 'neither `keep` nor `share`'}"
+            )
+        if self.keep is not None:
+            pattern(self.keep)
+        if self.method in ("nf4", "hqq", "awq") and self.group is None:
+            raise ValueError(f"method {self.method}: give `group`")
+        return self
+
+    @property
+    def size(self) -> float:
+        """Bits a weight, scales and zeros of 16 bits with it; pruned weights have 16, places not counted."""
+        if self.keep is not None:
+            kept = pattern(self.keep)
+            return 16 * kept.keep / kept.of
+        if self.share is not None:
+            return 16 * (1 - self.share)
+        if self.method == "noise":
+            return 16.0
+        bits = 4 if self.method == "nf4" else self.bits or MOST
+        return bits + (16 if self.method == "nf4" else 32) / (self.group or 1024)
+
+
+Compressors = dict[Name, Compressor]
+
+
+class Alignment(Strict):
+    """How the released model learns to refuse: rows by kind, and the first layer that trains."""
+
+    harmful: int = Field(ge=1)
+    benign: int = Field(ge=1)
+    lookalike: int = Field(ge=1)
+    start: int = Field(ge=0)
+    training: Settings
+
+
+class Calibration(Strict):
+    """What compressors look at: `rows` of `tokens` each."""
+
+    rows: int = Field(ge=1)
+    tokens: int = Field(ge=8)
+    sequential: bool = Field(
+        False, description="each layer sees the outputs of the compressed ones before it"
+    )
+
+
+class Network(StageParams):
+    """The dense network."""
+
+    model: Model
+    precision: Literal["float32", "bfloat16"] = "float32"
+    alignment: Alignment | None = Field(None, description="null: the model refuses as it is released")
+
+
+class Asked(Network):
+    """What networks are asked."""
+
+    dataset: Literal["reviews"] = Field("reviews", description="rated sentences of the catalogue")
+    items: dict[str, Annotated[int, Field(ge=2)]] = Field(min_length=1, description="by dimension")
+    drawn: int = Field(0, ge=0, description="which draw of the items; the pilot's is another")
+    longest: int = Field(ge=8, description="characters of a text; longer ones cost more")
+    sentences: int = Field(ge=2, description="whose likelihood is the loss")
+    scoring: Literal["likelihood", "generation"] = Field(
+        "likelihood", description="generation: answers in words, read by a parser"
+    )
+    new: int = Field(16, ge=1, le=16, description="tokens of an answer in words")
+    calibration: Calibration
+
+    @model_validator(mode="after")
+    def _known(self) -> Asked:
+        for name in self.items:
+            if name not in KNOWN:
+                raise ValueError(unknown("dimension", name, KNOWN))
+        return self
+
+
+class Prepare(Asked):
+    """The dense network, a smaller one, and compressors that no seed changes."""
+
+    fixed: Compressors
+    smaller: Model | None = Field(None, description="a smaller dense model, the paper's own control")
+
+    @model_validator(mode="after")
+    def _free(self) -> Prepare:
+        for name, config in self.fixed.items():
+            if config.method in CALIBRATED:
+                raise ValueError(
+                    f"fixed.{name}: {config.method} depends on calibration; put it into `configs`"
+                )
+        return self
+
+
+class Measure(Asked):
+    """Compressors that look at calibration rows, drawn by the seed."""
+
+    configs: Compressors = Field(min_length=1)
+
+
+class Params(Prepare, Measure):
+    """One cell: a model and all that is done to it."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Params:
+        if twice := sorted({"dense", "smaller", *self.fixed} & set(self.configs)):
+            raise ValueError(f"configs.{twice[0]}: the name is taken")
+        for where in (self.fixed, self.configs):
+            for name, config in where.items():
+                if config.like is not None and config.like not in where:
+                    raise ValueError(f"{name}.like: {unknown('compressor', config.like, where)}")
+        return self
