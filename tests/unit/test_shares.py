@@ -31,6 +31,10 @@ def test_pairs_that_all_agree_still_have_a_spread():
     assert paired_above(0, 0, 400, -0.04) < 0.005
 
 
+def test_a_count_may_exceed_its_items_by_a_rounding():
+    assert share_below(100000.00000000001, 100000, 0.95) == share_below(100000, 100000, 0.95) == 1.0
+
+
 def test_counts_that_do_not_fit_are_refused():
     for call in (
         lambda: share_above(5, 4, 0.5),

@@ -27,7 +27,7 @@ def share_above(yes: float, items: int, bound: float) -> float:
 
 def share_below(yes: float, items: int, bound: float) -> float:
     """As `share_above`, with the alternative "below"."""
-    return share_above(items - yes, items, 1 - bound)
+    return share_above(max(items - yes, 0.0), items, 1 - bound)  # a count may exceed its items by a rounding
 
 
 def paired_above(gained: float, lost: float, items: int, bound: float) -> float:
