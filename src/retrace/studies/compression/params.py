@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from retrace.compress.weights.names import CALIBRATED, MOST, check_bits, pattern
+from retrace.compress.weights.names import CALIBRATED, check_bits, pattern
 from retrace.errors import unknown
 from retrace.llm.judges.trust.names import KNOWN
 from retrace.llm.names import MODELS
@@ -57,19 +57,6 @@ class Compressor(Strict):
         if self.method in ("nf4", "hqq", "awq") and self.group is None:
             raise ValueError(f"method {self.method}: give `group`")
         return self
-
-    @property
-    def size(self) -> float:
-        """Bits a weight, scales and zeros of 16 bits with it; pruned weights have 16, places not counted."""
-        if self.keep is not None:
-            kept = pattern(self.keep)
-            return 16 * kept.keep / kept.of
-        if self.share is not None:
-            return 16 * (1 - self.share)
-        if self.method == "noise":
-            return 16.0
-        bits = 4 if self.method == "nf4" else self.bits or MOST
-        return bits + (16 if self.method == "nf4" else 32) / (self.group or 1024)
 
 
 Compressors = dict[Name, Compressor]

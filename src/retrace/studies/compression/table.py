@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import binomtest
 
+from retrace.compress.weights.names import MOST, pattern
 from retrace.llm.judges.trust.fairness import above_median, both_right, parity
 from retrace.llm.judges.trust.names import TRUST
 from retrace.llm.judges.trust.parse import CODES
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from retrace.studies.compression.params import Compressor, Params
 
 LEVEL = 0.05
+FULL = 16.0  # bits of an uncompressed weight
 CONTROLS = ("random", "noise")  # methods that are no compressors
 # mean of the eight dimensions, Llama-2-13B-chat, of the authors' result sheet: group 128, seed 0
 PUBLISHED = {
@@ -164,7 +166,7 @@ class _Seen:
             "method": config.method if config else name,
             "control": bool(config and config.method in CONTROLS),
             "bits": float(config.bits or np.nan) if config else np.nan,
-            "size": config.size if config else 16.0,
+            "size": _size(config) if config else FULL,
             "published": _published(name, config),
             "loss": float(self.arrays[f"{name}/nll"].mean()),
             "error": float(self.arrays[f"error/{name}"].mean()) if f"error/{name}" in self.arrays else np.nan,
@@ -203,6 +205,19 @@ def _compared(errors: Mapping[str, float]) -> dict[str, float]:
             values = [errors.get(f"error_{name}_24", np.nan) for name in (low, high)]
             made[f"{low}_below_{high}"] = float(values[0] <= values[1])
     return made
+
+
+def _size(config: Compressor) -> float:
+    """Bits a weight, scales and zeros of 16 bits with it; pruned weights have 16, places not counted."""
+    if config.keep is not None:
+        kept = pattern(config.keep)
+        return FULL * kept.keep / kept.of
+    if config.share is not None:
+        return FULL * (1 - config.share)
+    if config.method == "noise":
+        return FULL
+    bits = 4 if config.method == "nf4" else config.bits or MOST
+    return bits + (FULL if config.method == "nf4" else 2 * FULL) / (config.group or 1024)
 
 
 def _published(name: str, config: Compressor | None) -> float:
