@@ -104,7 +104,10 @@ def test_beside_a_spent_epsilon_stands_the_one_that_attacks_prove():
     private = {"none": method(0.8, {"loss": 0.7, "nn": 0.7}), "dpsgd": method(0.7, {"loss": 0.6, "nn": 0.6})}
     one = row(0, private)
     one.params.pool = 1000  # 2,000 members of all targets
-    one.evidence["defend"].results["notes"]["dpsgd"] = {"epsilon": [4.0] * TARGETS, "delta": [0.001] * TARGETS}
+    one.evidence["defend"].results["notes"]["dpsgd"] = {
+        "epsilon": [4.0] * TARGETS,
+        "delta": [0.001] * TARGETS,
+    }
     for attack, tpr in (("loss", 0.0304), ("nn", 0.08)):
         of = one.evidence["attack"].results["methods"]["dpsgd"]["attacks"][attack]
         of["tpr"] = {"0.01": {"value": tpr}}
