@@ -127,21 +127,25 @@ def install(place: Path) -> None:
         found = list(place.iterdir())
         if found and not (place / MARK).is_file():
             refuse(f"{place}: holds other files (no {MARK}); set RETRACE_VENV to a new or an empty folder")
-        mark = (place / MARK).open("a")
-        wait(mark, place)
-        if ready(place):
-            return
-        for path in place.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            elif path.name != MARK:
-                path.unlink()
-        print(f"retrace: installing the pins into {place} (some minutes, once)", file=sys.stderr)
-        venv.create(place, with_pip=True)
+        with (place / MARK).open("a") as mark:  # let go however this ends
+            wait(mark, place)
+            if not ready(place):
+                make(place, mark)
     except OSError as error:
         refuse(
             f"{place}: cannot be made ({error.strerror}); set RETRACE_VENV to a folder that you may write to"
         )
+
+
+def make(place: Path, mark: IO[str]) -> None:
+    """A fresh environment with the pins in the place of a half-made one; `mark` is the lock that is held."""
+    for path in place.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != MARK:
+            path.unlink()
+    print(f"retrace: installing the pins into {place} (some minutes, once)", file=sys.stderr)
+    venv.create(place, with_pip=True)
     pip = [str(place / "bin" / "python"), "-m", "pip", "install", "-q", "--no-input"]
     for words in (["-r", str(PINS)], ["--no-deps", "-e", str(ROOT)]):
         # pip holds the file, too: were this process killed, it would go on writing

@@ -9,7 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from retrace.config import SCALES
-from retrace.data.frames import LOCAL, frame
+from retrace.data import frames
+from retrace.data.frames import LOCAL, Frame, frame
 from retrace.defenses.membership.rewinding.blocks import blocks
 from retrace.metrics.sequence_costs import _FREE as FREE
 from retrace.nets.conv_block_names import SHAPES
@@ -141,6 +142,20 @@ def test_frames_are_those_of_the_catalogue():
     assert frame("purchase100").values == 600
     with pytest.raises(ValueError, match="no frame"):
         frame("nothing")
+
+
+def test_a_set_of_ones_own_has_the_frame_that_its_row_says(tmp_path, monkeypatch):
+    rows = (ROOT / "data/catalogue.csv").read_text(encoding="utf-8").splitlines()
+    own = [
+        f"{name},data/own/{name}.npz,{'0' * 64},40,{shape},2,MIT,me,1,by hand"
+        for name, shape in (("square", "8x8x3"), ("table", "1x4x1"))
+    ]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/catalogue.csv").write_text("\n".join([rows[0], *own]) + "\n", encoding="utf-8")
+    monkeypatch.setattr(frames, "SOURCE", tmp_path / "src")
+    assert [frame("square"), frame("table")] == [Frame(40, 3, 8, 2), Frame(40, 4, 1, 2)]
+    with pytest.raises(ValueError, match="no frame"):
+        frame("absent")
 
 
 def test_memory_networks_all_have_a_step():

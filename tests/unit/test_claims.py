@@ -99,6 +99,7 @@ def test_minimal_claims_are_accepted_and_fit_the_schema():
         (["control", "label"], "", ["control.label"]),
         (["control", "statistic"], "mean", ["control", "mean takes 1 column"]),
         (["control", "of"], ["epochs", "epochs"], ["control: compares something with itself"]),
+        (["control", "of"], "preindex", ["control: measures what the claim measures", "versus"]),
         (
             ["control"],
             {"label": "shuffled", "of": "shuffled(preindex)"},

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from retrace.privacy.empirical import epsilon_lower_bound
 from retrace.stage import Evidence, EvidenceRow
 from retrace.studies.membership.table import table
 
@@ -97,3 +98,21 @@ def test_unflipped_examples_have_columns_and_a_strongest_attack_of_their_own():
     assert found["unflipped_tpr_lira_online_none"] == pytest.approx(0.06)
     assert found["unflipped_excess_stop_4"] == pytest.approx(0)
     assert tabled.pictures.strongest == {("s", "none"): "loss", ("s", "stop_4"): "loss"}
+
+
+def test_beside_a_spent_epsilon_stands_the_one_that_attacks_prove():
+    private = {"none": method(0.8, {"loss": 0.7, "nn": 0.7}), "dpsgd": method(0.7, {"loss": 0.6, "nn": 0.6})}
+    one = row(0, private)
+    one.params.pool = 1000  # 2,000 members of all targets
+    one.evidence["defend"].results["notes"]["dpsgd"] = {
+        "epsilon": [4.0] * TARGETS,
+        "delta": [0.001] * TARGETS,
+    }
+    for attack, tpr in (("loss", 0.0304), ("nn", 0.08)):
+        of = one.evidence["attack"].results["methods"]["dpsgd"]["attacks"][attack]
+        of["tpr"] = {"0.01": {"value": tpr}}
+    (found,) = columns(one)
+    assert found["epsilon_dpsgd"] == 4
+    assert found["proved_dpsgd"] == epsilon_lower_bound(160, 2000, 20, 2000, 0.001, level=0.975)
+    assert 1 < found["proved_dpsgd"] < np.log(8)
+    assert "proved_none" not in found.index

@@ -110,6 +110,8 @@ def test_a_half_made_environment_is_made_again_and_links_are_not_followed(run, m
     monkeypatch.setenv("RETRACE_VENV", "new")
     run.pip = 1
     assert "pip could not install" in refusal(run)
+    with Path("new", run.MARK).open("a") as mark:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who failed holds it no longer
     Path("new/lib/half").write_text("half a package")
     Path("new/link").symlink_to(Path("mine").absolute())
     run.pip = 0

@@ -100,6 +100,8 @@ class Claim(Statement):
                 raise ValueError(f"{name}: {first_reason(error)}") from None
         if self.control and self.evidence.varied(self.control).is_vacuous():
             raise ValueError("control: compares something with itself, so it cannot fail; choose another")
+        if self.control and self.evidence.varied(self.control) == self.evidence:
+            raise ValueError("control: measures what the claim measures; give another of, where or versus")
         if self.control and self._excludes_shuffles(self.evidence.varied(self.control)):
             raise ValueError(
                 f"control: a shuffled column cannot reach {self.expect.words()}, so it tests nothing; choose "

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from retrace.data.catalogue import entries
 from retrace.data.external_names import EXTERNAL
+from retrace.data.own import own_sets
+from retrace.recipe import SOURCE
 
 
 class Frame(NamedTuple):
@@ -29,13 +32,24 @@ LOCAL = {
 
 
 def frame(name: str) -> Frame:
-    """The frame of a data set by name; rows of bits count as channels. ValueError for one nobody knows."""
+    """The frame of a data set by name, the user's own included; ValueError for one nobody knows.
+
+    Rows of bits, and images that are no squares, count as channels.
+    """
     if name in LOCAL:
         return LOCAL[name]
-    if name not in EXTERNAL:
-        raise ValueError(f"data set {name!r} has no frame: add it to LOCAL in src/retrace/data/frames.py")
-    known = EXTERNAL[name]
-    high, wide, channels = known.shape
+    if name in EXTERNAL:
+        known = EXTERNAL[name]
+        return _frame(known.train + known.test, known.shape, known.classes)
+    root = SOURCE.parent
+    if name in own_sets(root):
+        row = entries(root)[name]
+        return _frame(row.rows, row.shape, row.classes)
+    raise ValueError(f"data set {name!r} has no frame: add it to LOCAL in src/retrace/data/frames.py")
+
+
+def _frame(images: int, shape: tuple[int, ...], classes: int) -> Frame:
+    high, wide, channels = shape
     if high != wide:
-        return Frame(known.train + known.test, high * wide * channels, 1, known.classes)
-    return Frame(known.train + known.test, channels, high, known.classes)
+        return Frame(images, high * wide * channels, 1, classes)
+    return Frame(images, channels, high, classes)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from retrace.attacks.membership.names import WHITE_BOX
+from retrace.privacy.empirical import epsilon_lower_bound
 from retrace.stage import EvidenceRow
 from retrace.stats.pareto import pareto
 from retrace.tabled import Tabled
@@ -48,7 +49,8 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     loss), `auc_<attack>`, `tpr_<attack>` (at 1 % false positives; of the seed, all targets pooled),
     `strongest` (the AUC of the strongest attack), `norm_auc`, `disparity`, and the method's own notes.
     `excess_<method>` is `strongest` less that of early stopping at the same accuracy. `unflipped_` before
-    `auc`, `tpr`, `strongest` and `excess`: the same over the examples whose labels are true.
+    `auc`, `tpr`, `strongest` and `excess`: the same over the examples whose labels are true. Where a method
+    notes an `epsilon`, `proved_<method>` is the one that its attacks prove (of the seed, 95 % confidence).
     """
     found: dict[Key, dict[str, Any]] = {}
     pictures = Pictures(rows[0].evidence["attack"].results["fpr"] if rows else [])
@@ -65,8 +67,11 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
         pictures.noted.setdefault(key, {}).update(row.evidence["defend"].results["pictures"])
         others += _blocks(about, row.evidence["defend"].results["notes"].get("pptp", {}))
         for method, figures in row.evidence["measure"].results["methods"].items():
-            found[key] |= _columns(figures | row.evidence["defend"].results["notes"][method], method)
+            notes = row.evidence["defend"].results["notes"][method]
+            found[key] |= _columns(figures | notes, method)
             found[key] |= _attacks(attacked[method], method)
+            if "epsilon" in notes:
+                found[key][f"proved_{method}"] = _proved(attacked[method]["attacks"], notes, row.params)
     for prefix in ("", TRUE):
         chosen = _strongest(found, pictures.attacked, prefix)
         for key, columns in found.items():
@@ -96,6 +101,24 @@ def _attacks(attacked: dict[str, Any], method: str) -> dict[str, Any]:
     columns[f"norm_auc_{method}"] = [0.5 + abs(v - 0.5) for v in attacked["norms"]["auc"]]
     columns[f"disparity_{method}"] = attacked["norms"]["disparity"]
     return columns
+
+
+def _proved(attacks: dict[str, Any], notes: dict[str, list[float]], params: Params) -> float:
+    """The epsilon that a seed's attacks prove, by `epsilon_lower_bound` at the delta that was spent.
+
+    A threshold at a false-positive rate chosen beforehand is an order statistic of the non-members' scores;
+    all attacks and rates share the 5 %. (target, example) pairs count as independent.
+    """
+    half = params.models * params.pool // 2  # members of all targets, and as many non-members
+    rates = [(float(fpr), rate["value"]) for of in attacks.values() for fpr, rate in of["tpr"].items()]
+    level = 1 - 0.05 / max(1, len(rates))
+    return max(
+        (
+            epsilon_lower_bound(int(tpr * half), half, round(fpr * half), half, notes["delta"][0], level)
+            for fpr, tpr in rates
+        ),
+        default=float("nan"),
+    )
 
 
 def _strongest(
