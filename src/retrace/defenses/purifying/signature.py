@@ -6,12 +6,11 @@ that variant i makes beyond its clean counterpart. The figure draws the two mult
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-Part = Literal["sum", "magnitude", "alignment", "product"]
+from retrace.defenses.purifying.names import Part
+
 WEIGHT = 0.01  # of alignment, in the released code
 
 

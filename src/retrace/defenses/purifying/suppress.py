@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from retrace.defenses.purifying.lowrank import Factors
-
-Filling = Literal["zero", "xavier", "shrink"]
+from retrace.defenses.purifying.names import Filling
 
 
 def silenced(change: Factors, gone: Tensor, columns: bool = False) -> Factors:

@@ -1,0 +1,51 @@
+"""Plant the backdoors by an adapter, and see what they do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retrace.llm.kernels.prefix import Below
+from retrace.llm.training.many import train_adapters
+from retrace.seeds import derive
+from retrace.stage import Inputs, Output
+from retrace.studies.backdoor.outcome import Bench, keyed, means, tests
+from retrace.studies.backdoor.planted import plant
+from retrace.studies.backdoor.setup import of_run, released, stacked, states, unpaired
+
+if TYPE_CHECKING:
+    from retrace.studies.backdoor.params import Train
+
+
+def run(params: Train, inputs: Inputs, seed: int) -> Output:
+    """Train an adapter on all linears from layer `start` on; test the model before (`base`) and after (`none`).
+
+    Arrays: `<network>/<quantity>` (`outcome.Bench`). Scratch: the change of every weight as factors,
+    `<place>/p` and `<place>/q`. Results: means, loss by step, tokens learned.
+    """
+    model, prepared = released(params), inputs["prepare"]
+    bench = Bench(model, tests(model, params, prepared), Below(params.start))
+    rows = plant(model, params, prepared, seed)
+    adapters = stacked(model, params, [{}])
+    with_seed = derive(seed, "backdoor", "planting")
+    [losses] = train_adapters(
+        model.net,
+        adapters,
+        [rows],
+        [params.planting],
+        [with_seed],
+        [states(model, rows, params.start)],
+        params.start,
+    )
+    arrays = keyed("base", bench.look() | bench.chosen())
+    seen = bench.look(adapters) | bench.judged(adapters) | bench.chosen(adapters) | bench.accidents(adapters)
+    arrays |= keyed("none", seen)
+    return Output(
+        {
+            "model": {"name": model.name, "note": model.note},
+            "means": means(arrays),
+            "losses": losses,
+            "tokens": sum(len(row.ids) for row in rows) * params.planting.epochs,
+        },
+        arrays=arrays,
+        scratch=unpaired(of_run(adapters, 0)),
+    )
