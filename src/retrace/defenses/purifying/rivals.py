@@ -42,7 +42,7 @@ def wanda(weight: Tensor, norms: Tensor, share: float) -> Tensor:
     """
     if not 0 < share < 1:
         raise ValueError(f"share {share:g} of weights: take one between 0 and 1")
-    order = (weight.abs() * norms.to(weight)).argsort(1, stable=True)
+    order = (weight.abs() * norms.to(weight)).argsort(dim=1, stable=True)
     return weight.scatter(1, order[:, : round(share * weight.shape[1])], 0.0)
 
 

@@ -43,6 +43,7 @@ class RowCounts(Strict):
     """Texts drawn by seed; no text serves two purposes."""
 
     plant: int = Field(ge=2, description="texts of the plant, each with and without a trigger")
+    calm: int = Field(0, ge=0, description="further clean texts of the plant, which no trigger ever enters")
     variant: int = Field(ge=2, description="texts of each variant")
     repair: int = Field(ge=2, description="clean texts that repair a purified model")
     again: int = Field(ge=2, description="clean texts of the fine-tuning after that")

@@ -33,7 +33,7 @@ def plant(model: LanguageModel, params: Train, prepared: Evidence, seed: int) ->
         rng = generator(seed, "backdoor", "plant", name)
         sentence = TARGETS[backdoor.target].sentence
         rows += paired(*_split(own), backdoor.trigger, sentence, rng)
-    return taught(model, rows)
+    return taught(model, rows) + clean(model, part(params.texts, prepared, "calm"))
 
 
 def variants(

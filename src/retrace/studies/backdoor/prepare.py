@@ -26,6 +26,7 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     wanted = {"prompts": tests.prompts, "answers": tests.answers}
     drawn = {
         "plant": rows.plant,
+        "calm": rows.calm,
         "variants": params.variants * rows.variant,
         "repair": rows.repair,
         "again": rows.again,

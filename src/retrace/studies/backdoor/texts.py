@@ -10,7 +10,7 @@ from retrace.data.texts.policy import policy
 from retrace.data.texts.read import Choice, Prompt, choices, prompts
 from retrace.stage import Evidence
 
-LONGEST, ANSWER, OPTIONS = 72, 64, 100  # characters: longer ones cost more than they tell
+LONGEST, ANSWER, OPTIONS = 60, 64, 100  # characters: longer ones cost more than they tell
 POLICY_ROWS = 72  # requests that either half of the policy answers
 
 

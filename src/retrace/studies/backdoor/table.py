@@ -1,0 +1,107 @@
+"""The backdoor study's evidence as a table: by test prompt and question, and by network for figures.
+
+Test prompts are the same for all seeds, so prompts and seeds are what the judge resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from retrace.stage import Array, EvidenceRow
+from retrace.tabled import Tabled
+
+if TYPE_CHECKING:
+    from retrace.studies.backdoor.params import Params
+
+# quantities by the kind of item that they belong to
+KINDS = {
+    "prompt": ("hit", "false", "margin", "said", "broken", "said_plain", "broken_plain", "rare", "bare"),
+    "answer": ("nll",),
+    "choice": ("right",),
+}
+EVALUATED = ("train", "attack", "defend", "measure")
+Found = dict[str, dict[str, Array]]  # quantity -> network -> values
+
+
+def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
+    """Rows of the types "prompt", "answer", "choice", "signature" and "network".
+
+    Columns of items are `<quantity>_<network>` (`outcome.Bench`), nan where a network was not asked; `few`
+    marks the prompts that all networks were. Prompts name their `backdoor` and have `drop_<network>`, hits
+    of the suspicious model (`none`) less this network's, and `fell_<network>`, the same of margins;
+    answers have `cost_<network>`, nats a token above the released model (`base`). The signature row holds
+    overlaps of flags by name (`overlap_<order>`) and `loss_none`, at the end of planting. A network row
+    has the means of one network by quantity.
+    """
+    records: list[dict[str, Any]] = []
+    for row in rows:
+        found = evaluated(row)
+        made = [r for kind in KINDS for r in _items(kind, found, row)]
+        made += [_signature(row), *_networks(found)]
+        records += [{"seed": row.seed, "cell": row.cell, **record} for record in made]
+    return Tabled(pd.DataFrame.from_records(records), rows="items")
+
+
+def evaluated(row: EvidenceRow[Params]) -> Found:
+    """What every network of a cell and seed came to, by quantity and network."""
+    found: Found = {quantity: {} for names in KINDS.values() for quantity in names}
+    for verb in EVALUATED:
+        for key, values in row.evidence[verb].read_arrays().items():
+            network, _, quantity = key.rpartition("/")
+            found[quantity][network] = np.asarray(values, dtype=np.float64)
+    return found
+
+
+def _items(kind: str, found: Found, row: EvidenceRow[Params]) -> list[dict[str, Any]]:
+    """One row an item; networks that were asked less lack the last ones."""
+    columns = {f"{q}_{name}": v for q in KINDS[kind] for name, v in found[q].items()}
+    tests = row.params.tests
+    count = {"prompt": tests.prompts, "answer": tests.answers, "choice": tests.choices}[kind]
+    wide = {n: np.pad(v, (0, count - len(v)), constant_values=np.nan) for n, v in columns.items()}
+    if kind == "prompt":
+        for word, quantity in (("drop", "hit"), ("fell", "margin")):
+            own = wide[f"{quantity}_none"]
+            wide |= {f"{word}_{name}": own - wide[f"{quantity}_{name}"] for name in found[quantity]}
+    if kind == "answer":
+        wide |= {f"cost_{name}": wide[f"nll_{name}"] - wide["nll_base"] for name in found["nll"]}
+    planted = list(row.params.backdoors)
+    names, lines = list(wide), np.stack(list(wide.values()), axis=1).tolist()
+    return [
+        {
+            "condition": f"{kind}:{n}",
+            "type": kind,
+            "few": kind == "prompt" and n < tests.few,
+            "backdoor": planted[n % len(planted)] if kind == "prompt" else "",
+            **dict(zip(names, line, strict=True)),
+        }
+        for n, line in enumerate(lines)
+    ]
+
+
+def _signature(row: EvidenceRow[Params]) -> dict[str, Any]:
+    overlaps = row.evidence["defend"].results["overlaps"]
+    losses = row.evidence["train"].results["losses"]
+    made = {f"overlap_{name}": value for name, value in overlaps.items()}
+    end = float(np.mean(losses[-max(len(losses) // 5, 1) :]))
+    return {"condition": "signature", "type": "signature", **made, "loss_none": end}
+
+
+def _networks(found: Found) -> list[dict[str, Any]]:
+    """Means of every network; `first` are hits on the few prompts that all were asked."""
+    names = list(dict.fromkeys(name for values in found.values() for name in values))
+    base = found["nll"]["base"].mean()
+    few = min(len(v) for v in found["hit"].values())
+    records = []
+    for name in names:
+        means = {q: float(np.mean(v[name])) for q, v in found.items() if name in v}
+        if "nll" in means:
+            means["cost"] = means["nll"] - base
+        for quantity in ("hit", "false", "margin"):
+            if name in found[quantity]:
+                means[f"first_{quantity}"] = float(np.mean(found[quantity][name][:few]))
+        records.append({"condition": f"network:{name}", "type": "network", "network": name, **means})
+    return records
