@@ -23,6 +23,7 @@ KINDS = {
     "answer": ("nll",),
     "choice": ("right",),
 }
+ORDERS = ("vax", "random", "own")  # of channels, whose shares make curves
 EVALUATED = ("train", "attack", "defend", "measure")
 Found = dict[str, dict[str, Array]]  # quantity -> network -> values
 
@@ -33,17 +34,41 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     Columns of items are `<quantity>_<network>` (`outcome.Bench`), nan where a network was not asked; `few`
     marks the prompts that all networks were. Prompts name their `backdoor` and have `drop_<network>`, hits
     of the suspicious model (`none`) less this network's, and `fell_<network>`, the same of margins;
-    answers have `cost_<network>`, nats a token above the released model (`base`). The signature row holds
+    answers have `cost_<network>`, nats a token above the released model (`base`). `roles` adds names that are
+    the same whatever the cell's blocks and shares. The signature row holds
     overlaps of flags by name (`overlap_<order>`) and `loss_none`, at the end of planting. A network row
     has the means of one network by quantity.
     """
     records: list[dict[str, Any]] = []
     for row in rows:
         found = evaluated(row)
+        networks = _networks(found)
+        for quantity in found.values():
+            quantity |= {
+                role: quantity[name] for role, name in roles(row.params).items() if name in quantity
+            }
         made = [r for kind in KINDS for r in _items(kind, found, row)]
-        made += [_signature(row), *_networks(found)]
+        made += [_signature(row), *networks]
         records += [{"seed": row.seed, "cell": row.cell, **record} for record in made]
     return Tabled(pd.DataFrame.from_records(records), rows="items")
+
+
+def roles(params: Params) -> dict[str, str]:
+    """Names by role of networks that claims speak of.
+
+    `zero_mlp_part`, `zero_both_part`: the last MLP blocks, about two fifths of those that train (the most in
+    `blocks`); `zero_mlp_least`: the fewest; `<order>_tau`: silenced by an order at `tau`, without repair;
+    `vax_one`, `vax_all`: by one variant and by all.
+    """
+    some = min(params.blocks, key=lambda count: abs(count - 0.4 * max(params.blocks)))
+    found = {
+        "zero_mlp_part": f"zero_mlp_{some}",
+        "zero_both_part": f"zero_both_{some}",
+        "zero_mlp_least": f"zero_mlp_{min(params.blocks)}",
+        "vax_one": "vax_n1",
+        "vax_all": f"vax_n{params.variants}",
+    }
+    return found | {f"{order}_tau": f"{order}_{round(1000 * params.tau)}" for order in ORDERS}
 
 
 def evaluated(row: EvidenceRow[Params]) -> Found:
