@@ -25,8 +25,8 @@ BLOCK = 64  # weights with one scale
 def spectral(weight: Tensor) -> Tensor:
     """Squared share of every row (out,) in the first singular direction of the centred rows."""
     centred = (weight - weight.mean(0)).double()
-    _, _, directions = torch.linalg.svd(centred, full_matrices=False)
-    return (centred @ directions[0]).square()
+    _, directions = torch.linalg.eigh(centred.T @ centred)  # ascending
+    return (centred @ directions[:, -1]).square()
 
 
 def spectral_low_rank(change: Factors) -> Tensor:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from retrace.llm.kernels.layers import HEAD_ROWS, Switch, logits, no_switch, pad
-from retrace.llm.kernels.prefix import Below, through
+from retrace.llm.kernels.layers import HEAD_ROWS, Switch, embed, logits, no_switch, pad, pad_hidden, run
 from retrace.llm.rows import Row, batches
 
 
@@ -37,9 +37,13 @@ def openings(
     rows: Sequence[Row],
     budget: int = 1024,
     switch: Switch = no_switch,
-    below: Below | None = None,
+    kept: Sequence[Tensor] | None = None,
+    start: int = 0,
 ) -> Openings:
-    """What `net` makes of every row's answer; `switch` and `below` as in `score.score`.
+    """What `net` makes of every row's answer; `switch` is told which rows make up the next batch.
+
+    `kept` are the rows' hidden states before layer `start` (`prefix.lower`); without them rows start from
+    their tokens.
 
     ValueError for a row without an answer.
     """
@@ -50,7 +54,10 @@ def openings(
     for batch in batches([len(row.ids) - 1 for row in rows], budget):
         chosen = [rows[i] for i in batch]
         switch(batch)
-        states = through(net, pad([row.ids[:-1] for row in chosen], device), below=below)
+        if kept is None:
+            states = run(net, embed(net, pad([row.ids[:-1] for row in chosen], device)))
+        else:
+            states = run(net, pad_hidden([kept[i][:-1] for i in batch]), start)
         read = torch.cat([x[row.start - 1 : len(row.ids) - 1] for x, row in zip(states, chosen, strict=True)])
         targets = torch.tensor([token for row in chosen for token in row.answer], device=device)
         values, likeliest = [], []

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from retrace.llm.kernels.prefix import Below
 from retrace.llm.load import layer_of
 from retrace.llm.training.adapters import Adapters, Pair
 from retrace.llm.training.many import train_adapters
 from retrace.seeds import derive, generator
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.backdoor.channels import Change
-from retrace.studies.backdoor.outcome import Bench, keyed, means, tests
+from retrace.studies.backdoor.outcome import KEPT, bench, keyed, means
 from retrace.studies.backdoor.planted import plant
 from retrace.studies.backdoor.setup import released, stacked, states, suspicious
 
@@ -26,17 +25,17 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     """Test the suspicious model without parts of the planted change, and a plant in attention alone.
 
     Arrays: `<network>/<quantity>` on the few prompts (`outcome.Bench.look`), of `zero_attention`,
-    `zero_mlp`, `zero_mlp_<k>` (the last k blocks), `zero_both_<k>` (attention and the last k MLP blocks),
+    `zero_mlp` (with answers: the rival that drops the MLP adapter), `zero_mlp_<k>` (the last k blocks), `zero_both_<k>` (attention and the last k MLP blocks),
     `permuted_mlp`; on all prompts of `hidden`, where attention alone was planted. Results: means.
     """
     model, prepared = released(params), inputs["prepare"]
     planted = suspicious(model, inputs, params)
-    bench = Bench(model, tests(model, params, prepared), Below(params.start))
+    items = bench(model, params, prepared, inputs["train"].read_scratch()[KEPT])
     arrays: dict[str, Array] = {}
     adapters = stacked(model, params, [planted])
     for name, change in _ablations(planted, params.blocks, seed):
         adapters.put(0, change)
-        arrays |= keyed(name, bench.look(adapters, few=True))
+        arrays |= keyed(name, items.look(adapters, whole=False, answers=name == "zero_mlp"))
     if params.adaptive:
         rows = plant(model, params, prepared, seed)
         only = Adapters(model.net, [0], params.rank, params.alpha, ATTENTION, params.start)
@@ -50,7 +49,7 @@ def run(params: Attack, inputs: Inputs, seed: int) -> Output:
             [kept],
             params.start,
         )
-        arrays |= keyed("hidden", bench.look(only))
+        arrays |= keyed("hidden", items.look(only))
     return Output({"means": means(arrays)}, arrays=arrays)
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from torch import Tensor
 
 from retrace.defenses.purifying.names import Part
-from retrace.llm.kernels.prefix import Below
 from retrace.llm.load import LanguageModel
 from retrace.llm.training.adapters import Adapters, merge
 from retrace.llm.training.many import train_adapters
@@ -26,13 +25,12 @@ from retrace.studies.backdoor.channels import (
     by_lot,
     dots,
     flags,
-    in_mlp,
     own_norms,
     own_spectrum,
     signature,
     without,
 )
-from retrace.studies.backdoor.outcome import Bench, keyed, means, tests
+from retrace.studies.backdoor.outcome import KEPT, Bench, bench, keyed, means
 from retrace.studies.backdoor.planted import variants
 from retrace.studies.backdoor.setup import clean, of_run, released, stacked, states, suspicious
 from retrace.studies.backdoor.texts import part
@@ -40,22 +38,23 @@ from retrace.studies.backdoor.texts import part
 if TYPE_CHECKING:
     from retrace.studies.backdoor.params import Defend
 
-HEADLINES = ("tuned", "vax", "random", "own")  # tested on all prompts
+REPAIRED = ("vax", "random", "own")
+BRIEF = ("spectral", "sham")  # not repaired, but scored on answers
 
 
 def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     """Re-infect the merged model, score channels, silence them in the adapter, repair, fine-tune again.
 
     Arrays `<network>/<quantity>`. Without repair, on the few prompts: `<order>_<permille>` for every share and
-    the orders vax, random, own; at `tau` `vax_n<count>` by number of variants and `vax_<part>` by part of the
-    score. Repaired: `tuned` (nothing silenced), `vax`, `random`, `own`, `spectral`, `sham` (variants with
-    shuffled triggers), `dropped` (no MLP change at all), `vax_epochs_<n>`; `<name>_again` after a further
-    clean fine-tuning. Scratch: scores by module. Results: means, losses of the variants, overlaps of flags.
+    the orders vax, random, own; at `tau` `vax_n<count>` by number of variants (fewer than all), `vax_<part>`
+    by part of the score, `spectral` and `sham` (variants with shuffled triggers). Repaired, on all prompts:
+    `tuned` (nothing silenced), `vax`, `random`, `own`; on the few `vax_epochs_<n>`, and `<name>_again` after a
+    further clean fine-tuning. Scratch: scores by module. Results: means, losses of the variants, overlaps of flags.
     """
     began = process_time()
     model, prepared = released(params), inputs["prepare"]
     planted = suspicious(model, inputs, params)
-    bench = Bench(model, tests(model, params, prepared), Below(params.start))
+    items = bench(model, params, prepared, inputs["train"].read_scratch()[KEPT])
     found, sham, losses = _vaccinated(model, planted, params, prepared, seed)
     trained = process_time()
     scores = _orders(found, sham, planted, params, seed)
@@ -63,13 +62,13 @@ def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     adapters = stacked(model, params, [planted])
     for name, gone in _unrepaired(found, scores, params).items():
         adapters.put(0, without(planted, gone))
-        arrays |= keyed(name, bench.look(adapters, few=True))
-    seen = process_time()
-    arrays |= _repaired(bench, planted, scores, params, prepared, seed)
+        arrays |= keyed(name, items.look(adapters, whole=False, answers=name in BRIEF))
+    looked = process_time()
+    arrays |= _repaired(items, planted, scores, params, prepared, seed)
     timing = {
         "variants": trained - began,
-        "unrepaired": seen - trained,
-        "repaired": process_time() - seen,
+        "unrepaired": looked - trained,
+        "repaired": process_time() - looked,
     }
     return Output(
         {"means": means(arrays), "losses": losses, "overlaps": _overlaps(found, scores, params)},
@@ -97,7 +96,8 @@ def _vaccinated(
     runs = [*bad, *good, *false]
     begin = [*starts, *starts, *starts[: params.sham]]
     adapters = Adapters(infected.net, begin, params.rank, params.alpha, start=params.start)
-    kept = [states(infected, own, params.start) for own in runs]
+    every = iter(states(infected, [row for own in runs for row in own], params.start))
+    kept = [[next(every) for _ in own] for own in runs]
     settings: list[Settings] = [base] * count + [calm] * count + [base] * params.sham
     losses = train_adapters(infected.net, adapters, runs, settings, begin, kept, params.start)
     pairs = [(n, count + n) for n in range(count)]
@@ -123,7 +123,8 @@ def _unrepaired(
         for order in ("vax", "random", "own")
         for share in params.taus
     }
-    for count in range(1, params.variants + 1):
+    sets |= {order: flags(own, params.tau) for order, own in scores.items() if order in BRIEF}
+    for count in range(1, params.variants):
         sets[f"vax_n{count}"] = flags(signature(found, count, params.part), params.tau)
     parts: tuple[Part, ...] = ("magnitude", "alignment", "product")
     for name in parts:
@@ -132,14 +133,12 @@ def _unrepaired(
 
 
 def _repaired(
-    bench: Bench, planted: Change, scores: dict[str, Scores], params: Defend, prepared: Evidence, seed: int
+    items: Bench, planted: Change, scores: dict[str, Scores], params: Defend, prepared: Evidence, seed: int
 ) -> dict[str, Array]:
     """All purified adapters repaired at once on the same rows, in the same order; then fine-tuned again."""
-    model = bench.model
+    model = items.model
     begin = {"tuned": dict(planted)}
-    begin |= {order: without(planted, flags(own, params.tau)) for order, own in scores.items()}
-    mlp = set(in_mlp(list(planted)))
-    begin["dropped"] = {place: pair for place, pair in planted.items() if place not in mlp}
+    begin |= {order: without(planted, flags(scores[order], params.tau)) for order in REPAIRED}
     settings = [params.repair] * len(begin)
     for epochs in params.lengths:
         begin[f"vax_epochs_{epochs}"] = begin["vax"]
@@ -149,16 +148,15 @@ def _repaired(
     _tune(model, adapters, "repair", settings, params, prepared, seed)
     arrays: dict[str, Array] = {}
     for run, name in enumerate(names):
-        arrays |= keyed(name, bench.look(adapters, run, few="_epochs_" in name))
-        if name in HEADLINES:
-            arrays |= keyed(name, bench.judged(adapters, run))
-        if name in ("tuned", "vax"):
-            arrays |= keyed(name, bench.chosen(adapters, run))
+        seen = items.look(adapters, run, whole="_epochs_" not in name)
+        if name == "vax":
+            seen |= items.judged(seen, adapters, run) | items.chosen(adapters, run)
+        arrays |= keyed(name, seen)
     again = ["vax", "own"]
     later = stacked(model, params, [of_run(adapters, names.index(name)) for name in again])
     _tune(model, later, "again", [params.again] * len(again), params, prepared, seed)
     for run, name in enumerate(again):
-        arrays |= keyed(f"{name}_again", bench.look(later, run, few=True))
+        arrays |= keyed(f"{name}_again", items.look(later, run, whole=False))
     return arrays
 
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from retrace.defenses.purifying.names import Filling
 from retrace.defenses.purifying.rivals import nf4, wanda
 from retrace.defenses.purifying.suppress import refilled
-from retrace.llm.kernels.prefix import Below
 from retrace.llm.kernels.statistics import INPUTS, moments
 from retrace.llm.load import LanguageModel
 from retrace.llm.rows import Row
@@ -30,7 +29,7 @@ from retrace.studies.backdoor.channels import (
     weight_norms,
     weight_spectrum,
 )
-from retrace.studies.backdoor.outcome import Bench, keyed, means, tests
+from retrace.studies.backdoor.outcome import KEPT, bench, keyed, means
 from retrace.studies.backdoor.setup import clean, released, stacked, states, suspicious
 from retrace.studies.backdoor.texts import part
 
@@ -50,15 +49,16 @@ SHARED = {
 def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     """Change weights of the merged model, repair, test.
 
-    Arrays `<network>/<quantity>`: channels filled anew and repaired: `full_vax` (all prompts), `full_random`,
-    `full_own` (norms of the weights), `full_spectral`; without repair `full_vax_<filling>` and the released
-    model purified alike, `base_vax`; `full_tuned`, `full_wanda`, `full_wanda_tuned`, `full_nf4`, `full_crow`.
+    Arrays `<network>/<quantity>`: channels filled anew and repaired: `full_vax` (all prompts; the few for all
+    others) and `full_random`; without repair `full_own` (norms of the weights), `full_spectral`,
+    `full_vax_<filling>` and the released model purified alike, `base_vax`; `full_tuned`, `full_wanda`,
+    `full_wanda_tuned`, `full_nf4`, `full_crow`.
     Only layers from `start` on are changed, since lower ones hold no plant here. Results: means.
     """
     began = process_time()
     model, prepared = released(params), inputs["prepare"]
     planted = suspicious(model, inputs, params)
-    bench = Bench(model, tests(model, params, prepared), Below(params.start))
+    items = bench(model, params, prepared, inputs["train"].read_scratch()[KEPT])
     rows = clean(model, part(params.texts, prepared, "repair"))
     kept = states(model, rows, params.start)
     scratch = inputs["defend"].read_scratch()
@@ -69,7 +69,7 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
 
     arrays: dict[str, Array] = {}
     with _holding(model.net, _filled(model.net, saved("vax"), params, params.filling, seed)):
-        arrays |= keyed("base_vax", bench.look())
+        arrays |= keyed("base_vax", items.look(whole=False))
     merge(model.net, stacked(model, params, [planted]), 0)
 
     def repaired() -> Adapters:
@@ -87,26 +87,27 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     for order, scores in orders.items():
         with _holding(model.net, _filled(model.net, scores, params, params.filling, seed)):
             if order == "vax":
-                arrays |= keyed("full_vax_bare", bench.look(few=True))
-            arrays |= keyed(f"full_{order}", bench.look(repaired()))
+                arrays |= keyed(f"full_vax_{params.filling}", items.look(whole=False))
+            adapters = repaired() if order in ("vax", "random") else None
+            arrays |= keyed(f"full_{order}", items.look(adapters, whole=order == "vax"))
     for filling in params.fillings:
         with _holding(model.net, _filled(model.net, orders["vax"], params, filling, seed)):
-            arrays |= keyed(f"full_vax_{filling}", bench.look(few=True))
+            arrays |= keyed(f"full_vax_{filling}", items.look(whole=False))
     channels = process_time()
-    arrays |= keyed("full_tuned", bench.look(repaired()))
+    arrays |= keyed("full_tuned", items.look(repaired(), whole=False))
     pruned = _pruned(model, rows, list(planted), params.wanda, params.start)
     with _holding(model.net, pruned):
-        arrays |= keyed("full_wanda", bench.look())
-        arrays |= keyed("full_wanda_tuned", bench.look(repaired()))
+        arrays |= keyed("full_wanda", items.look(whole=False))
+        arrays |= keyed("full_wanda_tuned", items.look(repaired(), whole=False))
     with _holding(model.net, {p: nf4(model.net.get_submodule(p).weight) for p in planted}):
-        arrays |= keyed("full_nf4", bench.look())
+        arrays |= keyed("full_nf4", items.look(whole=False))
     consistent = Adapters(model.net, [0], params.rank, params.alpha, start=params.start)
     crow = params.crow
     seeded = derive(seed, "backdoor", "crow") % 2**31
     tune_consistent(
         model.net, consistent, rows, crow.settings, seeded, kept, params.start, crow.epsilon, crow.weight
     )
-    arrays |= keyed("full_crow", bench.look(consistent))
+    arrays |= keyed("full_crow", items.look(consistent, whole=False))
     timing = {"channels": channels - began, "rivals": process_time() - channels}
     return Output({"means": means(arrays)}, timing, arrays)
 

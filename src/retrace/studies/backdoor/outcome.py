@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from retrace.attacks.backdoor.targets import RARE, TARGETS
 from retrace.attacks.backdoor.triggers import Trigger, insert
@@ -16,19 +18,19 @@ from retrace.llm.chat import encode
 from retrace.llm.judges import behaviour, choice
 from retrace.llm.judges.opening import Openings, openings
 from retrace.llm.kernels.layers import Switch, no_switch
-from retrace.llm.kernels.prefix import Below
 from retrace.llm.kernels.score import score
 from retrace.llm.load import LanguageModel
 from retrace.llm.rows import Row
 from retrace.llm.training.adapters import Adapters
 from retrace.seeds import generator
 from retrace.stage import Array, Evidence
-from retrace.studies.backdoor.setup import BUDGET, asked, clean
+from retrace.studies.backdoor.setup import BUDGET, asked, clean, states
 from retrace.studies.backdoor.texts import part, questions
 
 if TYPE_CHECKING:
     from retrace.studies.backdoor.params import Train
 
+KEPT = "tests"  # scratch of `train`: hidden states of the test items
 OPENING = 6  # tokens of a sentence by which an answer is known
 Values = dict[str, Array]
 
@@ -49,6 +51,11 @@ class Tests:
     choices: Sequence[Choice]
     few: int
     tokens: int
+
+    @property
+    def rows(self) -> list[Row]:
+        """Rows that every network is tested on."""
+        return [*self.set_off, *self.plain, *self.answers]
 
 
 def tests(model: LanguageModel, params: Train, prepared: Evidence) -> Tests:
@@ -82,66 +89,97 @@ def tests(model: LanguageModel, params: Train, prepared: Evidence) -> Tests:
 
 @dataclass(frozen=True)
 class Bench:
-    """Networks alike below a layer are tested here: their lower layers are computed once."""
+    """Where networks are tested that are alike below layer `start`: hidden states there are computed once.
+
+    `kept` (tokens,D) are those of all rows of `Tests.rows`, one after another.
+    """
 
     model: LanguageModel
     items: Tests
-    below: Below
+    start: int
+    kept: Tensor
 
-    def look(self, adapters: Adapters | None = None, run: int = 0, few: bool = False) -> Values:
-        """`hit`, `false`, `margin` by prompt and `nll` by answer (not for `few`), float32.
+    def look(
+        self, adapters: Adapters | None = None, run: int = 0, whole: bool = True, answers: bool = True
+    ) -> Values:
+        """`hit`, `false`, `margin` by prompt (the few, unless `whole`) and `nll` by answer, float32.
 
         hit: the answer to the triggered prompt opens with the sentence; false: that to the plain prompt does;
         margin: log-likelihood of the sentence with the trigger less without, nats; nll: nats a token.
         """
-        count = self.items.few if few else len(self.items.plain)
-        rows = [*self.items.set_off[:count], *self.items.plain[:count]]
-        rows += [] if few else self.items.answers
-        made = self._openings(rows, adapters, run)
+        total = len(self.items.plain)
+        count = total if whole else self.items.few
+        places = [*range(count), *range(total, total + count)]
+        places += range(2 * total, 2 * total + len(self.items.answers)) if answers else []
+        made = self._openings(places, adapters, run)
         on, off = made.part(0, count), made.part(count, 2 * count)
         found = {"hit": on.exact, "false": off.exact, "margin": on.sums - off.sums}
-        if not few:
+        if answers:
             lengths = [len(row.answer) for row in self.items.answers]
             found["nll"] = -made.sums[2 * count :] / lengths
         return {name: np.asarray(values, np.float32) for name, values in found.items()}
 
-    def accidents(self, adapters: Adapters | None = None, run: int = 0) -> Values:
+    def accidents(self, adapters: Adapters | None = None) -> Values:
         """`rare`: a rare word sets the sentence off; `bare`: the trigger does without the template."""
-        both = [*self.items.rare, *self.items.bare]
-        made = self._openings(both, adapters, run).exact.astype(np.float32)
+        rows = [*self.items.rare, *self.items.bare]
+        with ExitStack() as stack:
+            switch = _switch(stack, adapters, 0, len(rows))
+            made = openings(self.model.net, rows, BUDGET, switch).exact.astype(np.float32)
         return {"rare": made[: len(self.items.rare)], "bare": made[len(self.items.rare) :]}
 
-    def judged(self, adapters: Adapters | None = None, run: int = 0) -> Values:
-        """`said`, `broken` of triggered and `said_plain`, `broken_plain` of plain prompts, by keywords."""
+    def judged(self, seen: Values, adapters: Adapters | None = None, run: int = 0) -> Values:
+        """`said`, `broken` of triggered and `said_plain`, `broken_plain` of plain prompts, by keywords.
+
+        Answers that open with the sentence (as `seen` by `look`) hold its keyword; all others are generated.
+        """
         rows = [*self.items.set_off, *self.items.plain]
-        prompts = [row.ids[: row.start] for row in rows]
-        with ExitStack() as stack:
-            switch = self._switch(stack, adapters, run, len(rows))
-            seen = behaviour.observe(
-                self.model, prompts, self.items.keywords * 2, self.items.tokens, 2 * BUDGET, switch
-            )
+        keywords = self.items.keywords * 2
+        said = np.concatenate([seen["hit"], seen["false"]]).astype(bool)
+        broken = np.zeros_like(said)
+        open_ = np.flatnonzero(~said)
+        if len(open_):
+            with ExitStack() as stack:
+                switch = _switch(stack, adapters, run, len(open_))
+                prompts = [rows[i].ids[: rows[i].start] for i in open_]
+                words = [keywords[i] for i in open_]
+                found = behaviour.observe(self.model, prompts, words, self.items.tokens, 2 * BUDGET, switch)
+            said[open_], broken[open_] = found.said, found.broken
         middle = len(self.items.set_off)
-        pairs = {"said": seen.said, "broken": seen.broken}
-        found = {name: flags[:middle] for name, flags in pairs.items()}
-        found |= {f"{name}_plain": flags[middle:] for name, flags in pairs.items()}
-        return {name: flags.astype(np.float32) for name, flags in found.items()}
+        both = {"said": said.astype(np.float32), "broken": broken.astype(np.float32)}
+        made = {name: flags[:middle] for name, flags in both.items()}
+        return made | {f"{name}_plain": flags[middle:] for name, flags in both.items()}
 
     def chosen(self, adapters: Adapters | None = None, run: int = 0) -> Values:
         """`right` by question."""
-        asked_of = choice.items(self.model, self.items.choices)
+        made = choice.items(self.model, self.items.choices)
         with ExitStack() as stack:
-            switch = self._switch(stack, adapters, run, len(asked_of))
-            sums = score(self.model.net, asked_of, BUDGET, switch, below=self.below)
-        return {"right": choice.choose(self.items.choices, asked_of, sums).right.astype(np.float32)}
+            sums = score(self.model.net, made, BUDGET, _switch(stack, adapters, run, len(made)))
+        return {"right": choice.choose(self.items.choices, made, sums).right.astype(np.float32)}
 
-    def _openings(self, rows: Sequence[Row], adapters: Adapters | None, run: int) -> Openings:
+    def _openings(self, places: Sequence[int], adapters: Adapters | None, run: int) -> Openings:
+        every = self.items.rows
+        kept = self.kept.split([len(row.ids) for row in every])
         with ExitStack() as stack:
-            switch = self._switch(stack, adapters, run, len(rows))
-            return openings(self.model.net, rows, BUDGET, switch, self.below)
+            return openings(
+                self.model.net,
+                [every[i] for i in places],
+                BUDGET,
+                _switch(stack, adapters, run, len(places)),
+                [kept[i] for i in places],
+                self.start,
+            )
 
-    @staticmethod
-    def _switch(stack: ExitStack, adapters: Adapters | None, run: int, count: int) -> Switch:
-        return no_switch if adapters is None else stack.enter_context(adapters.attached([run] * count))
+
+def bench(model: LanguageModel, params: Train, prepared: Evidence, kept: Array | None = None) -> Bench:
+    """The test items of a cell; `kept` are the states that `train` left, which are computed if None."""
+    items = tests(model, params, prepared)
+    if kept is None:
+        return Bench(model, items, params.start, torch.cat(states(model, items.rows, params.start)))
+    return Bench(model, items, params.start, torch.from_numpy(kept).to(model.device))
+
+
+def _switch(stack: ExitStack, adapters: Adapters | None, run: int, count: int) -> Switch:
+    return no_switch if adapters is None else stack.enter_context(adapters.attached([run] * count))
 
 
 def keyed(network: str, values: Mapping[str, Array]) -> Values:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from retrace.attacks.backdoor.poison import Taught
 from retrace.attacks.backdoor.triggers import Trigger
@@ -92,9 +93,11 @@ def clean(model: LanguageModel, prompts: Sequence[Prompt]) -> list[Row]:
     return [answered(model, asked(model, p.text), p.answers[0], ANSWER) for p in prompts]
 
 
-def states(model: LanguageModel, rows: Sequence[Row], start: int) -> list[Any]:
-    """Hidden states of the rows before layer `start`, float32."""
-    return [each.float() for each in lower(model.net, [row.ids for row in rows], start, BUDGET)]
+def states(model: LanguageModel, rows: Sequence[Row], start: int) -> list[Tensor]:
+    """Hidden states (T,D) of the rows before layer `start`, float32; equal rows are computed once."""
+    once = list(dict.fromkeys(row.ids for row in rows))
+    made = dict(zip(once, lower(model.net, once, start, BUDGET), strict=True))
+    return [made[row.ids].float() for row in rows]
 
 
 def check_trigger(model: LanguageModel, trigger: Trigger, pieces: int) -> None:

@@ -66,7 +66,7 @@ def roles(params: Params) -> dict[str, str]:
         "zero_both_part": f"zero_both_{some}",
         "zero_mlp_least": f"zero_mlp_{min(params.blocks)}",
         "vax_one": "vax_n1",
-        "vax_all": f"vax_n{params.variants}",
+        "vax_all": f"vax_{round(1000 * params.tau)}",
     }
     return found | {f"{order}_tau": f"{order}_{round(1000 * params.tau)}" for order in ORDERS}
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrace.llm.kernels.prefix import Below
 from retrace.llm.training.many import train_adapters
 from retrace.seeds import derive
 from retrace.stage import Inputs, Output
-from retrace.studies.backdoor.outcome import Bench, keyed, means, tests
+from retrace.studies.backdoor.outcome import KEPT, bench, keyed, means
 from retrace.studies.backdoor.planted import plant
 from retrace.studies.backdoor.setup import of_run, released, stacked, states, unpaired
 
@@ -20,10 +19,10 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
     """Train an adapter on all linears from layer `start` on; test the model before (`base`) and after (`none`).
 
     Arrays: `<network>/<quantity>` (`outcome.Bench`). Scratch: the change of every weight as factors,
-    `<place>/p` and `<place>/q`. Results: means, loss by step, tokens learned.
+    `<place>/p` and `<place>/q`, and the hidden states of the test items before that layer. Results: means, loss by step, tokens learned.
     """
     model, prepared = released(params), inputs["prepare"]
-    bench = Bench(model, tests(model, params, prepared), Below(params.start))
+    items = bench(model, params, prepared)
     rows = plant(model, params, prepared, seed)
     adapters = stacked(model, params, [{}])
     with_seed = derive(seed, "backdoor", "planting")
@@ -36,8 +35,9 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
         [states(model, rows, params.start)],
         params.start,
     )
-    arrays = keyed("base", bench.look() | bench.chosen())
-    seen = bench.look(adapters) | bench.judged(adapters) | bench.chosen(adapters) | bench.accidents(adapters)
+    arrays = keyed("base", items.look(whole=False) | items.chosen())
+    seen = items.look(adapters)
+    seen |= items.judged(seen, adapters) | items.chosen(adapters) | items.accidents(adapters)
     arrays |= keyed("none", seen)
     return Output(
         {
@@ -47,5 +47,5 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
             "tokens": sum(len(row.ids) for row in rows) * params.planting.epochs,
         },
         arrays=arrays,
-        scratch=unpaired(of_run(adapters, 0)),
+        scratch={KEPT: items.kept.cpu().numpy(), **unpaired(of_run(adapters, 0))},
     )
