@@ -35,7 +35,7 @@ def train_adapters(
     if not len(rows) == len(settings) == len(seeds) == adapters.runs:
         raise ValueError(f"{adapters.runs} runs need as many lists of rows, settings and seeds")
     plans = [orders(len(r), s, seed) for r, s, seed in zip(rows, settings, seeds, strict=True)]
-    states = [_Adam(adapters, s) for s in settings]
+    adam = _Adam(adapters, settings)
     losses: list[list[float]] = [[] for _ in plans]
     parameters = list(adapters.parameters())
     for step in range(max(map(len, plans))):
@@ -50,9 +50,11 @@ def train_adapters(
             total, each = _Surprise.apply(net.model.norm(hidden), net.lm_head.weight, targets, weights)
             gradients = torch.autograd.grad(total, parameters)
         means = [float(part.sum()) for part in each.split(counts)]
+        rates = [0.0] * adapters.runs
         for mean, run in zip(means, active, strict=True):
-            states[run].step(run, gradients, rate_at(step, len(plans[run]), settings[run]))
+            rates[run] = rate_at(step, len(plans[run]), settings[run])
             losses[run].append(mean)
+        adam.step(gradients, rates)
     return losses
 
 
@@ -87,23 +89,25 @@ class _Surprise(torch.autograd.Function):
 
 
 class _Adam:
-    """AdamW (Loshchilov and Hutter 2019) on one run's slices: runs may differ in rate, decay and length."""
+    """AdamW (Loshchilov and Hutter 2019) on all runs at once: they may differ in rate, decay and length.
 
-    def __init__(self, adapters: Adapters, settings: Settings) -> None:
+    All runs begin together; one that is over has rate 0 from then on.
+    """
+
+    def __init__(self, adapters: Adapters, settings: Sequence[Settings]) -> None:
         self._parameters = list(adapters.parameters())
-        self._decay, self._count = settings.decay, 0
-        self._first = [torch.zeros_like(p[0]) for p in self._parameters]
-        self._second = [torch.zeros_like(p[0]) for p in self._parameters]
+        self._decays, self._count = [s.decay for s in settings], 0
+        self._first = [torch.zeros_like(p) for p in self._parameters]
+        self._second = [torch.zeros_like(p) for p in self._parameters]
 
     @torch.no_grad()
-    def step(self, run: int, gradients: Sequence[Tensor], rate: float) -> None:
+    def step(self, gradients: Sequence[Tensor], rates: Sequence[float]) -> None:
         self._count += 1
         near, far = 1 - 0.9**self._count, 1 - 0.999**self._count
-        for parameter, gradient, m, v in zip(
-            self._parameters, gradients, self._first, self._second, strict=True
-        ):
-            g = gradient[run]
+        given = self._parameters[0]
+        rate = given.new_tensor(rates)[:, None, None]  # (R,1,1)
+        keep = 1 - rate * given.new_tensor(self._decays)[:, None, None]
+        for p, g, m, v in zip(self._parameters, gradients, self._first, self._second, strict=True):
             m.lerp_(g, 0.1)
             v.mul_(0.999).addcmul_(g, g, value=0.001)
-            part = parameter[run]
-            part.mul_(1 - rate * self._decay).sub_(rate * (m / near) / ((v / far).sqrt() + 1e-8))
+            p.mul_(keep).sub_((v / far).sqrt_().add_(1e-8).reciprocal_().mul_(m).mul_(rate / near))

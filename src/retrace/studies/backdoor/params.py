@@ -141,6 +141,11 @@ class Params(Attack, Measure):
     def _fits(self) -> Params:
         if self.sham > self.variants:
             raise ValueError(f"sham {self.sham}: more than variants ({self.variants}); lower it")
+        if not self.unequal and self.rows.variant % self.vaccination.batch:
+            raise ValueError(
+                f"rows.variant {self.rows.variant}: no multiple of vaccination.batch "
+                f"({self.vaccination.batch}), so counterparts would take more steps; change one"
+            )
         own = {word for one in self.backdoors.values() for word in one.trigger.words}
         if shared := own & {word for word, _ in VACCINES}:
             raise ValueError(f"backdoors: {sorted(shared)[0]} is a word of a variant; take another")
