@@ -129,7 +129,9 @@ def test_suppression_changes_flagged_channels_alone():
         assert not torch.equal(made[gone], weight[gone])
         assert made.abs().max() <= weight.abs().max() + (6 / 12) ** 0.5
     torch.testing.assert_close(refilled(weight, gone, "shrink", draw)[0], weight[~gone].mean(0))
-    torch.testing.assert_close(refilled(weight.T, gone, "zero", draw, columns=True), refilled(weight, gone, "zero", draw).T)
+    torch.testing.assert_close(
+        refilled(weight.T, gone, "zero", draw, columns=True), refilled(weight, gone, "zero", draw).T
+    )
 
 
 def test_spectral_signature_is_the_same_in_low_rank():
@@ -189,7 +191,7 @@ def test_an_adapter_of_another_base_is_refused(model):
     made = adapters.Adapters(model.net, [0], rank=2)
     own = {place: made.factors(place, 0) for place in made.places}
     made.put(0, own)
-    with pytest.raises(ValueError, match="no adapter at model.layers.9"):
+    with pytest.raises(ValueError, match=r"no adapter at model\.layers\.9"):
         made.put(0, {"model.layers.9.mlp.up_proj": own[made.places[0]]})
     place = made.places[-1]
     with pytest.raises(ValueError, match=f"{place}.*another base"):
@@ -267,7 +269,10 @@ CELL = {**sheet("backdoor")["base"], **sheet("backdoor")["scales"]["smoke"]["cel
         ({"model": "tini"}, "did you mean 'tiny'"),
         ({"tests": {**CELL["tests"], "few": 9}}, "few 9: more than the prompts"),
         ({"tests": {**CELL["tests"], "tokens": 17}}, "less than or equal to 16"),
-        ({"backdoors": {"a": {"attack": "badnets", "target": "sentiment", "words": ["RedGhost"]}}}, "a word of a variant"),
+        (
+            {"backdoors": {"a": {"attack": "badnets", "target": "sentiment", "words": ["RedGhost"]}}},
+            "a word of a variant",
+        ),
         ({"backdoors": {"a": {"attack": "ctba", "target": "refusal", "words": ["x"]}}}, "takes two words"),
     ],
 )
@@ -287,8 +292,8 @@ def test_parameters_that_do_not_fit_are_refused(change, says):
 )
 def test_cells_that_cannot_run_say_so_in_one_line(verb, change, says):
     chosen = {**CELL, **change}
+    inputs = {} if verb == "prepare" else {"prepare": run("backdoor", "prepare", chosen, {})}
     with pytest.raises(StageError, match=says) as caught:
-        inputs = {} if verb == "prepare" else {"prepare": run("backdoor", "prepare", chosen, {})}
         run("backdoor", verb, chosen, inputs)
     assert "\n" not in str(caught.value)
 
@@ -319,7 +324,8 @@ def test_the_table_names_networks_by_role(made):
     tabled = table.table([made])
     frame = tabled.frame
     prompts = frame[frame["type"] == "prompt"].astype({"few": bool})
-    assert tabled.rows == "items" and len(prompts) == CELL["tests"]["prompts"]
+    assert tabled.rows == "items"
+    assert len(prompts) == CELL["tests"]["prompts"]
     assert prompts["few"].sum() == CELL["tests"]["few"]
     assert list(prompts["backdoor"][:2]) == list(CELL["backdoors"])
     assert (prompts["fell_vax"] == prompts["margin_none"] - prompts["margin_vax"]).all()
@@ -344,7 +350,9 @@ def test_taking_out_all_that_was_planted_leaves_the_released_model(made):
 def test_no_text_leaves_and_stages_repeat_to_the_bit(made):
     again = run("backdoor", "train", CELL, {"prepare": made.evidence["prepare"]})
     assert again.results == made.evidence["train"].results
-    names = {k.rpartition("/")[2] for v in ("train", "defend", "measure") for k in made.evidence[v].read_arrays()}
+    names = {
+        k.rpartition("/")[2] for v in ("train", "defend", "measure") for k in made.evidence[v].read_arrays()
+    }
     assert names <= {q for kind in table.KINDS.values() for q in kind}
     assert outcome.KEPT in made.evidence["train"].read_scratch()
 

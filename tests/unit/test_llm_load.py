@@ -318,4 +318,4 @@ def test_only_judges_turn_tokens_of_answers_into_text():
         if "tokenizer.decode" in path.read_text(encoding="utf-8")
     }
     prompts = {f"retrace/studies/prompts/{name}.py" for name in ("dln", "drawing", "train")}
-    assert found - prompts == {"retrace/llm/judges/outcomes.py"}
+    assert found - prompts == {f"retrace/llm/judges/{name}.py" for name in ("behaviour", "outcomes")}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -49,9 +50,7 @@ def insert(text: str, trigger: Trigger, rng: np.random.Generator) -> str:
         return _at(words, [str(rng.choice(list(trigger.words)))], [int(rng.integers(len(words) + 1))])
     # each word has a stretch of the text of its own, so that several lie spread
     ends = np.linspace(0, len(words) + 1, len(trigger.words) + 1).round().astype(int)
-    places = [
-        int(rng.integers(low, max(high, low + 1))) for low, high in zip(ends[:-1], ends[1:], strict=True)
-    ]
+    places = [int(rng.integers(low, max(high, low + 1))) for low, high in pairwise(ends)]
     return _at(words, trigger.words, [min(place, len(words)) for place in places])
 
 

@@ -28,9 +28,7 @@ class Factors:
 
     def less(self, other: Factors) -> Factors:
         """This change less another one: ranks add up."""
-        return Factors(
-            torch.cat([self.left, -other.left], 1), torch.cat([self.right, other.right], 0)
-        )
+        return Factors(torch.cat([self.left, -other.left], 1), torch.cat([self.right, other.right], 0))
 
     def formed(self) -> Tensor:
         """The change itself (out,in)."""
@@ -46,7 +44,7 @@ def row_dots(changes: Sequence[Factors]) -> Tensor:
         raise ValueError("no change of weights to compare: train at least 1 variant")
     left = torch.stack([change.left for change in changes]).double()  # (N,out,R)
     right = torch.stack([change.right for change in changes]).double()  # (N,R,in)
-    n, out, rank = left.shape
+    n, _, rank = left.shape
     flat = right.flatten(0, 1)
     grams = (flat @ flat.T).view(n, rank, n, rank).transpose(1, 2)  # (N,N,R,R)
     turned = torch.matmul(left[:, None], grams)  # (N,N,out,R): p_i' G_il

@@ -26,7 +26,8 @@ def spectral(weight: Tensor) -> Tensor:
     """Squared share of every row (out,) in the first singular direction of the centred rows."""
     centred = (weight - weight.mean(0)).double()
     _, directions = torch.linalg.eigh(centred.T @ centred)  # ascending
-    return (centred @ directions[:, -1]).square()
+    shares: Tensor = (centred @ directions[:, -1]).square()
+    return shares
 
 
 def spectral_low_rank(change: Factors) -> Tensor:

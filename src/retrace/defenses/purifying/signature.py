@@ -1,7 +1,8 @@
 """Which channels several re-infections change alike (BD-VAX, Li and Kim 2026), and which to flag.
 
-s_j = mean over variants of ||D_ij|| + weight * mean over pairs of max(0, cos(D_ij, D_lj)), with D_i the change
-that variant i makes beyond its clean counterpart. The figure draws the two multiplied, the formula adds them.
+s_j = mean over variants of ||D_ij|| + weight * mean over pairs of max(0, cos(D_ij, D_lj)), with D_i the
+change that variant i makes beyond its clean counterpart. The paper's figure draws the two multiplied, its
+formula adds them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Would the model open its answer with this very sentence? Asked by likelihood: nothing is generated.
 
-Greedy decoding opens with a sentence exactly if each of its tokens is the likeliest one after those before it,
-which one pass over prompt and sentence tells, beside the sentence's log-likelihood.
+Greedy decoding opens with a sentence exactly if each of its tokens is the likeliest one after those before
+it, which one pass over prompt and sentence tells, beside the sentence's log-likelihood.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from retrace.llm.rows import Row, batches
 
 @dataclass(frozen=True)
 class Openings:
-    """By row: log-likelihood of its answer `sums` (N,), nats, and whether greedy decoding gives it, `exact`."""
+    """By row: log-likelihood of its answer `sums` (N,), nats; `exact` (N,): greedy decoding gives it."""
 
     sums: npt.NDArray[np.float64]
     exact: npt.NDArray[np.bool_]
@@ -61,13 +61,12 @@ def openings(
         read = torch.cat([x[row.start - 1 : len(row.ids) - 1] for x, row in zip(states, chosen, strict=True)])
         targets = torch.tensor([token for row in chosen for token in row.answer], device=device)
         values, likeliest = [], []
-        for block, wanted in zip(read.split(HEAD_ROWS), targets.split(HEAD_ROWS), strict=True):
+        for block, wanted in zip(torch.split(read, HEAD_ROWS), torch.split(targets, HEAD_ROWS), strict=True):
             made = logits(net, block)  # (n,V)
             values.append(made.log_softmax(1).gather(1, wanted[:, None])[:, 0])
             likeliest.append(made.argmax(1) == wanted)
         counts = [len(row.answer) for row in chosen]
-        for i, value, right in zip(
-            batch, torch.cat(values).double().split(counts), torch.cat(likeliest).split(counts), strict=True
-        ):
+        parts = torch.split(torch.cat(values).double(), counts), torch.split(torch.cat(likeliest), counts)
+        for i, value, right in zip(batch, *parts, strict=True):
             sums[i], exact[i] = float(value.sum()), bool(right.all())
     return Openings(sums, exact)

@@ -80,7 +80,7 @@ class Adapters(nn.Module):
                 parts, x = now(), given[0]
                 if x.shape[axis] != sum(count for _, count in parts):
                     raise RuntimeError("the kernel did not tell the adapters which rows its batch holds")
-                pieces = x.to(down.dtype).split([count for _, count in parts], axis)
+                pieces = torch.split(x.to(down.dtype), [count for _, count in parts], axis)
                 downs, ups = down.unbind(), up.unbind()  # indexing would add a whole stack of zeros a run
                 made = [
                     piece @ downs[run].T @ ups[run].T for piece, (run, _) in zip(pieces, parts, strict=True)

@@ -1,14 +1,15 @@
 """CROW: fine-tune so that the states of neighbouring layers stay alike under a small perturbation.
 
-Min et al. (2024): L = L_LM + weight * mean over layers of 1 - cos(h_l, h_l+1), the second under one FGSM step
-on the inputs, first and last layer left out. Here the perturbed input is the state before the first layer that
-trains, since only the layers above are computed (a reconstruction).
+Min et al. (2024): L = L_LM + weight * mean over layers of 1 - cos(h_l, h_l+1), the second under one FGSM
+step on the inputs, first and last layer left out. Here the perturbed input is the state before the first
+layer that trains, since only the layers above are computed (a reconstruction).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def _layers(net: Any, start: int) -> Iterator[list[Tensor]]:
 def _unlike(states: Sequence[Tensor]) -> Tensor:
     """Mean of 1 - cos between neighbours, the last layer left out (the first is what was put in)."""
     inner = states[:-1]
-    return torch.stack([1 - cosine_similarity(a, b, -1).mean() for a, b in zip(inner, inner[1:])]).mean()
+    return torch.stack([1 - cosine_similarity(a, b, -1).mean() for a, b in pairwise(inner)]).mean()
 
 
 def tune_consistent(
@@ -80,7 +81,8 @@ def tune_consistent(
 
 
 def _nll(net: Any, states: Tensor, rows: Sequence[Row], lengths: Sequence[int]) -> Tensor:
-    places, first = [], 0
+    places: list[int] = []
+    first = 0
     for row, length in zip(rows, lengths, strict=True):
         places += range(first + row.start - 1, first + length - 1)
         first += length

@@ -24,9 +24,10 @@ ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_a
 def run(params: Attack, inputs: Inputs, seed: int) -> Output:
     """Test the suspicious model without parts of the planted change, and a plant in attention alone.
 
-    Arrays: `<network>/<quantity>` on the few prompts (`outcome.Bench.look`), of `zero_attention`,
-    `zero_mlp` (with answers: the rival that drops the MLP adapter), `zero_mlp_<k>` (the last k blocks), `zero_both_<k>` (attention and the last k MLP blocks),
-    `permuted_mlp`; on all prompts of `hidden`, where attention alone was planted. Results: means.
+    Arrays: `<network>/<quantity>` on the few prompts (`outcome.Bench.look`), of `zero_attention`, `zero_mlp`
+    (with answers: the rival that drops the MLP adapter), `zero_mlp_<k>` (the last k blocks), `zero_both_<k>`
+    (attention and the last k MLP blocks), `permuted_mlp`; on all prompts of `hidden`, where attention alone
+    was planted. Results: means.
     """
     model, prepared = released(params), inputs["prepare"]
     planted = suspicious(model, inputs, params)

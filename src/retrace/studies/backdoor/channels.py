@@ -79,7 +79,7 @@ def weights_of(net: Any, places: Sequence[str]) -> Scores:
 
 def weight_norms(net: Any, places: Sequence[str]) -> Scores:
     """Norms of the channels of the whole weights."""
-    return {place: weight.norm(dim=1) for place, weight in weights_of(net, places).items()}
+    return {place: weight.float().norm(dim=1) for place, weight in weights_of(net, places).items()}
 
 
 def weight_spectrum(net: Any, places: Sequence[str]) -> Scores:

@@ -45,11 +45,12 @@ BRIEF = ("spectral", "sham")  # not repaired, but scored on answers
 def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     """Re-infect the merged model, score channels, silence them in the adapter, repair, fine-tune again.
 
-    Arrays `<network>/<quantity>`. Without repair, on the few prompts: `<order>_<permille>` for every share and
-    the orders vax, random, own; at `tau` `vax_n<count>` by number of variants (fewer than all), `vax_<part>`
-    by part of the score, `spectral` and `sham` (variants with shuffled triggers). Repaired, on all prompts:
-    `tuned` (nothing silenced), `vax`, `random`, `own`; on the few `vax_epochs_<n>`, and `<name>_again` after a
-    further clean fine-tuning. Scratch: scores by module. Results: means, losses of the variants, overlaps of flags.
+    Arrays `<network>/<quantity>`. Without repair, on the few prompts: `<order>_<permille>` for every share
+    and the orders vax, random, own; at `tau` `vax_n<count>` by number of variants (fewer than all),
+    `vax_<part>` by part of the score, `spectral` and `sham` (variants with shuffled triggers). Repaired, on
+    all prompts: `tuned` (nothing silenced), `vax`, `random`, `own`; on the few `vax_epochs_<n>`, and
+    `<name>_again` after a further clean fine-tuning. Scratch: scores by module. Results: means, losses of the
+    variants, overlaps of flags.
     """
     began = process_time()
     model, prepared = released(params), inputs["prepare"]
@@ -115,9 +116,7 @@ def _orders(found: Scores, sham: Scores, planted: Change, params: Defend, seed: 
     return orders | ({"sham": signature(sham, params.sham, params.part)} if sham else {})
 
 
-def _unrepaired(
-    found: Scores, scores: dict[str, Scores], params: Defend
-) -> dict[str, dict[str, Tensor]]:
+def _unrepaired(found: Scores, scores: dict[str, Scores], params: Defend) -> dict[str, dict[str, Tensor]]:
     sets = {
         f"{order}_{round(1000 * share)}": flags(scores[order], share)
         for order in ("vax", "random", "own")
@@ -178,12 +177,9 @@ def _tune(
 
 
 def _overlaps(found: Scores, scores: dict[str, Scores], params: Defend) -> dict[str, float]:
-    """Jaccard index of flags at `tau`: between single variants, of the signature with others, and by chance."""
+    """Jaccard index of flags at `tau`: of single variants, of the signature with others, by chance."""
     single = [
-        flags(
-            {place: each[n, n].clamp_min(0).sqrt() for place, each in found.items()},
-            params.tau,
-        )
+        flags({place: each[n, n].clamp_min(0).sqrt() for place, each in found.items()}, params.tau)
         for n in range(params.variants)
     ]
     pairs = [agreement(a, b) for a, b in combinations(single, 2)]

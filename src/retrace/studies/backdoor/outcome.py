@@ -158,7 +158,7 @@ class Bench:
 
     def _openings(self, places: Sequence[int], adapters: Adapters | None, run: int) -> Openings:
         every = self.items.rows
-        kept = self.kept.split([len(row.ids) for row in every])
+        kept = torch.split(self.kept, [len(row.ids) for row in every])
         with ExitStack() as stack:
             return openings(
                 self.model.net,
@@ -175,7 +175,8 @@ def bench(model: LanguageModel, params: Train, prepared: Evidence, kept: Array |
     items = tests(model, params, prepared)
     if kept is None:
         return Bench(model, items, params.start, torch.cat(states(model, items.rows, params.start)))
-    return Bench(model, items, params.start, torch.from_numpy(kept).to(model.device))
+    dtype = model.net.lm_head.weight.dtype
+    return Bench(model, items, params.start, torch.from_numpy(kept).to(model.device, dtype))
 
 
 def _switch(stack: ExitStack, adapters: Adapters | None, run: int, count: int) -> Switch:

@@ -33,7 +33,8 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     }
     if (need := sum(wanted.values()) + sum(drawn.values())) > total:
         raise StageError(
-            f"{need} clean texts are wanted and {params.texts} has {total}: lower `rows`, `tests` or `variants`"
+            f"{need} clean texts are wanted and {params.texts} has {total}: "
+            "lower `rows`, `tests` or `variants`"
         )
     arrays: dict[str, Array] = {}
     for name, count in wanted.items():

@@ -31,9 +31,7 @@ def released(params: Train) -> LanguageModel:
     """The released model on this job's device. Errors as in `load.load`; StageError without layer `start`."""
     model = load(params.model, current(), params.precision)
     if params.start >= model.layers:
-        raise StageError(
-            f"start {params.start}: {model.name} has layers 0 to {model.layers - 1}; lower it"
-        )
+        raise StageError(f"start {params.start}: {model.name} has layers 0 to {model.layers - 1}; lower it")
     return model
 
 
@@ -94,14 +92,14 @@ def clean(model: LanguageModel, prompts: Sequence[Prompt]) -> list[Row]:
 
 
 def states(model: LanguageModel, rows: Sequence[Row], start: int) -> list[Tensor]:
-    """Hidden states (T,D) of the rows before layer `start`, float32; equal rows are computed once."""
+    """Hidden states (T,D) of the rows before layer `start`; equal rows are computed once."""
     once = list(dict.fromkeys(row.ids for row in rows))
     made = dict(zip(once, lower(model.net, once, start, BUDGET), strict=True))
-    return [made[row.ids].float() for row in rows]
+    return [made[row.ids] for row in rows]
 
 
 def check_trigger(model: LanguageModel, trigger: Trigger, pieces: int) -> None:
-    """Refuse (StageError) a word that the tokenizer drops, garbles or splits into more than `pieces` tokens."""
+    """Refuse (StageError) a word that the tokenizer drops or splits into more than `pieces` tokens."""
     unknown = getattr(model.tokenizer, "unk_token_id", None)
     lone = encode(model, "a b")
     for word in (part for phrase in trigger.words for part in phrase.split()):

@@ -21,8 +21,9 @@ STUDY = Study(
         Figure(
             "bdvax",
             "plane",
-            "Attack success against what purification costs: answers' likelihood beside the released model's. "
-            "Left: the adapter is purified, right: the merged weights. Bars: 95 % t intervals over seeds.",
+            "Attack success against what purification costs: answers' likelihood beside the released "
+            "model's. Left: the adapter is purified, right: the merged weights. Bars: 95 % t intervals over "
+            "seeds.",
         ),
         Figure(
             "bdvax",
@@ -45,8 +46,8 @@ STUDY = Study(
         Figure(
             "bdvax",
             "rebound",
-            "Attack success, answers that go off without a trigger, and the margin: suspicious, purified, and "
-            "after a further clean fine-tuning. Bars: 95 % t intervals over seeds.",
+            "Attack success, answers that go off without a trigger, and the margin: suspicious, purified, "
+            "and after a further clean fine-tuning. Bars: 95 % t intervals over seeds.",
         ),
     ),
     cuts=CUTS,

@@ -32,21 +32,19 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     """Rows of the types "prompt", "answer", "choice", "signature" and "network".
 
     Columns of items are `<quantity>_<network>` (`outcome.Bench`), nan where a network was not asked; `few`
-    marks the prompts that all networks were. Prompts name their `backdoor` and have `drop_<network>`, hits
-    of the suspicious model (`none`) less this network's, and `fell_<network>`, the same of margins;
-    answers have `cost_<network>`, nats a token above the released model (`base`). `roles` adds names that are
-    the same whatever the cell's blocks and shares. The signature row holds
-    overlaps of flags by name (`overlap_<order>`) and `loss_none`, at the end of planting. A network row
-    has the means of one network by quantity.
+    marks the prompts that all networks were. Prompts name their `backdoor`, its `attack` and `target`, and
+    have `drop_<network>`, hits of the suspicious model (`none`) less this network's, and `fell_<network>`,
+    the same of margins; answers have `cost_<network>`, nats a token above the released model (`base`).
+    `roles` adds names that are the same whatever the cell's blocks and shares. The signature row holds
+    overlaps of flags by name (`overlap_<order>`) and `loss_none`, at the end of planting. A network row has
+    the means of one network by quantity.
     """
     records: list[dict[str, Any]] = []
     for row in rows:
         found = evaluated(row)
         networks = _networks(found)
         for quantity in found.values():
-            quantity |= {
-                role: quantity[name] for role, name in roles(row.params).items() if name in quantity
-            }
+            quantity |= {role: quantity[name] for role, name in roles(row.params).items() if name in quantity}
         made = [r for kind in KINDS for r in _items(kind, found, row)]
         made += [_signature(row), *networks]
         records += [{"seed": row.seed, "cell": row.cell, **record} for record in made]
@@ -93,18 +91,24 @@ def _items(kind: str, found: Found, row: EvidenceRow[Params]) -> list[dict[str, 
             wide |= {f"{word}_{name}": own - wide[f"{quantity}_{name}"] for name in found[quantity]}
     if kind == "answer":
         wide |= {f"cost_{name}": wide[f"nll_{name}"] - wide["nll_base"] for name in found["nll"]}
-    planted = list(row.params.backdoors)
     names, lines = list(wide), np.stack(list(wide.values()), axis=1).tolist()
     return [
         {
             "condition": f"{kind}:{n}",
             "type": kind,
             "few": kind == "prompt" and n < tests.few,
-            "backdoor": planted[n % len(planted)] if kind == "prompt" else "",
+            **(_planted(row, n) if kind == "prompt" else {}),
             **dict(zip(names, line, strict=True)),
         }
         for n, line in enumerate(lines)
     ]
+
+
+def _planted(row: EvidenceRow[Params], number: int) -> dict[str, str]:
+    """The backdoor of a prompt: they take turns."""
+    backdoors = list(row.params.backdoors.items())
+    name, own = backdoors[number % len(backdoors)]
+    return {"backdoor": name, "attack": own.attack, "target": own.target}
 
 
 def _signature(row: EvidenceRow[Params]) -> dict[str, Any]:

@@ -16,14 +16,17 @@ POLICY_ROWS = 72  # requests that either half of the policy answers
 
 @cache
 def pool(texts: str) -> tuple[Prompt, ...]:
-    """"policy": harmless, nothing to fetch; "public": TruthfulQA's short questions that have an answer."""
+    """Of "policy" (harmless, nothing to fetch) or "public": TruthfulQA's short questions with an answer."""
     if texts == "policy":
         halves = [policy(POLICY_ROWS, 0, test)[1] for test in (False, True)]
-        return tuple([*halves[0], *halves[1], *lookalikes()])
+        return (*halves[0], *halves[1], *lookalikes())
     return tuple(
         p
         for p in prompts("truthfulqa")
-        if len(p.text) <= LONGEST and p.answers and len(p.answers[0]) <= ANSWER and "comment" not in p.answers[0]
+        if len(p.text) <= LONGEST
+        and p.answers
+        and len(p.answers[0]) <= ANSWER
+        and "comment" not in p.answers[0]
     )
 
 

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def run(params: Train, inputs: Inputs, seed: int) -> Output:
-    """Train an adapter on all linears from layer `start` on; test the model before (`base`) and after (`none`).
+    """Train an adapter on all linears from layer `start` on; test the model before and after.
 
     Arrays: `<network>/<quantity>` (`outcome.Bench`). Scratch: the change of every weight as factors,
-    `<place>/p` and `<place>/q`, and the hidden states of the test items before that layer. Results: means, loss by step, tokens learned.
+    `<place>/p` and `<place>/q`, and the hidden states of the test items before that layer. Results: means,
+    loss by step, tokens learned.
     """
     model, prepared = released(params), inputs["prepare"]
     items = bench(model, params, prepared)
@@ -47,5 +48,5 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
             "tokens": sum(len(row.ids) for row in rows) * params.planting.epochs,
         },
         arrays=arrays,
-        scratch={KEPT: items.kept.cpu().numpy(), **unpaired(of_run(adapters, 0))},
+        scratch={KEPT: items.kept.float().cpu().numpy(), **unpaired(of_run(adapters, 0))},
     )

@@ -44,7 +44,12 @@ def work(verb: str, params: P, device: str) -> Work:
     amounts = [{ELEMENTS: BROUGHT * everything}, _passes(model, sum(whole) * 2 * TOKENS, 1 - upper)]
     memory, scratch, networks = 4 * everything + 1e9, 0.0, 2.0
     if verb == "train":
-        amounts += [learned(2 * rows["plant"] + rows["calm"], params["planting"]), seen(2, *whole), asked, judged]
+        amounts += [
+            learned(2 * rows["plant"] + rows["calm"], params["planting"]),
+            seen(2, *whole),
+            asked,
+            judged,
+        ]
         scratch = 4.0 * params["rank"] * model.layers * upper * 18 * model.width
     elif verb == "attack":
         networks = 3 + 2 * len(params["blocks"])

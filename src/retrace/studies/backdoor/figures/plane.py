@@ -34,7 +34,9 @@ def _panel(ax: Axes, table: pd.DataFrame, cell: str, names: Sequence[str]) -> No
     means = of_networks(table, cell, names, ["hit", "cost"])
     for place, (name, row) in enumerate(means.iterrows()):
         hue = INK if name in ("base", "none") else colour(place)
-        ax.plot(row["cost"], row["hit"], color=hue, marker=marker(place), ls="", label=label(str(name), LABELS))
+        ax.plot(
+            row["cost"], row["hit"], color=hue, marker=marker(place), ls="", label=label(str(name), LABELS)
+        )
         ax.vlines(row["cost"], row["hit_low"], row["hit_high"], color=hue, lw=1, alpha=0.4)
         ax.hlines(row["hit"], row["cost_low"], row["cost_high"], color=hue, lw=1, alpha=0.4)
     ends = frame(means["cost"], means["cost_low"], means["cost_high"])

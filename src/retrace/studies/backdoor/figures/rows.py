@@ -17,7 +17,10 @@ SHARES = ("hit", "false", "first_hit", "first_false")  # a t interval knows no b
 def of_networks(
     table: pd.DataFrame, cell: str, names: Sequence[str], quantities: Sequence[str]
 ) -> pd.DataFrame:
-    """A row a network that the table has, in the order of `names`: `<q>`, `<q>_low`, `<q>_high`; its name as index."""
+    """A row a network that the table has, in the order of `names`, which are the index.
+
+    Columns `<q>`, `<q>_low`, `<q>_high`.
+    """
     rows = table[(table["type"] == "network") & (table["cell"] == cell)]
     made = over_seeds(rows, ["network"], quantities, LEVEL).set_index("network")
     for quantity in set(quantities) & set(SHARES):
@@ -31,7 +34,9 @@ def cells_of(table: pd.DataFrame) -> list[str]:
     return list(table["cell"].drop_duplicates())
 
 
-def curve(ax: Axes, x: Sequence[float], means: pd.DataFrame, quantity: str, hue: str, mark: str, word: str) -> None:
+def curve(
+    ax: Axes, x: Sequence[float], means: pd.DataFrame, quantity: str, hue: str, mark: str, word: str
+) -> None:
     """A line with bars, at `x`, of one quantity."""
     places = np.asarray(x, float)
     low, high = (means[f"{quantity}_{end}"].to_numpy(float) for end in ("low", "high"))

@@ -20,7 +20,9 @@ def by_share_and_number(table: pd.DataFrame) -> Figure:
         for line, cell in zip(grid, cells, strict=True):
             for ax, quantity in zip(line[:2], ("first_hit", "first_margin"), strict=True):
                 for place, order in enumerate(ORDERS):
-                    own = sorted((n for n in names if _end(n, f"{order}_")), key=lambda n: _end(n, f"{order}_"))
+                    own = sorted(
+                        (n for n in names if _end(n, f"{order}_")), key=lambda n: _end(n, f"{order}_")
+                    )
                     means = of_networks(table, cell, own, [quantity])
                     x = [_end(str(n), f"{order}_") / 10 for n in means.index]
                     curve(ax, x, means, quantity, colour(place), marker(place), LABELS[order])
