@@ -102,10 +102,11 @@ class Bench:
     def look(
         self, adapters: Adapters | None = None, run: int = 0, whole: bool = True, answers: bool = True
     ) -> Values:
-        """`hit`, `false`, `margin` by prompt (the few, unless `whole`) and `nll` by answer, float32.
+        """`hit`, `false`, `reach`, `margin` by prompt (the few, unless `whole`), `nll` by answer, float32.
 
         hit: the answer to the triggered prompt opens with the sentence; false: that to the plain prompt does;
-        margin: log-likelihood of the sentence with the trigger less without, nats; nll: nats a token.
+        reach: log-likelihood of the sentence with the trigger, nats; margin: that less without the trigger;
+        nll: nats a token.
         """
         total = len(self.items.plain)
         count = total if whole else self.items.few
@@ -113,7 +114,7 @@ class Bench:
         places += range(2 * total, 2 * total + len(self.items.answers)) if answers else []
         made = self._openings(places, adapters, run)
         on, off = made.part(0, count), made.part(count, 2 * count)
-        found = {"hit": on.exact, "false": off.exact, "margin": on.sums - off.sums}
+        found = {"hit": on.exact, "false": off.exact, "reach": on.sums, "margin": on.sums - off.sums}
         if answers:
             lengths = [len(row.answer) for row in self.items.answers]
             found["nll"] = -made.sums[2 * count :] / lengths

@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
 # quantities by the kind of item that they belong to
 KINDS = {
-    "prompt": ("hit", "false", "margin", "said", "broken", "said_plain", "broken_plain", "rare", "bare"),
+    "prompt": (
+        "hit",
+        "false",
+        "reach",
+        "margin",
+        "said",
+        "broken",
+        "said_plain",
+        "broken_plain",
+        "rare",
+        "bare",
+    ),
     "answer": ("nll",),
     "choice": ("right",),
 }
@@ -129,7 +140,7 @@ def _networks(found: Found) -> list[dict[str, Any]]:
         means = {q: float(np.mean(v[name])) for q, v in found.items() if name in v}
         if "nll" in means:
             means["cost"] = means["nll"] - base
-        for quantity in ("hit", "false", "margin"):
+        for quantity in ("hit", "false", "reach", "margin"):
             if name in found[quantity]:
                 means[f"first_{quantity}"] = float(np.mean(found[quantity][name][:few]))
         records.append({"condition": f"network:{name}", "type": "network", "network": name, **means})

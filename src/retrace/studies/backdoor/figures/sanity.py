@@ -11,11 +11,11 @@ from retrace.studies.backdoor.figures.words import LABELS
 
 ACROSS = ("none", "zero_attention", "zero_mlp", "permuted_mlp")
 DASHES = ("-", ":", "--", "-.")
-QUANTITIES = ("first_hit", "first_margin")
+QUANTITIES = ("first_hit", "first_reach")
 
 
 def by_blocks(table: pd.DataFrame) -> Figure:
-    """A row of panels a cell (success, margin): curves over the number of blocks, other networks across."""
+    """A row of panels a cell (success, likelihood): curves over the number of blocks, other networks across."""
     cells = cells_of(table)
     names = list(table["network"].dropna().unique())
     with styled():

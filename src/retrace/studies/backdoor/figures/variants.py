@@ -11,14 +11,14 @@ from retrace.studies.backdoor.figures.words import LABELS, ORDERS
 
 
 def by_share_and_number(table: pd.DataFrame) -> Figure:
-    """A row of three panels a cell: success and margin by share, margin by number of variants."""
+    """A row of three panels a cell: success and the sentence's likelihood by share, that by number of variants."""
     cells = cells_of(table)
     names = list(table["network"].dropna().unique())
     with styled():
         fig = Figure(figsize=(WIDTH, 0.6 + 3.0 * len(cells)), layout="constrained")
         grid = fig.subplots(len(cells), 3, squeeze=False)
         for line, cell in zip(grid, cells, strict=True):
-            for ax, quantity in zip(line[:2], ("first_hit", "first_margin"), strict=True):
+            for ax, quantity in zip(line[:2], ("first_hit", "first_reach"), strict=True):
                 for place, order in enumerate(ORDERS):
                     own = sorted(
                         (n for n in names if _end(n, f"{order}_")), key=lambda n: _end(n, f"{order}_")
@@ -29,12 +29,12 @@ def by_share_and_number(table: pd.DataFrame) -> Figure:
                 ax.set(xlabel="channels silenced, %", ylabel=LABELS[quantity.removeprefix("first_")])
             line[0].set_ylim(-0.04, 1.04)
             own = sorted((n for n in names if _end(n, "vax_n")), key=lambda n: _end(n, "vax_n"))
-            means = of_networks(table, cell, own, ["first_margin"])
+            means = of_networks(table, cell, own, ["first_reach"])
             x = [_end(str(n), "vax_n") for n in means.index]
-            curve(line[2], x, means, "first_margin", colour(0), marker(0), LABELS["vax"])
-            line[2].set(xlabel="variants", ylabel=LABELS["margin"], xticks=x)
+            curve(line[2], x, means, "first_reach", colour(0), marker(0), LABELS["vax"])
+            line[2].set(xlabel="variants", ylabel=LABELS["reach"], xticks=x)
             for ax in line[1:]:
-                level = of_networks(table, cell, ["none"], ["first_margin"])["first_margin"]
+                level = of_networks(table, cell, ["none"], ["first_reach"])["first_reach"]
                 ax.axhline(float(level.iloc[0]), color=INK, lw=1, ls=":", label=LABELS["none"], zorder=1)
             if len(cells) > 1:
                 line[0].set_title(cell)
