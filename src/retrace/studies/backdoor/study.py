@@ -34,8 +34,8 @@ STUDY = Study(
         Figure(
             "bdvax",
             "variants",
-            "Without repair: attack success and the sentence's log-likelihood by the share of channels silenced, by order, and by "
-            "the number of variants. Bars: 95 % t intervals over seeds.",
+            "Without repair: attack success and the sentence's log-likelihood by the share of channels "
+            "silenced, by order, and by the number of variants. Bars: 95 % t intervals over seeds.",
         ),
         Figure(
             "bdvax",

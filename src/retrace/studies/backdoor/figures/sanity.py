@@ -15,7 +15,7 @@ QUANTITIES = ("first_hit", "first_reach")
 
 
 def by_blocks(table: pd.DataFrame) -> Figure:
-    """A row of panels a cell (success, likelihood): curves over the number of blocks, other networks across."""
+    """A row of panels a cell (success, likelihood): curves over blocks, other networks across."""
     cells = cells_of(table)
     names = list(table["network"].dropna().unique())
     with styled():

@@ -11,7 +11,7 @@ from retrace.studies.backdoor.figures.words import LABELS, ORDERS
 
 
 def by_share_and_number(table: pd.DataFrame) -> Figure:
-    """A row of three panels a cell: success and the sentence's likelihood by share, that by number of variants."""
+    """A row of three panels a cell: success and the sentence's likelihood by share, and by variants."""
     cells = cells_of(table)
     names = list(table["network"].dropna().unique())
     with styled():
