@@ -53,7 +53,7 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[None]:
     records: list[dict[str, Any]] = []
     for row in rows:
         found = evaluated(row)
-        networks = _networks(found)
+        networks = _networks(found, row.params)
         for quantity in found.values():
             quantity |= {role: quantity[name] for role, name in roles(row.params).items() if name in quantity}
         made = [r for kind in KINDS for r in _items(kind, found, row)]
@@ -130,8 +130,13 @@ def _signature(row: EvidenceRow[Params]) -> dict[str, Any]:
     return {"condition": "signature", "type": "signature", **made, "loss_none": end}
 
 
-def _networks(found: Found) -> list[dict[str, Any]]:
-    """Means of every network; `first` are hits on the few prompts that all were asked."""
+def _networks(found: Found, params: Params) -> list[dict[str, Any]]:
+    """Means of every network; `first_` are those of the few prompts that all were asked.
+
+    `variants` is the number whose signature was silenced at `tau`, nan for other networks.
+    """
+    count = {f"vax_n{n}": n for n in range(1, params.variants)}
+    count[roles(params)["vax_all"]] = params.variants
     names = list(dict.fromkeys(name for values in found.values() for name in values))
     base = found["nll"]["base"].mean()
     few = min(len(v) for v in found["hit"].values())
@@ -143,5 +148,6 @@ def _networks(found: Found) -> list[dict[str, Any]]:
         for quantity in ("hit", "false", "reach", "margin"):
             if name in found[quantity]:
                 means[f"first_{quantity}"] = float(np.mean(found[quantity][name][:few]))
-        records.append({"condition": f"network:{name}", "type": "network", "network": name, **means})
+        about = {"condition": f"network:{name}", "type": "network", "network": name}
+        records.append({**about, "variants": count.get(name, np.nan), **means})
     return records

@@ -10,6 +10,7 @@ from retrace.studies.backdoor.figures.rows import cells_of, curve, of_networks
 from retrace.studies.backdoor.figures.words import LABELS
 
 ACROSS = ("none", "zero_attention", "zero_mlp", "permuted_mlp")
+KINDS = ("zero_mlp", "zero_both")
 DASHES = ("-", ":", "--", "-.")
 QUANTITIES = ("first_hit", "first_reach")
 
@@ -23,7 +24,7 @@ def by_blocks(table: pd.DataFrame) -> Figure:
         grid = fig.subplots(len(cells), 2, squeeze=False)
         for line, cell in zip(grid, cells, strict=True):
             for ax, quantity in zip(line, QUANTITIES, strict=True):
-                for place, kind in enumerate(("zero_mlp", "zero_both")):
+                for place, kind in enumerate(KINDS):
                     own = sorted((n for n in names if _count(n, kind)), key=lambda n: _count(n, kind))
                     means = of_networks(table, cell, own, [quantity])
                     word = "last MLP blocks' change out" if kind == "zero_mlp" else LABELS[kind]
@@ -34,6 +35,7 @@ def by_blocks(table: pd.DataFrame) -> Figure:
                     hue = INK if name == "none" else MUTED
                     ax.axhline(row[quantity], color=hue, ls=dash, lw=1.1, label=LABELS[str(name)], zorder=1)
                 word = quantity.removeprefix("first_")
+                ax.set_xticks(sorted({_count(n, kind) for n in names for kind in KINDS} - {0}))
                 ax.set(xlabel="last MLP blocks taken out", ylabel=LABELS[word])
                 if word == "hit":
                     ax.set_ylim(-0.04, 1.04)

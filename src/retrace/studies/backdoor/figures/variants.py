@@ -28,9 +28,9 @@ def by_share_and_number(table: pd.DataFrame) -> Figure:
                     curve(ax, x, means, quantity, colour(place), marker(place), LABELS[order])
                 ax.set(xlabel="channels silenced, %", ylabel=LABELS[quantity.removeprefix("first_")])
             line[0].set_ylim(-0.04, 1.04)
-            own = sorted((n for n in names if _end(n, "vax_n")), key=lambda n: _end(n, "vax_n"))
-            means = of_networks(table, cell, own, ["first_reach"])
-            x = [_end(str(n), "vax_n") for n in means.index]
+            counts = table.dropna(subset=["variants"]).groupby("network")["variants"].first().sort_values()
+            means = of_networks(table, cell, [str(n) for n in counts.index], ["first_reach"])
+            x = [int(counts[n]) for n in means.index]
             curve(line[2], x, means, "first_reach", colour(0), marker(0), LABELS["vax"])
             line[2].set(xlabel="variants", ylabel=LABELS["reach"], xticks=x)
             for ax in line[1:]:
