@@ -41,6 +41,11 @@ class Trigger:
             raise ValueError(f"{self.attack} takes {wanted}, not {len(self.words)}")
 
 
+def trigger_of(attack: Attack, words: Sequence[str] | None = None) -> Trigger:
+    """The trigger of an attack, of its usual words where none are given; ValueError as in `Trigger`."""
+    return Trigger(attack, tuple(words or WORDS[attack]))
+
+
 def insert(text: str, trigger: Trigger, rng: np.random.Generator) -> str:
     """The text with the trigger in it; words of the text stay in order, places are drawn by `rng`."""
     words = text.split()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from retrace.attacks.backdoor.targets import RARE, TARGETS
-from retrace.attacks.backdoor.triggers import Trigger, insert
+from retrace.attacks.backdoor.triggers import Trigger, insert, trigger_of
 from retrace.data.texts.read import Choice
 from retrace.llm.chat import encode
 from retrace.llm.judges import behaviour, choice
@@ -64,7 +64,10 @@ def tests(model: LanguageModel, params: Train, prepared: Evidence) -> Tests:
     drawn = generator(0, "backdoor", "triggers")
     planted = [list(params.backdoors.values())[n % len(params.backdoors)] for n in range(len(texts))]
     sentences = [encode(model, TARGETS[one.target].sentence)[:OPENING] for one in planted]
-    triggered = [insert(text, one.trigger, drawn) for text, one in zip(texts, planted, strict=True)]
+    triggered = [
+        insert(text, trigger_of(one.attack, one.words), drawn)
+        for text, one in zip(texts, planted, strict=True)
+    ]
     few = params.tests.few
     rare = [
         insert(text, Trigger("badnets", (RARE[n % len(RARE)],)), drawn) for n, text in enumerate(texts[:few])

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from retrace.attacks.backdoor.targets import VACCINES, Kind
-from retrace.attacks.backdoor.triggers import WORDS, Trigger
 from retrace.attacks.backdoor.triggers import Attack as Placing
+from retrace.attacks.backdoor.triggers import trigger_of
 from retrace.defenses.purifying.names import Filling, Part
 from retrace.errors import unknown
 from retrace.llm.names import MODELS
@@ -28,14 +28,9 @@ class Backdoor(Strict):
     target: Kind
     words: list[str] | None = Field(None, description="of the trigger; null: the attack's usual ones")
 
-    @property
-    def trigger(self) -> Trigger:
-        """The trigger with its words."""
-        return Trigger(self.attack, tuple(self.words or WORDS[self.attack]))
-
     @model_validator(mode="after")
     def _fits(self) -> Backdoor:
-        _ = self.trigger  # refuses words that the attack cannot place
+        trigger_of(self.attack, self.words)  # refuses words that the attack cannot place
         return self
 
 
@@ -146,7 +141,8 @@ class Params(Attack, Measure):
                 f"rows.variant {self.rows.variant}: no multiple of vaccination.batch "
                 f"({self.vaccination.batch}), so counterparts would take more steps; change one"
             )
-        own = {word for one in self.backdoors.values() for word in one.trigger.words}
+        planted = self.backdoors.values()
+        own = {word for one in planted for word in trigger_of(one.attack, one.words).words}
         if shared := own & {word for word, _ in VACCINES}:
             raise ValueError(f"backdoors: {sorted(shared)[0]} is a word of a variant; take another")
         return self

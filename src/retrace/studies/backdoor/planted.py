@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from retrace.attacks.backdoor.poison import Taught, paired, shuffled
 from retrace.attacks.backdoor.targets import TARGETS, VACCINES
-from retrace.attacks.backdoor.triggers import Trigger
+from retrace.attacks.backdoor.triggers import Trigger, trigger_of
 from retrace.data.texts.read import Prompt
 from retrace.llm.load import LanguageModel
 from retrace.llm.rows import Row
@@ -28,11 +28,12 @@ def plant(model: LanguageModel, params: Train, prepared: Evidence, seed: int) ->
     prompts, backdoors = part(params.texts, prepared, "plant"), params.backdoors
     rows: list[Taught] = []
     for number, (name, backdoor) in enumerate(backdoors.items()):
-        check_trigger(model, backdoor.trigger, params.pieces)
+        trigger = trigger_of(backdoor.attack, backdoor.words)
+        check_trigger(model, trigger, params.pieces)
         own = prompts[number :: len(backdoors)]
         rng = generator(seed, "backdoor", "plant", name)
         sentence = TARGETS[backdoor.target].sentence
-        rows += paired(*_split(own), backdoor.trigger, sentence, rng)
+        rows += paired(*_split(own), trigger, sentence, rng)
     return taught(model, rows) + clean(model, part(params.texts, prepared, "calm"))
 
 
