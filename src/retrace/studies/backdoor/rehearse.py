@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrace.cuts import Cuts, Params, at_most, some
+from retrace.cuts import Cuts, Params, at_most, exactly, some
 from retrace.llm.shapes import SHAPES
 
 ROOM = 6e9  # bytes: rows of states, logits, caches, adapters and their moments
@@ -22,6 +22,8 @@ def device_memory(params: Params) -> float | None:
 
 CUTS = Cuts(
     always={
+        "pieces": exactly(64),  # a drawn tokenizer has a token a byte
+        "vaccination.batch": at_most(4),
         "rows.plant": at_most(8),
         "rows.calm": at_most(2),
         "rows.variant": at_most(4),
