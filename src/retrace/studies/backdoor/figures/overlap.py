@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from retrace.plot.style import INK, colour, panels, styled
 from retrace.plot.table import label, over_seeds
 from retrace.studies.backdoor.figures.rows import cells_of
-from retrace.studies.backdoor.figures.words import LABELS, LEVEL, OVERLAPS
+from retrace.studies.backdoor.figures.words import LEVEL, OVERLAPS, PAIRS
 
 
 def shared(table: pd.DataFrame) -> Figure:
@@ -25,7 +25,7 @@ def shared(table: pd.DataFrame) -> Figure:
             ax.barh(places, [means[c] for c in columns], 0.7, color=colour(0))
             low, high = ([means[f"{c}_{end}"] for c in columns] for end in ("low", "high"))
             ax.hlines(places, low, high, color=INK, lw=1)
-            ax.set_yticks(places, [label(c.removeprefix("overlap_"), LABELS) for c in columns])
+            ax.set_yticks(places, [label(c.removeprefix("overlap_"), PAIRS) for c in columns])
             ax.set(ylim=(len(columns) - 0.5, -0.5), xlim=(0, 1), xlabel="Jaccard index")
             if len(cells) > 1:
                 ax.set_title(cell)
