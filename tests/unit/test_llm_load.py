@@ -318,5 +318,5 @@ def test_only_judges_turn_tokens_of_answers_into_text():
         if "tokenizer.decode" in path.read_text(encoding="utf-8")
     }
     prompts = {f"retrace/studies/prompts/{name}.py" for name in ("dln", "drawing", "train")}
-    judges = {f"retrace/llm/judges/{name}.py" for name in ("outcomes", "trust/generating")}
+    judges = {f"retrace/llm/judges/{name}.py" for name in ("behaviour", "outcomes", "trust/generating")}
     assert found - prompts == judges
