@@ -119,6 +119,16 @@ def test_cells_that_do_not_fit_are_refused(params, change, says):
         Params(**{**params.model_dump(), **change})
 
 
+def test_a_model_that_is_not_aligned_leaves_scratch_and_stays_as_it_is(params):
+    released = params.model_copy(update={"alignment": None})
+    weights, losses = setup.align(released)
+    assert weights
+    assert losses == []
+    before = dict(setup.dense(released, {}).net.named_parameters())
+    for name, values in setup.dense(released, weights).net.named_parameters():
+        assert torch.equal(values, before[name])
+
+
 def test_a_calibration_that_the_texts_do_not_fill_is_one_line(params, monkeypatch):
     monkeypatch.setattr(setup, "prompts", lambda name: [])
     with pytest.raises(StageError, match="256 tokens are wanted and the texts have 0; lower `rows`"):

@@ -32,17 +32,18 @@ BUDGET = 512  # tokens computed at once: on a CPU larger batches leave its cache
 HELD = 120  # neutral sentences, the first ones, that no calibration sees
 ANSWER = 20  # tokens of an answer that are learned
 SENTENCE = (60, 140)  # characters of a neutral sentence: shorter ones are headings
+NOTHING = "nothing"  # a stage that leaves scratch leaves some: the name of what stands for no weights
 CLEAR = 1.5  # rating from which a review is good or bad
 
 
 def align(params: Network) -> tuple[dict[str, Array], list[float]]:
-    """Weights of the layers that learnt to refuse, float32, and losses; none where the cell has no alignment.
+    """Weights of the layers that learnt to refuse, float32, and losses; where the cell has none, `NOTHING`.
 
     StageError when there are too few rows or layers.
     """
     about = params.alignment
     if about is None:
-        return {}, []
+        return {NOTHING: np.zeros(1, dtype=np.float32)}, []
     model = load(params.model, current(), params.precision, trained=about.start)
     if about.start >= model.layers:
         raise StageError(f"alignment.start {about.start}: {model.name} has {model.layers} layers; lower it")
@@ -74,7 +75,7 @@ def _row(model: LanguageModel, prompt: Prompt, number: int) -> Row:
 def dense(params: Network, weights: Mapping[str, Array]) -> LanguageModel:
     """The cell's model with the aligned `weights` in it. Errors as in `retrace.llm.load.load`."""
     model = load(params.model, current(), params.precision)
-    overlay(model, {name: torch.from_numpy(values) for name, values in weights.items()})
+    overlay(model, {name: torch.from_numpy(values) for name, values in weights.items() if name != NOTHING})
     return model
 
 
