@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -187,5 +188,5 @@ def test_another_budget_is_one_line(text):
 def test_without_evidence_a_line_names_the_command_that_makes_it(root):
     expected = "arm: no evidence at scale smoke; snakemake --cores all arm --config scale=smoke makes it"
     assert power.report(SMOKE, root, ["arm"]) == expected
-    assert refusal(decide.run, SMOKE, root, 60.0, True).startswith("decide: certifiedpruning: no evidence")
+    assert re.match("decide: [a-z0-9]+: no evidence", refusal(decide.run, SMOKE, root, 60.0, True))
     assert "did you mean 'arm'?" in refusal(power.report, SMOKE, root, ["amr"])
