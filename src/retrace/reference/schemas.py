@@ -37,7 +37,7 @@ def generated(root: Path) -> dict[str, str]:
     }
     own = read_yaml(root / CONFIG, CONFIG) if (root / CONFIG).is_file() else None
     by_hand = {**design(root), **language(root)}
-    return {**files, CONFIG: config_text(load_config(own or {})), **settings(root), **pages(root), **by_hand}
+    return {**files, CONFIG: config_text(load_config(own or {})), **settings(), **pages(root), **by_hand}
 
 
 def schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -1,15 +1,16 @@
-"""config/README.md: every key of the configuration, and where the sheets of studies are."""
+"""config/README.md: every key of the configuration, and where the sheets of studies are.
+
+It names no study: a new one edits no shared file.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 from pydantic import BaseModel
 
 from retrace.config import Config
-from retrace.sheet import known_studies, load_study, scales_of
 
 PAGE = "config/README.md"
 HEAD = """\
@@ -28,12 +29,9 @@ one line before any job starts; editors complete and check `config.yaml` by `sch
 SHEETS = """
 ## Sheets
 
-What is run (cells, parameters, seeds) stands in one sheet a study, checked by its schema \
+What is run (cells, parameters, seeds) stands in one sheet a study, `studies/`, checked by `schemas/` \
 ([how to write one](../docs/add-a-paper.md)); what it is judged by, in `claims/` \
 ([the language](../docs/claims.md)).
-
-| study | scales | sheet | parameters |
-| --- | --- | --- | --- |
 """
 MORE = """
 `retrace decide` writes `more.yaml` beside `config.yaml`: further seeds, laid over the sheets \
@@ -41,14 +39,9 @@ MORE = """
 """
 
 
-def settings(root: Path) -> dict[str, str]:
+def settings() -> dict[str, str]:
     """The page of the configuration."""
-    sheets = [
-        f"| `{name}` | {', '.join(scales_of(load_study(name), root))} "
-        f"| [sheet](studies/{name}.yaml) | [schema](schemas/params-{name}.json) |"
-        for name in known_studies()
-    ]
-    return {PAGE: "\n".join([HEAD + "\n".join(_rows(Config())), SHEETS + "\n".join(sheets), MORE])}
+    return {PAGE: "\n".join([HEAD + "\n".join(_rows(Config())), SHEETS + MORE])}
 
 
 def _rows(values: BaseModel, group: str = "") -> Iterator[str]:
