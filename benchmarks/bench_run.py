@@ -1,6 +1,6 @@
 """Time the whole workflow in a clean copy: plan, cold run, run that does nothing, and what Snakemake adds.
 
-python benchmarks/bench_run.py [--target all] [--scale laptop] [--into FOLDER] [--limit] [--cold]
+python benchmarks/bench_run.py [--target all] [--scale laptop] [--seeds 3] [--into FOLDER] [--limit] [--cold]
 
 Orchestration overhead = wall time x cores - CPU seconds inside stages (as the evidence's meters have them):
 it holds Snakemake, start-up of Python and libraries, judging, drawing, and cores waiting for the last job.
@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", default="all", help="a study, a paper, or all")
     parser.add_argument("--scale", default="laptop")
+    parser.add_argument("--seeds", help="as many seeds as this instead of the sheets' own")
     parser.add_argument("--into", type=Path, help="keep the copy here")
     parser.add_argument("--limit", action="store_true", help="keep a rate limit like Snakemake's default")
     parser.add_argument("--cold", action="store_true", help="every job starts by itself, without the server")
@@ -38,6 +39,7 @@ def main() -> None:
     place = options.into or Path(tempfile.mkdtemp(prefix="retrace-bench-"))
     copy(place)
     config = [options.target, *(LIMIT if options.limit else []), "--config", f"scale={options.scale}"]
+    config += [f"seeds={options.seeds}"] if options.seeds else []
     cores = len(os.sched_getaffinity(0))
     figures = {
         "plan (-n), everything to do": timed(place, [*config, "-n"]),
