@@ -44,6 +44,7 @@ def work(verb: str, params: P, device: str) -> Work:
     parts += [_compressing(model, config) for config in configs.values()]
     scratch, memory = 0.0, size * everything * 2 + 4 * rows * model.width + 1e9
     if verb == "prepare":
+        scratch = 4.0  # bytes of what stands for no weights
         if about := params["alignment"]:
             share = 1 - about["start"] / model.layers
             learned = (about["harmful"] + about["benign"] + about["lookalike"]) * ROW

@@ -60,7 +60,8 @@ def work(verb: str, params: P, device: str) -> Work:
         visits = params["private_steps"] * params["private_batch"]
         private = times(PRIVATE, train(net, visits, params["private_batch"]))
         seen = times(3 * (domains - 1), looked)
-        return Work({**total(times(0.5, whole), private, seen), STAGE: 1}, memory=2 * held)
+        scores = 4.0 * 3 * (domains - 1) * (members + others) * len(params["times"])
+        return Work({**total(times(0.5, whole), private, seen), STAGE: 1}, memory=2 * held, scratch=scores)
     if verb == "attack":
         tuned = total({}, *(_tuned(params, how, net) for how in params["tunings"].values()))
         deep = times(len(params["deep"]) * (domains - 1), total(one, times(5, looked)))
