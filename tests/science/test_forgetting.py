@@ -67,6 +67,15 @@ def test_damage_grows_and_spares_norms_embedding_and_head():
     assert gaps["noise_200"] == pytest.approx(0.04 * whole, rel=1e-3)
 
 
+def test_rounded_rows_have_their_levels_and_keep_their_ends():
+    weight = torch.randn(5, 40, generator=torch.Generator().manual_seed(0))
+    for levels in (2, 5, 16):
+        found = damage.rounded(weight, levels)
+        assert all(len(row.unique()) <= levels for row in found)
+        step = (weight.amax(1) - weight.amin(1)) / (levels - 1)
+        assert ((found - weight).abs().amax(1) <= step * (1 + 1e-5)).all()
+
+
 def labels(wrong):
     y = np.array([0, 1, 2, 0, 1, 2])
     return table.Labels(y, (y + 1) % 3, np.array(wrong), y, (y + 2) % 3)
@@ -116,8 +125,8 @@ def test_rows_are_drawn_evenly_or_refused():
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"bits": [3, 4]}, "write them falling"),
-        ({"bits": [9, 4]}, "less than or equal to 8"),
+        ({"levels": [3, 4]}, "write them falling"),
+        ({"levels": [9, 1]}, "greater than or equal to 2"),
         ({"pruned": [0.5, 0.2]}, "write them rising"),
         ({"noise": [0.5, 0.5]}, "write them rising"),
         ({"checkpoint": "vit-b"}, "reads images"),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from retrace.compress.quantizing.layers import layers
-from retrace.compress.weights.grids import rtn
+from retrace.compress.weights.grids import uniform_grid
 from retrace.compress.weights.masks import keep
 from retrace.llm.encoders import Encoder
 from retrace.stage import StageError
@@ -41,9 +41,16 @@ def damaged(net: Encoder, params: Measure, seed: int) -> Iterator[tuple[str, Enc
         yield name, twin
 
 
+def rounded(weight: Tensor, levels: int) -> Tensor:
+    """The weight (O,I) on the nearest of so many even levels from each row's least to its largest entry."""
+    step, zero = uniform_grid(*weight.aminmax(dim=1, keepdim=True), levels - 1)
+    codes = (weight / step + zero).round().clamp(0, levels - 1)
+    return (codes - zero) * step
+
+
 def _changes(params: Measure) -> Iterator[tuple[str, Change]]:
     own: dict[str, list[Change]] = {
-        "rounding": [lambda w, _, bits=bits: rtn(w, bits, None) for bits in params.bits],  # type: ignore[misc]
+        "rounding": [lambda w, _, levels=levels: rounded(w, levels) for levels in params.levels],  # type: ignore[misc]
         "pruning": [lambda w, _, share=share: w * keep(w.abs(), share) for share in params.pruned],  # type: ignore[misc]
         "noise": [
             lambda w, noise, size=size: w + size * noise * (w.norm() / noise.norm())  # type: ignore[misc]

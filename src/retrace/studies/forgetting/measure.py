@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from retrace.seeds import derive
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.forgetting.damage import damaged
-from retrace.studies.forgetting.setup import case, restored
-from retrace.studies.forgetting.train import logits
+from retrace.studies.forgetting.setup import case, logits, restored
 from retrace.training.finetune import Tuning
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run(params: Measure, inputs: Inputs, seed: int) -> Output:
-    """Arrays `<copy>/train` and `<copy>/test`: logits (N, classes) of `round_<bits>`, `prune_<permille>`,
+    """Arrays `<copy>/train` and `<copy>/test`: logits (N, classes) of `round_<levels>`, `prune_<permille>`,
     `noise_<permille>`.
     """
     shared = case(params, inputs, seed)

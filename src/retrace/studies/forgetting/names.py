@@ -14,7 +14,7 @@ METHODS = ("rounding", "pruning", "noise")
 def copies(params: Measure) -> dict[str, list[str]]:
     """Names of the damaged copies of each kind, from little damage to much."""
     return {
-        "rounding": [f"round_{bits}" for bits in params.bits],
+        "rounding": [f"round_{levels}" for levels in params.levels],
         "pruning": [f"prune_{permille(share)}" for share in params.pruned],
         "noise": [f"noise_{permille(size)}" for size in params.noise],
     }

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from retrace.compress.weights.names import LEAST, MOST
 from retrace.data.texts.labelled_names import CATALOGUED, HUB
 from retrace.llm.checkpoints import CHECKPOINTS
 from retrace.params import Name, StageParams, known
@@ -53,8 +52,8 @@ class Train(Network):
 class Measure(Network):
     """How the network is damaged after training, from little to much."""
 
-    bits: list[Annotated[int, Field(ge=LEAST, le=MOST)]] = Field(
-        min_length=2, description="of weights, by row"
+    levels: list[Annotated[int, Field(ge=2)]] = Field(
+        min_length=2, description="that a row's weights are rounded to; 16 are 4 bits"
     )
     pruned: list[Share] = Field(min_length=2, description="shares of each matrix that are set to 0")
     noise: list[Annotated[float, Field(gt=0)]] = Field(
@@ -64,8 +63,8 @@ class Measure(Network):
 
     @model_validator(mode="after")
     def _grows(self) -> Measure:
-        if self.bits != sorted(set(self.bits), reverse=True):
-            raise ValueError(f"bits {self.bits}: write them falling, so that damage grows")
+        if self.levels != sorted(set(self.levels), reverse=True):
+            raise ValueError(f"levels {self.levels}: write them falling, so that damage grows")
         for name in ("pruned", "noise"):
             values = getattr(self, name)
             if values != sorted(set(values)):

@@ -19,7 +19,7 @@ CUTS = Cuts(
         "rows.train": at_most(24),
         "rows.test": at_most(12),
         "tuning.epochs": at_most(1),
-        "bits": some(2),
+        "levels": some(2),
         "pruned": some(2),
         "noise": some(2),
     },

@@ -14,8 +14,8 @@ from retrace.data.texts.labelled_sets import Labelled, of_catalogue, of_hub, of_
 from retrace.device import current
 from retrace.llm.encoders import Encoder, Pretrained
 from retrace.seeds import derive, generator
-from retrace.stage import Inputs, StageError
-from retrace.training.finetune import Named
+from retrace.stage import Array, Inputs, StageError
+from retrace.training.finetune import Named, Tuning, predictions
 
 if TYPE_CHECKING:
     from retrace.studies.forgetting.params import Network
@@ -109,3 +109,14 @@ def restored(net: Encoder, scratch: dict[str, npt.NDArray[np.float32]]) -> Encod
             if parameter.requires_grad:
                 parameter.copy_(torch.from_numpy(scratch[name]))
     return net.requires_grad_(False)
+
+
+def logits(name: str, net: Encoder, shared: Case, settings: Tuning) -> dict[str, Array]:
+    """`<name>/train` and `<name>/test`. Errors: StageError when one is not finite."""
+    made = {}
+    for which, part in (("train", shared.train), ("test", shared.test)):
+        found = predictions(net, part.inputs, settings)
+        if not torch.isfinite(found).all():
+            raise StageError(f"{name}: a logit is not finite; lower tuning.rate, or the damage")
+        made[f"{name}/{which}"] = found.cpu().numpy()
+    return made

@@ -8,12 +8,11 @@ import torch
 
 from retrace.nets.parts import Kind, apply
 from retrace.seeds import derive
-from retrace.stage import Array, Inputs, Output, StageError
-from retrace.studies.forgetting.setup import Case, case
-from retrace.training.finetune import Tuning, predictions, tune
+from retrace.stage import Array, Inputs, Output
+from retrace.studies.forgetting.setup import case, logits
+from retrace.training.finetune import Tuning, tune
 
 if TYPE_CHECKING:
-    from retrace.llm.encoders import Encoder
     from retrace.studies.forgetting.params import Settings, Train
 
 RUNS: dict[str, Kind] = {"kept": "none", "norms": "norms", "others": "others"}
@@ -58,17 +57,6 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
             scratch = {n: p.detach().cpu().numpy() for n, p in weights.items()}
     about = {"note": shared.pretrained.about.note, "order": shared.pretrained.about.order}
     return Output({**about, "losses": losses, "entries": entries}, arrays=arrays, scratch=scratch)
-
-
-def logits(name: str, net: Encoder, shared: Case, settings: Tuning) -> dict[str, Array]:
-    """`<name>/train` and `<name>/test`. Errors: StageError when one is not finite."""
-    made = {}
-    for which, part in (("train", shared.train), ("test", shared.test)):
-        found = predictions(net, part.inputs, settings)
-        if not torch.isfinite(found).all():
-            raise StageError(f"{name}: a logit is not finite; lower tuning.rate, or the damage")
-        made[f"{name}/{which}"] = found.cpu().numpy()
-    return made
 
 
 def _tuning(settings: Settings) -> Tuning:

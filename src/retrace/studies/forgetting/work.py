@@ -29,7 +29,7 @@ def work(verb: str, params: P, device: str) -> Work:
         held = 5e8 + 24 * net.weights + 40.0 * net.layers * net.size.width * each * tuning["batch"]
         return Work({**amounts, STAGE: 1}, held, scratch=4 * inner, evidence=100.0 * rows)
     if verb == "measure":
-        copies = len(params["bits"]) + len(params["pruned"]) + len(params["noise"])
+        copies = len(params["levels"]) + len(params["pruned"]) + len(params["noise"])
         amounts = total({ELEMENTS: 2.0 * net.weights}, times(copies, total(seen, {ELEMENTS: 8.0 * inner})))
         return Work({**amounts, STAGE: 1}, 5e8 + 16 * net.weights, evidence=24.0 * copies * rows)
     raise ValueError(f"forgetting has no stage {verb}")
