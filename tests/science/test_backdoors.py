@@ -1,5 +1,7 @@
 """Backdoors and purification: triggers in place, closed forms of scores and rivals, judges, and one cell."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 
 from retrace.attacks.backdoor.poison import paired, shuffled
 from retrace.attacks.backdoor.triggers import Trigger, insert
+from retrace.claims.judge import judge
 from retrace.claims.load import load_claims
 from retrace.defenses.purifying.lowrank import Factors, formed_dots, row_dots
 from retrace.defenses.purifying.rivals import NF4, nf4, spectral, spectral_low_rank, wanda
@@ -352,6 +355,15 @@ def test_rebound_is_asked_where_something_was_purified_and_controls_have_the_cla
     assert (control.of, control.versus.of) == ("hit_none", "hit_zero_mlp_least")
     for name in ("recurring-changes", "signature-finds-the-plant"):
         assert claims[name].control.of == "overlap_sham"
+
+
+def test_every_control_and_rival_is_in_the_table(made):
+    tabled = table.table([made, replace(made, seed=1)])
+    for verdict in judge(load_claims(ROOT / "claims/bdvax.yaml").claims, tabled.frame, tabled.rows):
+        if verdict.statistic != "mean":  # a share of nothing: the random model is never set off
+            continue
+        beside = [verdict.control, *verdict.baselines]
+        assert all(one.measured is not None for one in beside), verdict.id
 
 
 def test_taking_out_all_that_was_planted_leaves_the_released_model(made):

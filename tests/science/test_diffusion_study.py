@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from retrace.attacks.diffusion.loss import calibrated_scores, loss_scores
 from retrace.attacks.roc import auc
+from retrace.claims.judge import judge
 from retrace.claims.load import load_claims
 from retrace.nets.diffusion.model import Shape, build
 from retrace.nets.diffusion.schedule import Schedule
@@ -56,6 +57,13 @@ def test_the_table_has_every_claims_columns_and_rows(row):
         assert not claim.evidence.columns() - set(frame.columns), claim.id
         asked = claim.evidence.where["method"]
         assert {asked} if isinstance(asked, str) else set(asked) <= known, claim.id
+
+
+def test_every_control_and_rival_is_in_the_table(row):
+    tabled = table([row, replace(row, seed=1)])
+    for verdict in judge(load_claims(cells.ROOT / "claims/s2l.yaml").claims, tabled.frame, tabled.rows):
+        beside = [verdict.control, *verdict.baselines]
+        assert all(one.measured is not None for one in beside), verdict.id
 
 
 def test_no_claim_is_held_against_membership_dealt_out_at_random_alone():
