@@ -220,6 +220,14 @@ def test_the_size_that_is_counted_is_near_to_the_models():
     assert 0.6 < counted.parameters / real < 1.6
 
 
+@pytest.mark.parametrize("scale", ["gpu", "paper"])
+def test_secmi_is_the_papers_where_it_can_be_paid_for(scale):
+    for cell in SHEET["scales"][scale]["cells"].values():
+        params = cells.params_of("diffusion", {**SHEET["base"], **cell})
+        assert params.stride == 10
+        assert 140 in params.stops
+
+
 def test_secmi_is_counted_by_its_stride():
     params = cells.params_of("diffusion", CELL).model_dump(mode="json")
     wide, close = (work("attack", {**params, "stride": n}, "cpu").amounts["flop"] for n in (50, 10))
