@@ -316,4 +316,4 @@ def test_a_long_row_is_not_what_short_ones_are_padded_to(monkeypatch):
     monkeypatch.setattr(scoring, "score", score)
     scoring.margins(MODEL, [stereotype([Pair("The poor are rude.", "The rich are rude.")] * 30), EVERY[2]])
     assert len(batched) >= 2
-    assert all(2 * min(lengths) > max(lengths) for lengths in batched)
+    assert all(5 * min(lengths) >= 4 * max(lengths) for lengths in batched)

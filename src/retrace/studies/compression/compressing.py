@@ -84,16 +84,15 @@ def layer_weights(
         for name, config in configs.items():
             if config.like is not None:
                 parts[name] = tuple(
-                    noise(w, hessian, float(_error(like - w, hessian)), draw, _every(w))
+                    noise(w, hessian, float(_error(like, w, hessian)), draw, _every(w))
                     for w, like in zip(own, parts[config.like], strict=True)
                 )
         for name in configs:
             for matrix, weight, new in zip(matrices, own, parts[name], strict=True):
-                size = float(_error(weight, hessian))
-                lost = [_error(new - weight, hessian)]
+                size = float(output_error(weight[:: _every(weight)], hessian))
+                lost = [_error(new, weight, hessian)]
                 if configs[name].method == "sparsegpt":
-                    some = slice(None, None, _every(weight))
-                    lost.append(output_error(weight[some] * (new[some] == 0), hessian))
+                    lost.append(_error(weight * (new != 0), weight, hessian))
                 yield name, matrix, new, tuple(float(error) / size if size else 0.0 for error in lost)
 
 
@@ -101,8 +100,9 @@ def _every(weight: Tensor) -> int:
     return -(-len(weight) // SEEN)
 
 
-def _error(change: Tensor, hessian: Tensor) -> Tensor:
-    return output_error(change[:: _every(change)], hessian)
+def _error(new: Tensor, weight: Tensor, hessian: Tensor) -> Tensor:
+    every = _every(weight)
+    return output_error(new[::every] - weight[::every], hessian)
 
 
 def _stacks(

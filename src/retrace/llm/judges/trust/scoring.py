@@ -36,7 +36,7 @@ def margins(model: LanguageModel, dimensions: Sequence[Dimension], budget: int =
 
 
 def _score(model: LanguageModel, made: Sequence[Item], budget: int) -> list[Floats]:
-    """`score` for rows of all dimensions in shared batches; none stands beside one twice as long as itself.
+    """`score` for rows of all dimensions in shared batches, in which none is padded by more than a quarter.
 
     A dimension without texts before its options is one long row, to which a batch would pad all others.
     """
@@ -44,7 +44,7 @@ def _score(model: LanguageModel, made: Sequence[Item], budget: int) -> list[Floa
     found: dict[int, Floats] = {}
     while order:
         longest = made[order[0]].inputs
-        alike = [i for i in order if 2 * made[i].inputs > longest]
+        alike = [i for i in order if 5 * made[i].inputs >= 4 * longest]
         order = order[len(alike) :]
         found |= dict(zip(alike, score(model.net, [made[i] for i in alike], budget), strict=True))
     return [found[i] for i in range(len(made))]
