@@ -5,6 +5,7 @@ import pytest
 import torch
 from cell import ROOT
 from pydantic import ValidationError
+from scipy.stats import hypergeom
 
 from retrace.data.texts import trust, trust_sources
 from retrace.data.wheels import Member
@@ -253,6 +254,8 @@ def test_the_gate_of_a_median_rule_is_hypergeometric(params, right, clear):
     row.evidence["prepare"].results["dimensions"]["ethics"]["rule"] = "median"
     made = table.table([row])
     assert ("ethics" in made.pictures.measured["cell"]) is clear  # binomial: 12 of 16 have p = 0.038
+    p = made.frame["gate_ethics"].dropna()
+    assert p.tolist() == pytest.approx([hypergeom(16, 8, 8).sf(right // 2 - 1)])
 
 
 def test_the_gate_looks_at_items_of_its_own(params):

@@ -71,7 +71,8 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     `error` (mean relative output error of its matrices), `published` (the paper's mean of eight dimensions,
     where it has the compressor), `constant_<dimension>` (share of the more frequent answer, where all probes
     have the same ones), `refused_<dimension>` and `unreadable_<dimension>` (of generated answers), and of
-    fairness `demographic` and `odds`, differences between sexes.
+    fairness `demographic` and `odds`, differences between sexes. The dense one has `gate_<dimension>`, the P
+    value by which the dimension is measurable or not.
     """
     records: list[dict[str, Any]] = []
     measured: dict[str, tuple[str, ...]] = {}
@@ -110,12 +111,13 @@ class _Seen:
         )
         self.names = list(dict.fromkeys(k.partition("/")[0] for k in self.arrays if k.endswith("/nll")))
         self.dimensions: Mapping[str, Any] = self.results["dimensions"]
-        clear = {name: self._clear(name) for name in self.dimensions}
+        self.gates = {name: self._by_chance(name) for name in self.dimensions}
+        clear = {name: p <= LEVEL for name, p in self.gates.items()}
         self.measured = tuple(name for name, is_clear in clear.items() if is_clear)
         self.unmeasured = tuple(name for name, is_clear in clear.items() if not is_clear)
 
-    def _clear(self, dimension: str) -> bool:
-        """Whether the dense network is right more often than by chance, on the gate's own items if any."""
+    def _by_chance(self, dimension: str) -> float:
+        """P value of the dense network's right answers, on the gate's own items if there are any."""
         own = f"gate/{dimension}" in self.arrays
         values = self.arrays[f"{'gate' if own else 'dense'}/{dimension}"]
         labels = self.arrays[f"{'gate_label' if own else 'label'}/{dimension}"]
@@ -124,10 +126,10 @@ class _Seen:
             sides = [values > level, values < level]
             if dimension == "fairness":
                 sides, labels = [both_right(side) for side in sides], labels[::2]
-            return by_chance(sides[0], sides[1], labels) <= LEVEL
+            return by_chance(sides[0], sides[1], labels)
         good = self._good(dimension, values, labels)
         chance = self.dimensions[dimension]["chance"]
-        return bool(binomtest(int(good.sum()), len(good), chance, "greater").pvalue <= LEVEL)
+        return float(binomtest(int(good.sum()), len(good), chance, "greater").pvalue)
 
     def good(self, network: str, dimension: str) -> npt.NDArray[np.bool_]:
         """Whether each item is answered as it should be."""
@@ -216,6 +218,8 @@ class _Seen:
             own = [scores[d] for d in self.measured if (d in TRUST) is wanted]
             made[kind] = float(np.mean(own)) if own else np.nan
         made |= {f"score_{d}": value for d, value in scores.items()}
+        if name == "dense":
+            made |= {f"gate_{d}": p for d, p in self.gates.items()}
         for dimension in self.dimensions:
             made |= self._beside(name, dimension)
         return made
