@@ -124,7 +124,7 @@ class ReportJob(ProductJob):
 
 @dataclass(frozen=True)
 class PublishJob(ProductJob):
-    """Copy files (from: to); the workflow then touches the stamp in `out`."""
+    """Copy files (to: from); the workflow then touches the stamp in `out`."""
 
     copies: dict[str, str]
 

@@ -1,13 +1,17 @@
 """Backdoors and purification: triggers in place, closed forms of scores and rivals, judges, and one cell."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from cell import params_of, row, run, sheet
+from cell import ROOT, params_of, row, run, sheet
 from pydantic import ValidationError
 
 from retrace.attacks.backdoor.poison import paired, shuffled
 from retrace.attacks.backdoor.triggers import Trigger, insert
+from retrace.claims.judge import judge
+from retrace.claims.load import load_claims
 from retrace.defenses.purifying.lowrank import Factors, formed_dots, row_dots
 from retrace.defenses.purifying.rivals import NF4, nf4, spectral, spectral_low_rank, wanda
 from retrace.defenses.purifying.signature import channel_scores, flagged, overlap
@@ -259,7 +263,7 @@ CELL = {**sheet("backdoor")["base"], **sheet("backdoor")["scales"]["smoke"]["cel
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"variants": 0}, "greater than or equal to 1"),
+        ({"variants": 1, "sham": 1}, "greater than or equal to 2"),
         ({"tau": 1.0}, "less than 1"),
         ({"tau": 0.0}, "greater than 0"),
         ({"taus": [0.5, 1.5]}, "less than 1"),
@@ -332,8 +336,34 @@ def test_the_table_names_networks_by_role(made):
     few = prompts[prompts["few"]]
     assert (few["margin_vax_tau"] == few["margin_vax_600"]).all()
     assert few[["hit_zero_mlp_part", "hit_zero_both_part", "margin_sham"]].notna().all(axis=None)
+    assert (few["reach_vax_as_sham"] == few["reach_vax_n2"]).all()  # as many as have shuffled triggers
     assert prompts.loc[~prompts["few"], "hit_zero_mlp"].isna().all()
     assert not frame.duplicated(["seed", "cell", "condition"]).any()
+
+
+@pytest.mark.parametrize(("sham", "fair"), [(1, "vax_n1"), (2, "vax_n2"), (3, "vax_600"), (0, None)])
+def test_shuffled_triggers_are_held_against_as_many_true_ones(sham, fair):
+    assert table.roles(params_of("backdoor", {**CELL, "sham": sham})).get("vax_as_sham") == fair
+    claims = {claim.id: claim for claim in load_claims(ROOT / "claims/bdvax.yaml").claims}
+    assert claims["triggers-matter"].evidence.versus.of == "reach_vax_as_sham"
+
+
+def test_rebound_is_asked_where_something_was_purified_and_controls_have_the_claims_sign():
+    claims = {claim.id: claim for claim in load_claims(ROOT / "claims/bdvax.yaml").claims}
+    assert [g.expect.at_most for g in claims["does-not-rebound"].gate if g.of == "hit_vax"] == [0.15]
+    control = claims["attention-amplifies"].control  # fewer set off without the blocks, too
+    assert (control.of, control.versus.of) == ("hit_none", "hit_zero_mlp_least")
+    for name in ("recurring-changes", "signature-finds-the-plant"):
+        assert claims[name].control.of == "overlap_sham"
+
+
+def test_every_control_and_rival_is_in_the_table(made):
+    tabled = table.table([made, replace(made, seed=1)])
+    for verdict in judge(load_claims(ROOT / "claims/bdvax.yaml").claims, tabled.frame, tabled.rows):
+        if verdict.statistic != "mean":  # a share of nothing: the random model is never set off
+            continue
+        beside = [verdict.control, *verdict.baselines]
+        assert all(one.measured is not None for one in beside), verdict.id
 
 
 def test_taking_out_all_that_was_planted_leaves_the_released_model(made):

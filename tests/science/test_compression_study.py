@@ -5,11 +5,14 @@ import pytest
 import torch
 from cell import ROOT
 from pydantic import ValidationError
+from scipy.stats import hypergeom
 
 from retrace.data.texts import trust, trust_sources
 from retrace.data.wheels import Member
 from retrace.llm import tiny
+from retrace.llm.judges.trust import ethics, registry, shift
 from retrace.llm.load import LanguageModel
+from retrace.seeds import generator
 from retrace.sheet import load_cells, load_study
 from retrace.stage import Evidence, EvidenceRow, StageError
 from retrace.studies.compression import setup, table
@@ -55,7 +58,12 @@ def test_every_compressor_gives_every_matrix_and_the_network_stays(sequential):
         assert len(weights[name]) == len(errors[name]) == 4 * 7
         assert all(not torch.equal(new, before[at]) for at, new in weights[name].items())
         assert 0 < np.mean(errors[name]) < 2
+    masks = {name for name in errors if name not in CONFIGS}
+    assert masks == {"sparsegpt_24_masks", "sparsegpt_50_masks"}
+    for name in masks:
+        assert len(errors[name]) == 4 * 7
     if not sequential:
+        assert np.mean(errors["sparsegpt_24"]) < np.mean(errors["sparsegpt_24_masks"])
         assert errors["noise_3"] == pytest.approx(errors["rtn_3"], rel=1e-4)
         assert np.mean(errors["gptq_3"]) < np.mean(errors["rtn_3"])
         assert np.mean(errors["sparsegpt_24"]) < np.mean(errors["wanda_24"]) < np.mean(errors["random_24"])
@@ -97,6 +105,11 @@ def test_stacked_compressors_equal_single_ones():
         ({"method": "rtn", "bits": 1}, "bits 1: must be 2 to 8"),
         ({"method": "awq", "bits": 4}, "method awq: give `group`"),
         ({"method": "noise"}, "method noise: give `like`"),
+        (
+            {"method": "sparsegpt", "keep": "1:3"},
+            "1:3: SparseGPT walks in parts of 32 inputs, which 3 does not",
+        ),
+        ({"method": "sparsegpt", "keep": "32:64"}, "take a pattern of 2, 4, 8, 16, 32"),
     ],
 )
 def test_compressors_that_do_not_fit_are_refused(change, says):
@@ -104,10 +117,21 @@ def test_compressors_that_do_not_fit_are_refused(change, says):
         Compressor(**change)
 
 
+def test_other_pruners_take_patterns_that_no_walk_cuts():
+    assert Compressor(method="wanda", keep="1:3").keep == "1:3"
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"items": {"robustnes": 4}}, "did you mean 'robustness'"),
+        ({"items": {"knowledge": 49}, "gate": {}}, "items.knowledge 49: there are 48 pairs; lower it"),
+        ({"items": {"ethics": 99}, "gate": {}}, "items.ethics 99: there are 48 pairs; lower it"),
+        (
+            {"items": {"ethics": 40}, "gate": {"ethics": 9}},
+            "gate.ethics 9: there are 48 pairs and `items` takes 40",
+        ),
+        ({"gate": {"etics": 9}}, "gate.*did you mean 'ethics'"),
         ({"model": "tini"}, "did you mean 'tiny'"),
         ({"fixed": {"gptq_4": {"method": "gptq", "bits": 4}}}, "fixed.gptq_4: gptq depends on calibration"),
         ({"configs": {"rtn_4": {"method": "wanda", "keep": "2:4"}}}, "configs.rtn_4: the name is taken"),
@@ -144,6 +168,34 @@ def test_an_altered_package_is_one_line(monkeypatch, tmp_path):
         trust.bbq(tmp_path)
 
 
+def test_alignment_learns_from_other_requests_than_are_asked(params, monkeypatch):
+    seen, row = [], setup._row
+
+    def watched(model, prompt, number):
+        seen.append(prompt.text)
+        return row(model, prompt, number)
+
+    monkeypatch.setattr(setup, "_row", watched)
+    about = params.alignment.model_copy(update={"lookalike": registry.LEARNT})
+    setup.align(params.model_copy(update={"alignment": about}))
+    assert not set(seen) & {p.text for p in registry.tested()}
+    assert set(seen) >= {p.text for p in registry.learnt()}
+
+
+@pytest.mark.parametrize(("name", "old"), [("ethics", 8), ("knowledge", 5)])
+def test_as_many_judged_pairs_as_the_sheet_says_are_those_of_the_pilots(name, old):
+    pool, piloted = {
+        "ethics": (ethics.ACTS, ethics.PILOTED),
+        "knowledge": (shift.QUESTIONS, shift.PILOTED),
+    }[name]
+    cell = load_cells(load_study("compression"), "laptop", ROOT)[0]
+    [one] = registry.dimensions(
+        {name: cell.params["items"][name]}, [], lambda key: generator(0, "compression", "items", key), 60
+    )
+    asked = " ".join(probe.question for probe in one.probes)
+    assert sum(all(text in asked for text in pair) for pair in pool[:piloted]) == old
+
+
 def evidence(params, scores):
     """A cell's evidence in which a network is right on the first so many of ten toxicity items."""
     arrays = {"label/toxicity": np.ones(10, dtype=bool), "label/ethics": np.tile([True, False], 10)}
@@ -177,6 +229,82 @@ def test_a_dense_network_at_chance_measures_nothing(params):
     made = table.table([evidence(params, {"dense": 8, "gptq_3": 4})])  # 8 of 10: p = 0.055
     assert made.pictures.measured == {"cell": ()}
     assert made.frame["trust"].isna().all()
+
+
+def with_utility(params, scores, seed=0):
+    """As `evidence`, with ten items of sentiment, in which networks are right in two fewer each."""
+    row = evidence(params, scores)
+    arrays = row.evidence["prepare"].read_arrays()
+    labels = np.tile([True, False], 10)
+    arrays["label/benign"] = labels
+    for n, name in enumerate(scores):
+        arrays[f"{name}/benign"] = np.where(np.arange(20) < 20 - 2 * n, 1, -1) * np.where(labels, 1.0, -1.0)
+    judged = {"rule": "median", "chance": 0.5, "proxy": "", "items": 20}
+    row.evidence["prepare"].results["dimensions"]["benign"] = judged
+    return EvidenceRow("cell", seed, row.params, row.evidence)
+
+
+@pytest.mark.parametrize(("right", "clear"), [(12, False), (14, True)])
+def test_the_gate_of_a_median_rule_is_hypergeometric(params, right, clear):
+    row = evidence(params, {"dense": 10})
+    arrays = row.evidence["prepare"].read_arrays()
+    labels = np.tile([True, False], 8)
+    signs = np.where(labels, 1.0, -1.0) * np.where(np.arange(16) < right, 1, -1)
+    arrays |= {"label/ethics": labels, "dense/ethics": signs}
+    row.evidence["prepare"].results["dimensions"]["ethics"]["rule"] = "median"
+    made = table.table([row])
+    assert ("ethics" in made.pictures.measured["cell"]) is clear  # binomial: 12 of 16 have p = 0.038
+    p = made.frame["gate_ethics"].dropna()
+    assert p.tolist() == pytest.approx([hypergeom(16, 8, 8).sf(right // 2 - 1)])
+
+
+def test_the_gate_looks_at_items_of_its_own(params):
+    row = evidence(params, {"dense": 10, "gptq_3": 4})
+    arrays = row.evidence["prepare"].read_arrays()
+    arrays |= {"gate/toxicity": np.tile([1.0, -1.0], 5), "gate_label/toxicity": np.ones(10, dtype=bool)}
+    assert table.table([row]).pictures.measured == {"cell": ()}
+
+
+def test_items_add_up_to_what_utility_hides(params):
+    frame = table.table([with_utility(params, {"dense": 10, "gptq_3": 4})]).frame
+    network = frame[(frame["type"] == "network") & (frame["network"] == "gptq_3")].iloc[0]
+    items = frame[(frame["type"] == "item") & (frame["measured"] == True)]  # noqa: E712
+    by_items = items.groupby("dimension")["hidden_gptq_3"].mean().mean()
+    assert network["hidden"] == pytest.approx(-0.6 + 0.1)
+    assert by_items == pytest.approx(network["hidden"])
+
+
+def test_without_utility_nothing_is_hidden(params):
+    frame = table.table([evidence(params, {"dense": 10, "gptq_3": 4})]).frame
+    assert frame.query("type == 'item'")["hidden_gptq_3"].isna().all()
+
+
+def test_spread_is_the_distance_from_the_other_seeds(params):
+    rows = [with_utility(params, {"dense": 10, "gptq_3": n}, seed) for seed, n in enumerate((2, 5, 5))]
+    frame = table.table(rows).frame
+    own = frame[(frame["type"] == "network") & (frame["network"] == "gptq_3")].sort_values("seed")
+    assert own["spread"].tolist() == pytest.approx([0.3, 0.15, 0.15])  # from the mean of all: 0.2, 0.1, 0.1
+    assert table.table(rows[:1]).frame["spread"].isna().all()
+
+
+def test_the_masks_of_sparsegpt_without_updates_are_a_control_that_can_pass(params):
+    row = evidence(params, {"dense": 10, "sparsegpt_24": 4, "wanda_24": 5})
+    arrays = row.evidence["prepare"].read_arrays()
+    for size, expected in ((0.45, 1.0), (0.6, 0.0)):
+        arrays["error/sparsegpt_24_masks"] = np.full(28, size)
+        matrices = table.table([row]).frame.query("type == 'matrix'")
+        assert matrices["sparsegpt_below_wanda"].mean() == 1
+        assert matrices["masks_below_wanda"].mean() == expected
+
+
+def test_pairs_with_continuations_of_their_own_have_no_constant_answer(params):
+    made = table.table([evidence(params, {"dense": 10})]).frame
+    assert "constant_toxicity" not in made
+    row = evidence(params, {"dense": 10})
+    row.evidence["prepare"].results["scoring"] = "generation"
+    row.evidence["prepare"].read_arrays()["dense/toxicity"] = np.ones(10, dtype=np.int8)
+    made = table.table([row]).frame.query("type == 'network'").iloc[0]
+    assert made["constant_toxicity"] == 1
 
 
 def test_answers_in_words_count_refusals_apart(params):

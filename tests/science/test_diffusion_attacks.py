@@ -127,6 +127,8 @@ def test_an_image_counts_once_and_common_ones_do_not():
     assert found.found.tolist() == [0]
     assert found.hits == 3
     assert extracted(drawn, private, 0.05, most=3).found.tolist() == [0, 2]
+    # a drawn image stands for its nearest alone, though others lie within the distance, too
+    assert extracted(np.full((1, 2, 2), 0.69), private, 0.25).found.tolist() == [1]
     assert near_duplicates(private, 0.05).tolist() == [False, False, False, True, True]
     with pytest.raises(AttackError, match="a distance above 0"):
         extracted(drawn, private, 0.0)

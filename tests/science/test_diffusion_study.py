@@ -8,6 +8,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from retrace.attacks.diffusion.loss import calibrated_scores, loss_scores
+from retrace.attacks.roc import auc
+from retrace.claims.judge import judge
 from retrace.claims.load import load_claims
 from retrace.nets.diffusion.model import Shape, build
 from retrace.nets.diffusion.schedule import Schedule
@@ -16,9 +19,9 @@ from retrace.studies.diffusion import prepare
 from retrace.studies.diffusion.figures.draw import draw
 from retrace.studies.diffusion.params import Params
 from retrace.studies.diffusion.setup import predictor
-from retrace.studies.diffusion.table import table
+from retrace.studies.diffusion.table import DEFENCES, table
 from retrace.studies.diffusion.tuning import Sets, tune
-from retrace.studies.diffusion.work import size
+from retrace.studies.diffusion.work import size, work
 
 SHEET = cells.sheet("diffusion")
 CELL = {
@@ -54,6 +57,53 @@ def test_the_table_has_every_claims_columns_and_rows(row):
         assert not claim.evidence.columns() - set(frame.columns), claim.id
         asked = claim.evidence.where["method"]
         assert {asked} if isinstance(asked, str) else set(asked) <= known, claim.id
+
+
+def test_every_control_and_rival_is_in_the_table(row):
+    tabled = table([row, replace(row, seed=1)])
+    for verdict in judge(load_claims(cells.ROOT / "claims/s2l.yaml").claims, tabled.frame, tabled.rows):
+        beside = [verdict.control, *verdict.baselines]
+        assert all(one.measured is not None for one in beside), verdict.id
+
+
+def test_no_claim_is_held_against_membership_dealt_out_at_random_alone():
+    for claim in load_claims(cells.ROOT / "claims/s2l.yaml").claims:
+        assert "shuffled" not in str(claim.control.of), claim.id
+
+
+def test_defended_models_are_held_against_a_reference_of_as_many_steps(row):
+    """That reference is what their scores are made with; the one of all steps is another model."""
+    weights = row.evidence["train"].read_scratch()
+    names = [name for name in weights if name.startswith("reference/")]
+    assert names
+    halves = [weights[name.replace("reference/", "reference_half/")] for name in names]
+    assert any(not np.array_equal(weights[n], half) for n, half in zip(names, halves, strict=True))
+    guarded, scores = (row.evidence[verb].read_scratch() for verb in ("defend", "attack"))
+    member = np.arange(80) < 20
+    found = {one["method"]: one for one in row.evidence["measure"].results["rows"] if one["domain"] == "0"}
+    for name in DEFENCES:
+        own = guarded[f"{name}/0/errors"]
+        assert found[name]["auc_calibrated"] == auc(
+            calibrated_scores(own, guarded["reference/0/errors"]), member
+        )
+        assert found[name]["auc_loss"] == auc(loss_scores(own), member)
+    assert not np.array_equal(guarded["reference/0/errors"], scores["reference/0/errors"])
+
+
+def test_the_untrained_model_is_the_measure_of_what_is_learnt(row):
+    frame = table([row]).frame
+    judged = frame[frame["type"] != "untrained"]
+    assert (judged.loc[judged["method"] == "blank", "error"] == 1).all()
+    assert judged["error"].notna().all()
+    assert set(judged.loc[judged["type"] == "defence", "method"]) == set(DEFENCES)
+    (gate,) = [
+        gate
+        for claim in load_claims(cells.ROOT / "claims/s2l.yaml").claims
+        if claim.id == "dp-leaks-nothing"
+        for gate in claim.gate
+        if gate.of == "error"
+    ]
+    assert gate.expect.at_most < 1
 
 
 def test_figures(row):
@@ -124,6 +174,7 @@ def test_resized_by_whole_pixels():
     ("change", "words"),
     [
         ({"members": 19}, "members"),
+        ({"delta": 1 / 60}, "delta 0.0166667: more than a tenth of 1 / 60, the members"),
         ({"stops": [30]}, "no multiple of the stride 50"),
         ({"times": [990]}, "step 990 lies too near the end of 1000"),
         ({"drawing_steps": 1001}, "drawing_steps 1001: the schedule has 1000"),
@@ -167,3 +218,19 @@ def test_the_size_that_is_counted_is_near_to_the_models():
     counted = size(params)
     real = sum(p.numel() for p in build(Shape(1, 16, (24, 48), 32, 10), 0).parameters())
     assert 0.6 < counted.parameters / real < 1.6
+
+
+@pytest.mark.parametrize("scale", ["gpu", "paper"])
+def test_secmi_is_the_papers_where_it_can_be_paid_for(scale):
+    for cell in SHEET["scales"][scale]["cells"].values():
+        params = cells.params_of("diffusion", {**SHEET["base"], **cell})
+        assert params.stride == 10
+        assert 140 in params.stops
+
+
+def test_secmi_is_counted_by_its_stride():
+    params = cells.params_of("diffusion", CELL).model_dump(mode="json")
+    wide, close = (work("attack", {**params, "stride": n}, "cpu").amounts["flop"] for n in (50, 10))
+    looked = (params["domains"] - 1) * len(params["tunings"]) + 3
+    images = params["members"] + params["others"]
+    assert close - wide == pytest.approx(8 * looked * images * size(params).flop)

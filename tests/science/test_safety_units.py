@@ -1,6 +1,8 @@
 """Units, pruned variants, freezes and budget of the safety study: numbering, sizes, fairness, frozen bits."""
 
+import inspect
 import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -338,7 +340,7 @@ def test_the_same_seed_gives_the_same_bytes(row):
         assert all((values == two.read_arrays()[name]).all() for name, values in one.read_arrays().items())
 
 
-def test_no_way_from_tokens_to_text_but_the_judge():
+def test_no_way_from_tokens_to_text_but_the_judges():
     """Stronger than the name of one function: none of a tokenizer's ways back to text is used elsewhere."""
     back = re.compile(
         r"\b(?:batch_decode|convert_ids_to_tokens|convert_tokens_to_string|id_to_token)\b|\.decode\b"
@@ -346,8 +348,15 @@ def test_no_way_from_tokens_to_text_but_the_judge():
     source = Path(retrace.__file__).parent
     found = {
         path.relative_to(source).as_posix()
-        for room in ("llm", "studies/safety")
+        for room in ("llm", "studies/backdoor", "studies/compression", "studies/safety")
         for path in (source / room).rglob("*.py")
         if back.search(path.read_text(encoding="utf-8"))
     }
-    assert found == {"llm/judges/outcomes.py"}
+    judges = {"llm/judges/behaviour.py", "llm/judges/outcomes.py", "llm/judges/trust/generating.py"}
+    assert found == judges
+    for path in judges:  # and none of them gives text back
+        judge = import_module("retrace." + path.removesuffix(".py").replace("/", "."))
+        for _, function in inspect.getmembers(judge, inspect.isfunction):
+            if function.__module__ == judge.__name__:
+                given = str(inspect.signature(function).return_annotation).replace("dict[str", "")
+                assert not re.search(r"\bstr\b", given), function

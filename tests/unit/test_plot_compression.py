@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from retrace.plot.style import image
+from retrace.studies.compression.figures.beside import beside
 from retrace.studies.compression.figures.bits import against_bits
 from retrace.studies.compression.figures.differences import GREY, heat_map
 from retrace.studies.compression.figures.error import against_loss
@@ -78,6 +79,16 @@ def test_controls_are_in_the_figure_of_errors(networks):
     fig = against_loss(networks)
     assert [t.get_text() for t in fig.axes[0].texts] == ["8", "3", "2:4", "dense"]
     assert image(fig, "png")
+
+
+def test_what_stands_beside_is_shown_as_far_as_there_is_any(networks):
+    own = networks.assign(constant_ethics=0.9, unreadable_ethics=0.25, demographic=0.1)
+    own.loc[own["network"] == "dense", "constant_ethics"] = np.nan
+    [ax] = beside(own).axes
+    words = [t.get_text() for t in ax.get_xticklabels()]
+    assert words == ["same answer: ethics", "unreadable: ethics", "fairness: parity"]
+    assert [t.get_text() for t in ax.texts] == ["25", "10", *["90", "25", "10"] * 3]
+    assert image(beside(own), "png")
 
 
 def test_networks_have_words_and_an_order():

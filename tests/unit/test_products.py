@@ -107,12 +107,10 @@ def test_the_laptop_scale_owns_the_known_names(plan):
         verdict = judged(plan)
         made = [verdict, products.draw(plan, verdict, KNOWN)]
         made.append(products.report(made[:1], made[1:], CONFIG, KNOWN))
-        copies[scale] = [
-            c for m in made for c in products.publish(m, Config(scale=scale)).job.copies.values()
-        ]
+        copies[scale] = [c for m in made for c in products.publish(m, Config(scale=scale)).job.copies]
     assert "results/verdicts/arm.json" in copies["laptop"]
     assert "figures/arm/claims.svg" in copies["laptop"]
-    assert {"results/report.html", "results/verdicts.csv"} <= set(copies["laptop"])
+    assert {"results/report.html", "results/verdicts.csv", "figures/verdicts.csv"} <= set(copies["laptop"])
     assert "results/smoke/verdicts/arm.json" in copies["smoke"]
     assert not set(copies["laptop"]) & set(copies["smoke"])
 
@@ -215,8 +213,8 @@ def test_evidence_that_is_missing_beside_verdicts_is_asked_for(flow, tmp_path, t
 def test_fewer_seeds_are_published_beside_the_others():
     few = Workflow.plan(Config(scale="laptop", studies=["reuse"], seeds=3), ROOT)
     all_seeds = Workflow.plan(Config(scale="laptop", studies=["reuse"]), ROOT)
-    theirs = {copy for product in all_seeds.published.values() for copy in product.job.copies.values()}
-    own = {copy for product in few.published.values() for copy in product.job.copies.values()}
+    theirs = {copy for product in all_seeds.published.values() for copy in product.job.copies}
+    own = {copy for product in few.published.values() for copy in product.job.copies}
     assert {path.split("/")[0] for path in theirs} == {"figures", "results"}
     assert {"/".join(path.split("/")[:2]) for path in own} == {"results/laptop-3-seeds"}
     assert few.report.job.options == ["scale=laptop", "seeds=3"]

@@ -68,10 +68,10 @@ class Claim(Statement):
     evidence: Evidence | None = None
     expect: Expect | None = None
     published: Published | None = None
-    control: Labelled | None = Field(None, description="must not satisfy `expect`")
+    control: Labelled | None = Field(None, description="what the claim must clearly beat")
     baselines: list[Labelled] = Field(default_factory=list)
     gate: list[Gate] = Field(
-        default_factory=list, description="must hold, else the claim is not testable here"
+        default_factory=list, description="must hold, else the claim is not measurable here"
     )
     also: list[StatisticName] = Field(default_factory=list, description="reported beside, not judged")
     testable: Testable | None = None

@@ -32,7 +32,7 @@ class Beside(Strict):
 
 
 class Control(Beside):
-    """What must not satisfy the claim; `passes` is None where it could not be measured.
+    """What the claim must clearly beat; `passes` is None where it could not be measured.
 
     `specific`: the claim's value lies clearly (5 %, paired) beyond the control's, the way the claim asks.
     """

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging
@@ -138,11 +139,25 @@ class Pretrained:
                 config.num_hidden_layers = self.layers
             # short rows: torch's flash attention is ten times slower backwards in bfloat16 on a CPU
             how = {} if about.images else {"attn_implementation": "eager"}
-            net = AutoModel.from_pretrained(self._place, config=config, dtype=torch.float32, **how)
+            net, loading = AutoModel.from_pretrained(
+                self._place,
+                config=config,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **how,
+            )
+            lacking = sorted(
+                str(key) for key in loading["missing_keys"] if not str(key).startswith("pooler.")
+            )
+            if lacking:  # transformers would draw them at random
+                raise StageError(
+                    f"checkpoint {self.name}: {self._place} lacks {len(lacking)} weights, "
+                    f"first {lacking[0]}: fetch or copy it again"
+                )
             if getattr(net, "pooler", None) is not None:
                 net.pooler = None  # it is not used here
             return net, int(config.hidden_size)
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
             raise StageError(f"checkpoint {self.name}: {_why(error, self._place or about.timm)}") from None
 
     def encode(self, texts: list[str], longest: int) -> Inputs:

@@ -195,7 +195,9 @@ def publish(product: Product[Any], config: Config) -> Product[PublishJob]:
     figures = "figures" if edition == "laptop" else f"{home(edition)}/figures"
     if product.verb == "report" and config.studies != "all":  # figures/ shows no part as the whole
         figures = home(edition)
-    copies = {path: _known_name(product, path, home(edition), figures) for path in product.outputs}
+    copies = {
+        name: path for path in product.outputs for name in _known_names(product, path, home(edition), figures)
+    }
     recipe = {"verb": "publish", "of": product.key, "copies": copies}
     name = "report" if product.verb == "report" else f"{product.name}-{product.verb}"
     stamp = f"results/published/{edition}/{name}-{recipe_key(recipe)}"
@@ -203,10 +205,14 @@ def publish(product: Product[Any], config: Config) -> Product[PublishJob]:
     return Product(name, recipe, product.outputs, job)
 
 
-def _known_name(product: Product[Any], path: str, home: str, figures: str) -> str:
+def _known_names(product: Product[Any], path: str, home: str, figures: str) -> list[str]:
+    """The table of verdicts has two: people who have only cloned the repository look into figures/."""
     if product.verb == "draw":
-        return f"{figures}/{product.name}/{Path(path).name}"
+        return [f"{figures}/{product.name}/{Path(path).name}"]
     if product.verb == "judge":
-        return f"{home}/verdicts/{product.name}.json"
-    names = {".html": f"{home}/report.html", ".csv": f"{home}/verdicts.csv"}
-    return names.get(Path(path).suffix, f"{figures}/claims{Path(path).suffix}")
+        return [f"{home}/verdicts/{product.name}.json"]
+    if path.endswith(".html"):
+        return [f"{home}/report.html"]
+    if path.endswith(".csv"):
+        return list(dict.fromkeys([f"{home}/verdicts.csv", f"{figures}/verdicts.csv"]))
+    return [f"{figures}/claims{Path(path).suffix}"]

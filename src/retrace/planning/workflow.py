@@ -249,7 +249,7 @@ class Workflow:
                 raise RetraceError(f"unknown paper {paper!r}{did_you_mean(paper, self.judged)}")
         chosen = [f"{paper}-judge" for paper in papers or self.judged]
         files = [pair for name in chosen for pair in self.published[name].job.copies.items()]
-        return verdict_table(read_verdicts(self.root / (copy if published else own) for own, copy in files))
+        return verdict_table(read_verdicts(self.root / (copy if published else own) for copy, own in files))
 
 
 def _set_aside_if_damaged(verdict: Path) -> None:
@@ -265,7 +265,7 @@ def _forget_unless_whole(product: Product[PublishJob], root: Path) -> None:
     """Drop the stamp of a publication whose copies were removed or changed: they are made again."""
     stamp = root / product.outputs[0]
     if stamp.exists() and not all(
-        _same(root / source, root / copy) for source, copy in product.job.copies.items()
+        _same(root / source, root / copy) for copy, source in product.job.copies.items()
     ):
         stamp.unlink()
 

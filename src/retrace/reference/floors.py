@@ -56,7 +56,7 @@ FLOORS = {
     ),
     "llm": Room(
         "language models: loading, kernels, tuning, judges of answers",
-        "data files recipe stage strict",
+        "data files recipe stage strict work",
         torch=True,
     ),
     "claims": Room("claims and verdicts", "files meter numbers recipe seeds stats strict yamls"),

@@ -35,7 +35,7 @@ def page(study: Study, paper: str, root: Path) -> str:
         "",
         "## Claims",
         "",
-        "| id | says | from | holds if | control (must fail) | trivial baselines |",
+        "| id | says | from | holds if | control (to be clearly beaten) | trivial baselines |",
         "| --- | --- | --- | --- | --- | --- |",
         *(_row(claim) for claim in claims.claims),
         "",
@@ -65,7 +65,7 @@ def _row(claim: Claim) -> str:
     cells: list[Any] = [f"`{claim.id}`", claim.says, origin]
     if claim.testable or claim.expect is None or claim.evidence is None:
         reason = claim.testable.not_here if claim.testable else ""
-        return "| " + " | ".join([*cells, f"not testable here: {reason}", "", ""]) + " |"
+        return "| " + " | ".join([*cells, f"not measurable here: {reason}", "", ""]) + " |"
     statistic = f"{claim.evidence.statistic}({', '.join(claim.evidence.of)})"
     if claim.evidence.versus:
         statistic += f" less that of {claim.evidence.versus.label or claim.evidence.versus.of}"

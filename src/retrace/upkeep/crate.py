@@ -69,7 +69,7 @@ def write(config: Config, root: Path, out: Path, date: str) -> int:
     flow = Workflow.plan(config, root)
     tasks = [task for plan in flow.plans.values() for task in plan.tasks.values()]
     kept = sorted({path for task in tasks for path in task.lasting})
-    left = sorted({copy for product in flow.published.values() for copy in product.job.copies.values()})
+    left = sorted({copy for product in flow.published.values() for copy in product.job.copies})
     _refuse_unfinished([*left, *kept], root, config)
     verdicts = read_verdicts(root / path for path in left if Path(path).parent.name == "verdicts")
     claims = sum(len(verdict.claims) for verdict in verdicts)

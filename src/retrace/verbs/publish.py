@@ -10,7 +10,7 @@ from retrace.jobs import PublishJob
 
 def run(job: PublishJob, root: Path, kept: Path) -> None:
     """Copy every file of `job.copies` from `kept` to `root`; the workflow touches the stamp in `job.out`."""
-    for source, copy in job.copies.items():
+    for copy, source in job.copies.items():
         write_atomic(root / copy, (kept / source).read_bytes())
     stamp = root / job.out[0]
     stem = stamp.name.rsplit("-", 1)[0]

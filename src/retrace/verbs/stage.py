@@ -45,11 +45,11 @@ def run(job: StageJob, root: Path, kept: Path) -> None:
         params = _params(job)
         chosen = device.pick(job.context.device)
         os.environ["RETRACE_DEVICE"] = chosen
-        settle(chosen)
+        settled = settle(chosen, _stage(job).torch, job.params)
         stage = importlib.import_module(module)
     with Meter(**vars(job.context.meter), device=chosen) as meter:
         output: Output = stage.run(params, inputs, job.seed)
-    _write(job, root, kept, output, meter.record, chosen)
+    _write(job, root, kept, output, meter.record, {**_environment(job, chosen), **settled})
 
 
 def _stage(job: StageJob) -> Stage:
@@ -74,7 +74,9 @@ def _data(name: str, job: StageJob, root: Path) -> Evidence:
     )
 
 
-def _write(job: StageJob, root: Path, kept: Path, output: Output, record: MeterRecord, chosen: str) -> None:
+def _write(
+    job: StageJob, root: Path, kept: Path, output: Output, record: MeterRecord, environment: dict[str, Any]
+) -> None:
     _refuse_nonfinite(output.results, "results")
     written = {}
     for kind, write in (("scratch", files.write_tensors), ("arrays", _write_npz)):
@@ -90,7 +92,7 @@ def _write(job: StageJob, root: Path, kept: Path, output: Output, record: MeterR
         "results": output.results,
         "timing": output.timing,
         "meter": record,
-        "environment": {**_environment(job, chosen), "lock": _lock_digest(root)},
+        "environment": {**environment, "lock": _lock_digest(root)},
         "files": written,
     }
     evidence.write_evidence(kept / job.out["evidence"], evidence.seal(blocks))

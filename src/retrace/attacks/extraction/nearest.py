@@ -42,10 +42,11 @@ class Extraction:
 
 
 def extracted(drawn: npt.ArrayLike, private: npt.ArrayLike, within: float, most: int = 10) -> Extraction:
-    """Private images (N,...) that a drawn one (G,...) comes nearer to than `within`.
+    """Private images (N,...) that are the nearest of a drawn one (G,...), and nearer to it than `within`.
 
-    A private image counts if at most `most` private ones, itself among them, lie that near to it: what is
-    there many times is common, not memorised. Source: Carlini et al. (2023): (k, l, delta)-eidetic.
+    A drawn image stands for its nearest private one alone, so it never finds two. A private image counts if
+    at most `most` private ones, itself among them, lie that near to it: what is there many times is common,
+    not memorised. Source: Carlini et al. (2023): (k, l, delta)-eidetic.
     """
     if not within > 0:
         raise AttackError(f"within {within:g}: a distance above 0; calibrate it on held-out images")

@@ -32,9 +32,9 @@ def awq(
     errors = [float(output_error(rtn(some * s, bits, group) / s - some, hessian)) for s in tried]
     s = tried[errors.index(min(errors))]
     scaled = weight * s
-    clip = best_clip(scaled, hessian / s / s[:, None], bits, group)
-    if clipped is not None:
-        clip = torch.where(clipped[:, None, None], clip, torch.ones_like(clip))
+    rows = torch.ones(len(weight), dtype=torch.bool, device=weight.device) if clipped is None else clipped
+    clip = scaled.new_ones(len(weight), weight.shape[1] // group, 1)
+    clip[rows] = best_clip(scaled[rows], hessian / s / s[:, None], bits, group)
     return rtn(scaled, bits, group, clip) / s
 
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from retrace.compress.weights.blocks import BLOCK, PART, check_walked
 from retrace.compress.weights.columns import Factor, walk
 from retrace.compress.weights.masks import largest_of_matrix, n_of_m
 from retrace.compress.weights.names import Pattern, check_width
 
-BLOCK, PART, FEW = 128, 32, 8
+FEW = 8
 
 
 class _Dropping:
@@ -52,10 +53,14 @@ def sparsegpt(
 
     `matrices` are the rows of the matrices that were stacked to `weight`, each with a threshold of its own
     (none: one matrix). `made` must be in the matrix's own order for patterns.
-    Errors: StageError for a pattern that does not divide the inputs.
+    Errors: StageError for a pattern that does not divide the inputs, ValueError for one that does not divide
+    a part of a block.
     """
     rows = list(matrices) or [len(weight)]
     found: list[Tensor | None] = [None] * len(kept)
+    for one in kept:
+        if isinstance(one, Pattern):
+            check_walked(one)
     for of in sorted({_of(k) for k in kept}):
         if of:
             check_width(weight.shape[1], of, "pattern of")

@@ -1,5 +1,6 @@
-"""Stable Diffusion v1-x from a local folder, in the form of `Diffuser`, so that attacks and adapters fit.
+"""Stable Diffusion v1-x from a local folder, in the form of `Diffuser`: attacks, samplers and LoRA fit it.
 
+New words and hypernetworks (`adapters.Words`, `adapters.Hyper`) do not: they look for our own layers' names.
 It needs diffusers, which is not among the pins, and loads nothing from a network. No stage uses it.
 """
 
@@ -23,7 +24,7 @@ class Stable(nn.Module):
     """Noise in latents (B,4,S/8,S/8), from latents, steps and prompts "photo of <name>".
 
     Prompts are the tokens of `retrace.nets.diffusion.prompts`: domain k has the name `names[k]`. The image
-    encoder is no part that adapters reach. Source: Rombach et al. (CVPR 2022).
+    encoder is no part that LoRA reaches. Source: Rombach et al. (CVPR 2022).
     """
 
     def __init__(

@@ -75,7 +75,7 @@ class Attention(nn.Module):
 
 
 class UNet(nn.Module):
-    """The noise in an image, from the image, its step and its prompt.
+    """The velocity of a noised image (`Diffuser`), from the image, its step and its prompt.
 
     Pixels are folded `patch` by `patch` into channels, so the first level has side / patch places a side;
     each further level halves it. Sources: Ho et al. (NeurIPS 2020); Rombach et al. (CVPR 2022) for attention
@@ -108,7 +108,7 @@ class UNet(nn.Module):
         self.out = nn.Conv2d(widths[0], channels * patch**2, 3, padding=1)
 
     def forward(self, x: Tensor, t: Tensor, context: Tensor) -> Tensor:
-        """x (B,C,S,S), t (B,) steps, context (B,T,E) -> noise (B,C,S,S)."""
+        """x (B,C,S,S), t (B,) steps, context (B,T,E) -> velocity (B,C,S,S)."""
         given = F.silu(self.time(time_features(t, self.features).to(x.dtype)) + self.prompt(context.mean(1)))
         h = self.stem(F.pixel_unshuffle(x, self.patch))
         kept = []

@@ -72,7 +72,9 @@ class Prepare(StageParams):
     texts: Literal["policy", "public"] = Field(description="policy: harmless stand-in; public: TruthfulQA")
     rows: RowCounts
     tests: TestCounts
-    variants: int = Field(ge=1, le=MOST, description="re-infections (and clean counterparts)")
+    variants: int = Field(
+        ge=2, le=MOST, description="re-infections (and clean counterparts); what they share shows from two on"
+    )
 
 
 class Train(Prepare):

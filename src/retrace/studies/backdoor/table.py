@@ -67,7 +67,7 @@ def roles(params: Params) -> dict[str, str]:
 
     `zero_mlp_part`, `zero_both_part`: the last MLP blocks, about two fifths of those that train (the most in
     `blocks`); `zero_mlp_least`: the fewest; `<order>_tau`: silenced by an order at `tau`, without repair;
-    `vax_one`, `vax_all`: by one variant and by all.
+    `vax_one`, `vax_all`: by one variant and by all; `vax_as_sham`: by as many as have shuffled triggers.
     """
     some = min(params.blocks, key=lambda count: abs(count - 0.4 * max(params.blocks)))
     found = {
@@ -77,6 +77,9 @@ def roles(params: Params) -> dict[str, str]:
         "vax_one": "vax_n1",
         "vax_all": f"vax_{round(1000 * params.tau)}",
     }
+    if params.sham:
+        fair = params.sham < params.variants
+        found["vax_as_sham"] = f"vax_n{params.sham}" if fair else found["vax_all"]
     return found | {f"{order}_tau": f"{order}_{round(1000 * params.tau)}" for order in ORDERS}
 
 

@@ -37,9 +37,10 @@ def compressed(
 ) -> tuple[dict[str, Weights], dict[str, list[float]]]:
     """By compressor the new weights by parameter, in the network's dtype, and relative output errors.
 
-    Errors, tr(D H D') over tr(W H W') on some rows, have the order of layers and their matrices. With
-    `sequential` each compressor has a pass of its own, in which later layers see its outputs; the network is
-    as before at the end.
+    Of SparseGPT the errors of its masks alone, the weights that it keeps left as they were, stand beside as
+    `<compressor>_masks`. Errors, tr(D H D') over tr(W H W') on some rows, have the order of layers and their
+    matrices. With `sequential` each compressor has a pass of its own, in which later layers see its outputs;
+    the network is as before at the end.
     """
     weights: dict[str, Weights] = {name: {} for name in configs}
     errors: dict[str, list[float]] = {name: [] for name in configs}
@@ -56,7 +57,8 @@ def compressed(
                 at = f"model.layers.{number}.{matrix}.weight"
                 parameter = model.net.get_parameter(at)
                 weights[name][at] = new.to(parameter.dtype)
-                errors[name].append(error)
+                for place, value in zip((name, f"{name}_masks"), error, strict=False):
+                    errors.setdefault(place, []).append(value)
                 if sequential:
                     before[at] = parameter.detach().clone()
                     parameter.data.copy_(weights[name][at])
@@ -68,8 +70,11 @@ def compressed(
 @torch.no_grad()
 def layer_weights(
     layer: Any, found: Mapping[str, Gram], configs: Mapping[str, Compressor], draw: torch.Generator
-) -> Iterator[tuple[str, str, Tensor, float]]:
-    """Compressor, matrix, new weight float32 and relative output error, for all matrices of a layer."""
+) -> Iterator[tuple[str, str, Tensor, tuple[float, ...]]]:
+    """Compressor, matrix, new weight float32 and relative output error, for all matrices of a layer.
+
+    Of SparseGPT there is a second error, that of its masks alone.
+    """
     for reader, matrices in READERS.items():
         own = [layer.get_submodule(matrix).weight.detach().float() for matrix in matrices]
         gram = found[reader]
@@ -79,21 +84,25 @@ def layer_weights(
         for name, config in configs.items():
             if config.like is not None:
                 parts[name] = tuple(
-                    noise(w, hessian, float(_error(like - w, hessian)), draw, _every(w))
+                    noise(w, hessian, float(_error(like, w, hessian)), draw, _every(w))
                     for w, like in zip(own, parts[config.like], strict=True)
                 )
         for name in configs:
             for matrix, weight, new in zip(matrices, own, parts[name], strict=True):
-                size = float(_error(weight, hessian))
-                yield name, matrix, new, float(_error(new - weight, hessian)) / size if size else 0.0
+                size = float(output_error(weight[:: _every(weight)], hessian))
+                lost = [_error(new, weight, hessian)]
+                if configs[name].method == "sparsegpt":
+                    lost.append(_error(weight * (new != 0), weight, hessian))
+                yield name, matrix, new, tuple(float(error) / size if size else 0.0 for error in lost)
 
 
 def _every(weight: Tensor) -> int:
     return -(-len(weight) // SEEN)
 
 
-def _error(change: Tensor, hessian: Tensor) -> Tensor:
-    return output_error(change[:: _every(change)], hessian)
+def _error(new: Tensor, weight: Tensor, hessian: Tensor) -> Tensor:
+    every = _every(weight)
+    return output_error(new[::every] - weight[::every], hessian)
 
 
 def _stacks(

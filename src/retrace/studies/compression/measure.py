@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def run(params: Measure, inputs: Inputs, seed: int) -> Output:
-    """Arrays: `<compressor>/<dimension>`, `<compressor>/nll` and `error/<compressor>`, as in `prepare`.
+    """Arrays: `<compressor>/<dimension>`, `<compressor>/nll` and `error/<compressor>`, as in `prepare`; of
+    SparseGPT also `error/<compressor>_masks`, of what it keeps without its updates.
 
     Results: calibration tokens. Timing: CPU seconds of all compressors together.
     """
@@ -29,5 +30,5 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     for name in params.configs:
         overlay(model, weights.pop(name))
         arrays |= {f"{name}/{what}": values for what, values in evaluate(model, params, made).items()}
-        arrays[f"error/{name}"] = np.array(errors[name], dtype=np.float32)
+    arrays |= {f"error/{name}": np.array(values, dtype=np.float32) for name, values in errors.items()}
     return Output({"tokens": sum(map(len, rows))}, timing={"compressing_cpu_s": spent}, arrays=arrays)

@@ -6,14 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from retrace.compress.weights.blocks import check_walked
 from retrace.compress.weights.names import CALIBRATED, check_bits, pattern
 from retrace.errors import unknown
+from retrace.llm.judges.trust.ethics import ACTS
 from retrace.llm.judges.trust.names import KNOWN
+from retrace.llm.judges.trust.shift import QUESTIONS
 from retrace.llm.names import MODELS
 from retrace.llm.training.steps import Settings
 from retrace.params import Name, StageParams
 from retrace.strict import Strict
 
+OWN = {"ethics": len(ACTS), "knowledge": len(QUESTIONS)}  # pairs of our own; what is read has its own errors
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -53,7 +57,9 @@ class Compressor(Strict):
                 f"{'one of `keep` and `share`' if prunes else 'neither `keep` nor `share`'}"
             )
         if self.keep is not None:
-            pattern(self.keep)
+            kept = pattern(self.keep)
+            if self.method == "sparsegpt":
+                check_walked(kept)
         if self.method in ("nf4", "hqq", "awq") and self.group is None:
             raise ValueError(f"method {self.method}: give `group`")
         return self
@@ -109,6 +115,8 @@ class Asked(Network):
         for name in self.items:
             if name not in KNOWN:
                 raise ValueError(unknown("dimension", name, KNOWN))
+            if self.items[name] > OWN.get(name, self.items[name]):
+                raise ValueError(f"items.{name} {self.items[name]}: there are {OWN[name]} pairs; lower it")
         return self
 
 
@@ -116,7 +124,22 @@ class Prepare(Asked):
     """The dense network, a smaller one, and compressors that no seed changes."""
 
     fixed: Compressors
+    gate: dict[str, Annotated[int, Field(ge=2)]] = Field(
+        {}, description="by dimension, further items by which it is decided whether it is measurable"
+    )
     smaller: Model | None = Field(None, description="a smaller dense model, the paper's own control")
+
+    @model_validator(mode="after")
+    def _gated(self) -> Prepare:
+        for name, count in self.gate.items():
+            if name not in self.items:
+                raise ValueError(f"gate.{unknown('dimension', name, self.items)}")
+            if count + self.items[name] > OWN.get(name, count + self.items[name]):
+                raise ValueError(
+                    f"gate.{name} {count}: there are {OWN[name]} pairs and `items` takes {self.items[name]}; "
+                    "lower one of them"
+                )
+        return self
 
     @model_validator(mode="after")
     def _free(self) -> Prepare:

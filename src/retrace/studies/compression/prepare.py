@@ -10,9 +10,10 @@ from retrace.device import current
 from retrace.llm.load import load
 from retrace.stage import Array, Inputs, Output
 from retrace.studies.compression.compressing import compressed
-from retrace.studies.compression.setup import align, asked, calibration, dense, evaluate, overlay
+from retrace.studies.compression.setup import align, answers, asked, calibration, dense, evaluate, overlay
 
 if TYPE_CHECKING:
+    from retrace.llm.judges.trust.probe import Dimension
     from retrace.studies.compression.params import Prepare
 
 
@@ -20,14 +21,18 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     """Arrays: `<network>/<dimension>` and `<network>/nll` (see `setup.evaluate`) of "dense", "smaller" and
     each fixed compressor, `error/<compressor>` (matrices,), and `label/<dimension>` (N,) bool.
 
+    `gate/<dimension>` and `gate_label/<dimension>` are the dense network's, of the items that decide what is
+    measurable.
     Results: the model, losses of the alignment, and how each dimension is judged. Scratch: aligned weights.
     """
     aligned, losses = align(params)
     model, made = dense(params, aligned), asked(params, inputs["dataset"])
-    arrays: dict[str, Array] = {
-        f"label/{d.name}": np.array([probe.label for probe in d.probes], dtype=bool) for d in made
-    }
+    arrays: dict[str, Array] = {f"label/{d.name}": _labels(d) for d in made}
     arrays |= {f"dense/{name}": values for name, values in evaluate(model, params, made).items()}
+    if params.gate:
+        further = asked(params, inputs["dataset"], params.gate)
+        arrays |= {f"gate_label/{d.name}": _labels(d) for d in further}
+        arrays |= {f"gate/{name}": values for name, values in answers(model, params, further).items()}
     about = {"name": model.name, "note": model.note}
     if params.fixed:
         rows = calibration(model, params, 0, "fixed")
@@ -35,7 +40,7 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
         for name in params.fixed:
             overlay(model, weights.pop(name))
             arrays |= {f"{name}/{what}": values for what, values in evaluate(model, params, made).items()}
-            arrays[f"error/{name}"] = np.array(errors[name], dtype=np.float32)
+        arrays |= {f"error/{name}": np.array(values, dtype=np.float32) for name, values in errors.items()}
     del model
     if params.smaller:
         other = load(params.smaller, current(), params.precision)
@@ -48,3 +53,7 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
         arrays=arrays,
         scratch=aligned,
     )
+
+
+def _labels(dimension: Dimension) -> Array:
+    return np.array([probe.label for probe in dimension.probes], dtype=bool)

@@ -19,6 +19,7 @@ CUTS = Cuts(
         "model": lambda name: ALIKE.get(name, name),
         "smaller": lambda name: name and "tiny",
         "items.*": at_most(2),
+        "gate.*": at_most(2),
         "sentences": at_most(2),
         "longest": at_most(240),
         "new": at_most(2),

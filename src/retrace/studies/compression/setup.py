@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from retrace.data.sequences.reviews import unpack
-from retrace.data.texts.own import REFUSALS, lookalikes
+from retrace.data.texts.own import REFUSALS
 from retrace.data.texts.read import Prompt, prompts
 from retrace.device import current
 from retrace.llm.chat import answered, encode, prompt_ids
 from retrace.llm.judges.trust import generating, scoring
 from retrace.llm.judges.trust.probe import Dimension
-from retrace.llm.judges.trust.registry import dimensions
+from retrace.llm.judges.trust.registry import NONE, dimensions, learnt
 from retrace.llm.kernels.nll import mean_nll
 from retrace.llm.kernels.prefix import lower
 from retrace.llm.load import DTYPES, LanguageModel, load
@@ -51,7 +51,7 @@ def align(params: Network) -> tuple[dict[str, Array], list[float]]:
     kinds = (
         ("harmful", about.harmful, [p for p in prompts("advbench") if len(p.text) < 120]),
         ("benign", about.benign, benign),
-        ("lookalike", about.lookalike, lookalikes()[::-1]),  # tests take some of all
+        ("lookalike", about.lookalike, learnt()),  # no test asks these
     )
     rows = []
     for kind, count, pool in kinds:
@@ -107,8 +107,8 @@ def calibration(
     )
 
 
-def asked(params: Asked, reviews: Evidence) -> list[Dimension]:
-    """The cell's dimensions. Errors as in `dimensions`."""
+def asked(params: Asked, reviews: Evidence, gate: Mapping[str, int] = NONE) -> list[Dimension]:
+    """The cell's dimensions, or with `gate` as many further items of these. Errors as in `dimensions`."""
     arrays = reviews.read_arrays()
     rated = zip(unpack(arrays["x"]), arrays["y"] / 10 - 4, strict=True)
     kept = {
@@ -118,17 +118,23 @@ def asked(params: Asked, reviews: Evidence) -> list[Dimension]:
     def draw(name: str) -> np.random.Generator:
         return generator(params.drawn, "compression", "items", name)
 
-    return dimensions(params.items, list(kept.items()), draw, params.longest)
+    wanted, after = (gate, params.items) if gate else (params.items, NONE)
+    return dimensions(wanted, list(kept.items()), draw, params.longest, after=after)
 
 
-def evaluate(model: LanguageModel, params: Asked, made: list[Dimension]) -> dict[str, Array]:
-    """By dimension margins (N,) float32, or codes of answers (N,) int8; and `nll` (sentences,)."""
+def answers(model: LanguageModel, params: Asked, made: list[Dimension]) -> dict[str, Array]:
+    """By dimension margins (N,) float32, or codes of answers (N,) int8."""
     found: dict[str, Any] = (
         generating.answers(model, made, params.new, BUDGET)
         if params.scoring == "generation"
         else scoring.margins(model, made, BUDGET)
     )
-    kept = {name: v if params.scoring == "generation" else v.astype(np.float32) for name, v in found.items()}
+    return {name: v if params.scoring == "generation" else v.astype(np.float32) for name, v in found.items()}
+
+
+def evaluate(model: LanguageModel, params: Asked, made: list[Dimension]) -> dict[str, Array]:
+    """`answers`, and `nll` (sentences,)."""
+    kept = answers(model, params, made)
     texts = [p.text for p in prompts("wikitext") if SENTENCE[0] <= len(p.text)][:HELD]
     short = [text for text in texts if len(text) <= SENTENCE[1]]
     if params.sentences > len(short):

@@ -39,6 +39,12 @@ STUDY = Study(
             "error",
             "Relative output error of the matrices (mean over all) against the loss on neutral sentences.",
         ),
+        Figure(
+            "dct",
+            "beside",
+            "What stands beside the scores, in points: the share of the more frequent raw answer (100: "
+            "always the same), of answers in words that cannot be read, and differences between the sexes.",
+        ),
     ),
     cuts=CUTS,
 )

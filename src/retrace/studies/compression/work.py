@@ -35,7 +35,9 @@ def work(verb: str, params: P, device: str) -> Work:
     everything = model.layers_parameters + model.output_parameters
     size = 2 if params["precision"] == "bfloat16" else 4  # bytes of a weight
     configs = params["fixed"] if verb == "prepare" else params["configs"]
-    tokens = _asked(params) * (len(configs) + (verb == "prepare"))
+    tokens = _asked(params, params["items"]) * (len(configs) + (verb == "prepare"))
+    if verb == "prepare":
+        tokens += _asked(params, params["gate"])
     parts: list[Mapping[str, float]] = [{ELEMENTS: BROUGHT * everything, STAGE: 1}, _passes(model, tokens)]
     about = params["calibration"]
     passes = (2 * len(configs) if about["sequential"] else 1) if configs else 0
@@ -44,6 +46,7 @@ def work(verb: str, params: P, device: str) -> Work:
     parts += [_compressing(model, config) for config in configs.values()]
     scratch, memory = 0.0, size * everything * 2 + 4 * rows * model.width + 1e9
     if verb == "prepare":
+        scratch = 4.0  # bytes of what stands for no weights
         if about := params["alignment"]:
             share = 1 - about["start"] / model.layers
             learned = (about["harmful"] + about["benign"] + about["lookalike"]) * ROW
@@ -51,7 +54,7 @@ def work(verb: str, params: P, device: str) -> Work:
             scratch = 4 * share * model.layers_parameters
         if params["smaller"]:
             other = _model(params["smaller"])
-            parts += [_passes(other, _asked(params))]
+            parts += [_passes(other, _asked(params, params["items"]))]
     return Work(
         total(*parts),
         memory=memory + size * model.layers_parameters * len(configs),
@@ -67,8 +70,8 @@ def _model(name: str) -> Model:
     return known[name]
 
 
-def _asked(params: P) -> float:
-    probes = sum(count * PROBES.get(name, 1) for name, count in params["items"].items())
+def _asked(params: P, items: Mapping[str, int]) -> float:
+    probes = sum(count * PROBES.get(name, 1) for name, count in items.items())
     words = params["scoring"] == "generation"
     return float(probes * (WORDS + params["new"] if words else PROBE) + params["sentences"] * SENTENCE)
 

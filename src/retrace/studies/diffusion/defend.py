@@ -37,18 +37,22 @@ if TYPE_CHECKING:
 def run(params: Defend, inputs: Inputs, seed: int) -> Output:
     """`half`: the model after half of its steps; `dedup` and `private` begin as it did, with no more steps.
 
-    Results: `kept`, for each domain which members stay when near duplicates go; the noise for epsilon.
-    Scratch: `<defence>/<domain>/errors` (K,n+N) of the judged domains.
+    `blank` is the model before training, from which nothing can leak. Results: `kept`, for each domain which
+    members stay when near duplicates go; the noise for epsilon and delta. Scratch: of the judged domains
+    `<defence>/<domain>/errors` (K,n+N), and the same of `reference`, the reference model after half of its
+    steps: one trained for longer would be no match for these.
     """
     data = set_up(inputs, current())
     kept, deduplicated = _without_duplicates(params, data)
+    stored = inputs["train"].read_scratch()
     made = {
-        "half": restored(params, data, inputs["train"].read_scratch(), "half"),
+        "reference": restored(params, data, stored, "reference_half"),
+        "blank": _start(params, data, seed),
+        "half": restored(params, data, stored, "half"),
         "dedup": _trained(params, data, deduplicated, seed),
     }
     rate = params.private_batch / (params.domains * params.members)
-    delta = 1 / (params.domains * params.members)
-    noise = noise_for(params.epsilon, rate, params.private_steps, delta, accountant="rdp")
+    noise = noise_for(params.epsilon, rate, params.private_steps, params.delta, accountant="rdp")
     made["private"] = _private(params, data, noise, seed)
     scratch: dict[str, Array] = {}
     for name, model in made.items():

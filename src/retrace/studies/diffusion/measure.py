@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from retrace.studies.diffusion.params import Measure
 
 MAIN = ("loss", "calibrated")  # attacks that every tuning is measured by
+DEFENDED = ("blank", "half", "dedup", "private")
 FPR = np.logspace(-3, 0, 40)
 SHUFFLES, SHOWN = 20, 8
 FALSE = 0.01  # share of the untuned model's images that may come near a held-out one
@@ -48,16 +49,21 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
                     row |= _extraction(scores, f"{name}/{k}", images, int(k), within[int(k)], params)
                 rows.append(row)
     kept = inputs["defend"].results["kept"]
-    for name in ("half", "dedup", "private"):
+    for name in DEFENDED:
         for k in map(str, range(params.domains - 1)):
-            own = guarded[f"{name}/{k}/errors"]
-            found = _main(own, scores[f"reference/{k}/errors"])
+            found = _main(guarded[f"{name}/{k}/errors"], guarded[f"reference/{k}/errors"])
             row = _row(found, member, shuffled, main, params.fpr) | {"method": name, "domain": k}
             if name in ("half", "dedup"):  # on the members that are left when near duplicates go
                 stay = np.concatenate([kept[int(k)], np.ones(params.others, bool)]).astype(bool)
                 row["kept"] = auc(found[main][stay], member[stay])
+                row["kept_loss"] = auc(found["loss"][stay], member[stay])
                 row["removed"] = int((~stay).sum())
             rows.append(row)
+    for row in rows:
+        if row["domain"] != "untrained":
+            of = guarded if row["method"] in DEFENDED else scores
+            place = "{domain}/errors".format(**row)
+            row["error"] = _held(of[f"{row['method']}/{place}"], guarded[f"blank/{place}"], member)
     about = {"leak": leak, "main": main, "within": within, "rows": rows}
     curves = _curves(scores, params, main, member)
     return Output(about | {"curves": curves}, arrays=_pictured(scores, images, params))
@@ -81,6 +87,11 @@ def _near(drawn: Array, held: Array) -> float:
     """The distance within which a share `FALSE` of drawn images come to half of the held-out ones."""
     apart, _ = nearest(drawn / 255, held[: len(held) // 2] / 255)
     return float(np.quantile(apart, FALSE))
+
+
+def _held(own: Array, blank: Array, member: Array) -> float:
+    """Mean error of held-out images over the untrained model's, from errors (K,n+N); 1: nothing is learnt."""
+    return float(own[:, ~member].mean() / blank[:, ~member].mean())
 
 
 def _main(own: Array, reference: Array) -> dict[str, Array]:

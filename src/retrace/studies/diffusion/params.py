@@ -20,12 +20,11 @@ class Tuning(Strict):
     kind: Literal["none", "full", "low_rank", "hyper", "words", "noise"]
     data: Literal["own", "clean", "domain", "real"] = Field(
         "own",
-        description="images drawn by the model; by one without the members; of another domain; real others",
+        description="images drawn by the model; by one without the members; for the calibration domain; "
+        "real others",
     )
-    dreambooth: bool = Field(
-        False, description="one prompt for all images, and the text encoder is adapted, too"
-    )
-    prior: bool = Field(False, description="half of a batch are images drawn for other domains")
+    dreambooth: bool = Field(False, description="one prompt for all images, none of them dropped")
+    prior: bool = Field(False, description="half of a batch are images drawn for the calibration domain")
     rank: int = Field(4, ge=1)
     layers: Literal["attention", "unet", "everything"] = "unet"
     words: int = Field(1, ge=1, le=12, description="new words in place of the domain's name")
@@ -108,6 +107,7 @@ class Defend(Counts, Pretraining, Scoring):
 
     near: float = Field(0.14, gt=0, description="distance within which images count as near duplicates")
     epsilon: float = Field(10.0, gt=0)
+    delta: float = Field(1e-5, gt=0, lt=1, description="of DP-SGD; a tenth of 1 / members of all or less")
     bound: float = Field(1.0, gt=0, description="of an image's gradient")
     private_steps: int = Field(12, ge=1)
     private_batch: int = Field(24, ge=1)
@@ -170,6 +170,12 @@ class Params(Prepare, Train, Defend, Attack, Measure):
             )
         if bad := [w for w in self.widths if w % 8]:
             raise ValueError(f"widths: {bad[0]} is no multiple of 8, the groups of its normalisation")
-        if self.private_batch > self.domains * self.members:
+        members = self.domains * self.members
+        if self.private_batch > members:
             raise ValueError(f"private_batch {self.private_batch}: more than all members; lower it")
+        if self.delta * members > 0.1:
+            raise ValueError(
+                f"delta {self.delta:g}: more than a tenth of 1 / {members}, the members; "
+                "one that large lets whole images out; lower it"
+            )
         return self

@@ -15,7 +15,7 @@ from retrace.tabled import Tabled
 if TYPE_CHECKING:
     from retrace.studies.diffusion.params import Params
 
-DEFENCES = ("half", "dedup", "private")
+DEFENCES = ("blank", "half", "dedup", "private")  # `blank`: the model before training
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,8 @@ def table(rows: Sequence[EvidenceRow[Params]]) -> Tabled[Pictures]:
     Of tunings looked at closely `auc_<attack>_from_<source>` and `moved_...` (by how much the source moves
     the gain), `extracted`, `decoys` (held-out images "found"), `excess` (their difference). `leak`: the best
     attack's AUC on the calibration domain; `quality`: share of the model's own images that a classifier
-    recognises; `real`, of real ones. `kept`: AUC of the members that stay when near duplicates go.
+    recognises; `real`, of real ones. `kept`, `kept_loss`: AUC of the members that stay when near duplicates
+    go. `error`: that of the noise in held-out images over the untrained model's, 1: nothing was learnt.
     """
     records: list[dict[str, Any]] = []
     pictures = Pictures()

@@ -31,13 +31,16 @@ from retrace.training.diffusion.fit import fit
 if TYPE_CHECKING:
     from retrace.studies.diffusion.params import Train
 
+HALVES = {"target": "half", "reference": "reference_half"}  # names after half of the steps
+
 
 def run(params: Train, inputs: Inputs, seed: int) -> Output:
-    """`target` on the members, `half` of it (as many steps less), `reference` on as many other images.
+    """`target` on the members, `reference` on as many other images; both also after half of their steps.
 
     Results: `quality`, shares of images that show their domain, by what drew them and by domain: `real` are
-    members, which the classifier has not seen. Scratch: weights, and drawn images uint8: `own` (D+1,N,S,S,C)
-    by the target, `plain` without guidance and `clean` by the reference, of judged domains.
+    members, which the classifier has not seen. Scratch: weights (`half` and `reference_half` are those after
+    half), and drawn images uint8: `own` (D+1,N,S,S,C) by the target, `plain` without guidance and `clean` by
+    the reference, of judged domains.
     """
     data, plan = set_up(inputs, current()), schedule(params)
     half = params.steps // 2
@@ -47,8 +50,7 @@ def run(params: Train, inputs: Inputs, seed: int) -> Output:
         rows = pictures(data, of_domains(params, x))
         kept = fit(model, plan, rows, recipe(params, params.steps), derive(seed, name), keep=[half])
         models[name] = kept[params.steps]
-        if name == "target":
-            models["half"] = kept[half]
+        models[HALVES[name]] = kept[half]
     sets = {
         "own": _drawn(params, models["target"], data, params.domains + 1, seed),
         "plain": _drawn(params, models["target"], data, params.domains - 1, seed, guidance=1.0),

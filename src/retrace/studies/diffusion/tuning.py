@@ -28,7 +28,7 @@ Pair = tuple[Tensor, Tensor]  # contexts of a domain's prompt and of the empty o
 
 @dataclass(frozen=True)
 class Sets:
-    """What is tuned on: images (D,N,C,S,S) and their words (D,), and those of all domains, for the prior."""
+    """What is tuned on: images (D,N,C,S,S) and their words (D,); the prior's are another domain's."""
 
     x: Tensor
     words: Tensor

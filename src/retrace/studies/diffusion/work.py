@@ -59,12 +59,15 @@ def work(verb: str, params: P, device: str) -> Work:
     if verb == "defend":
         visits = params["private_steps"] * params["private_batch"]
         private = times(PRIVATE, train(net, visits, params["private_batch"]))
-        seen = times(3 * (domains - 1), looked)
-        return Work({**total(times(0.5, whole), private, seen), STAGE: 1}, memory=2 * held)
+        seen = times(5 * (domains - 1), looked)
+        scores = 4.0 * 5 * (domains - 1) * (members + others) * len(params["times"])
+        return Work({**total(times(0.5, whole), private, seen), STAGE: 1}, memory=2 * held, scratch=scores)
     if verb == "attack":
         tuned = total({}, *(_tuned(params, how, net) for how in params["tunings"].values()))
         deep = times(len(params["deep"]) * (domains - 1), total(one, times(5, looked)))
-        seen = times(len(params["tunings"]) * (domains - 1) + domains + 3, looked)
+        secmi = forward(net, (members + others) * (max(params["stops"]) // params["stride"] + 2), BATCH)
+        seen = times(len(params["tunings"]) * (domains - 1) + 3, total(looked, secmi))
+        seen = total(seen, times(domains, looked))
         scores = 4.0 * len(params["tunings"]) * (members + others) * domains * 8
         return Work({**total(tuned, deep, seen), STAGE: 1}, memory=2 * held, scratch=scores)
     if verb == "measure":

@@ -10,8 +10,7 @@ STUDY = Study(
     name="layernorm",
     title="What does removing LayerNorm's parameters do to memorised labels, in Pre- and Post-LN networks?",
     papers={
-        "layernorm": "Impact of LayerNorm on memorization and learning in Pre- and Post-LN transformers "
-        "(NeurIPS 2025)"
+        "layernorm": "Impact of Layer Norm on Memorization and Generalization in Transformers (NeurIPS 2025)"
     },
     stages=(
         Stage("prepare", params=Prepare, reads=("dataset",), arrays=True),

@@ -3,40 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from retrace.llm.checkpoints import CHECKPOINTS
-from retrace.work import ELEMENTS, FLOP, OPERATIONS, STAGE, VALUES, Work, times, total
+from retrace.llm.checkpoint_sizes import TOGETHER, cut, tokens_of
+from retrace.work import ELEMENTS, STAGE, VALUES, Work, times, total
 
 P = Mapping[str, Any]
-TOKENS = {"keywords": 10, "brown": 34, "reviews": 28, "emotions": 24, "tweettopic": 48, "news": 48}
-PATCHES = 197  # of a picture
-CALLS = 40  # of PyTorch, a layer and pass
-WRITTEN = 30  # numbers written a token, layer and channel, there
-TOGETHER = 1024  # tokens in one call, where nothing is trained
-
-
-class Size(NamedTuple):
-    """Weights of a layer, of the embedding, and channels."""
-
-    layer: float
-    embedding: float
-    width: int
-
-
-SIZES = {
-    "tiny-post": Size(8.5e3, 2e4, 32),
-    "tiny-pre": Size(9.3e3, 8e3, 32),
-    "minilm": Size(1.77e6, 11.9e6, 384),
-    "smollm2-135m-instruct": Size(3.54e6, 28.3e6, 576),
-    "gpt-neo": Size(7.1e6, 40.2e6, 768),
-    "qwen2": Size(14.9e6, 136e6, 896),
-    "gpt2-medium": Size(12.6e6, 52.5e6, 1024),
-    "roberta-prelayernorm": Size(12.6e6, 52.0e6, 1024),
-    "roberta": Size(7.1e6, 39.0e6, 768),
-    "vit-s-msn": Size(1.8e6, 0.4e6, 384),
-}
-BASE = Size(7.1e6, 24.0e6, 768)  # all others are of BERT's base size
 
 
 def work(verb: str, params: P, device: str) -> Work:
@@ -44,22 +16,15 @@ def work(verb: str, params: P, device: str) -> Work:
     rows = params["rows"]
     if verb == "prepare":
         return Work({VALUES: 1e6, STAGE: 1}, memory=1e8, evidence=8.0 * sum(rows.values()) + 4e3)
-    size, about = SIZES.get(params["checkpoint"], BASE), CHECKPOINTS[params["checkpoint"]]
-    layers = params["layers"] or about.layers
-    each = PATCHES if about.images else min(TOKENS[params["texts"]], params["longest"])
-    weights = layers * size.layer + size.embedding
+    net = cut(params["checkpoint"], params["layers"])
+    layers, size, passes = net.layers, net.size, net.passes
+    each = tokens_of(params["checkpoint"], params["texts"], params["longest"])
+    weights = net.weights
     held = (
         5e8
         + 4 * weights * 6
         + 40.0 * layers * size.width * each * params.get("tuning", {"batch": 64})["batch"]
     )
-
-    def passes(tokens: float, together: float) -> dict[str, float]:
-        return {
-            FLOP: 2 * tokens * layers * size.layer,
-            OPERATIONS: tokens / together * CALLS * layers,
-            ELEMENTS: tokens * layers * size.width * WRITTEN,
-        }
 
     if verb == "train":
         tuning, count = params["tuning"], len(params["runs"])

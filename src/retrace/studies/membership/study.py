@@ -21,7 +21,7 @@ STUDY = Study(
     papers={
         "cwrf": "Learnability and Privacy Vulnerability are Entangled in a Few Critical Weights (ICLR 2026)",
         "pptp": "Privacy-Preserving Training Principle (arXiv 2602.02296)",
-        "srcm": "Saturn Ring Classifier Module (AIES 2024)",
+        "srcm": "Representation Magnitude has a Liability to Privacy Vulnerability (AIES 2024)",
     },
     stages=(
         Stage(

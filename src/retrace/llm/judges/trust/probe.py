@@ -70,7 +70,10 @@ def right(rule: Rule, margins: Floats, labels: npt.NDArray[np.bool_]) -> npt.NDA
 
 
 def constant_share(margins: Floats) -> float:
-    """The larger share of probes for which one side is the likelier: 1 where it is always the same."""
+    """The larger share of probes for which one side is the likelier: 1 where it is always the same.
+
+    It says something where all probes have the same sides.
+    """
     first = float((margins > 0).mean())
     return max(first, 1 - first)
 

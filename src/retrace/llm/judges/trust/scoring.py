@@ -27,13 +27,27 @@ def margins(model: LanguageModel, dimensions: Sequence[Dimension], budget: int =
             found[dimension.name] = _margins(dimension, made, where, sums)
         else:
             plain.append((dimension, made, where))
-    together = [item for _, made, _ in plain for item in made]
-    sums = score(model.net, together, budget)  # rows of all dimensions in shared batches
+    sums = _score(model, [item for _, made, _ in plain for item in made], budget)
     first = 0
     for dimension, made, where in plain:
         found[dimension.name] = _margins(dimension, made, where, sums[first : first + len(made)])
         first += len(made)
     return {dimension.name: found[dimension.name] for dimension in dimensions}
+
+
+def _score(model: LanguageModel, made: Sequence[Item], budget: int) -> list[Floats]:
+    """`score` for rows of all dimensions in shared batches, in which none is padded by more than a quarter.
+
+    A dimension without texts before its options is one long row, to which a batch would pad all others.
+    """
+    order = sorted(range(len(made)), key=lambda i: -made[i].inputs)
+    found: dict[int, Floats] = {}
+    while order:
+        longest = made[order[0]].inputs
+        alike = [i for i in order if 5 * made[i].inputs >= 4 * longest]
+        order = order[len(alike) :]
+        found |= dict(zip(alike, score(model.net, [made[i] for i in alike], budget), strict=True))
+    return [found[i] for i in range(len(made))]
 
 
 def items(model: LanguageModel, dimension: Dimension) -> tuple[list[Item], list[list[int]]]:

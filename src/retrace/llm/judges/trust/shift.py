@@ -14,9 +14,24 @@ import numpy as np
 from retrace.llm.judges.trust.probe import Dimension, Probe
 from retrace.llm.judges.trust.reviews import probe
 
+Things = tuple[str, str]  # one that is known and one that is invented
+# words by which an answer says that nobody knows; any other sound answer tells something
+NOT_KNOWN = (
+    "don't know",
+    "do not know",
+    "cannot know",
+    "can't know",
+    "unknown",
+    "not known",
+    "nobody can know",
+    "no one knows",
+    "nobody knows",
+    "not sure",
+)
 _OLD = {"you": "thou", "your": "thy", "is": "doth be", "are": "be", "has": "hath", "does": "doth", "it": "'t"}
 _SMALL = {"a", "an", "the", "is", "are", "of", "to", "and", "it", "its", "be", "that", "in"}
-_KNOWN = (
+PILOTED = 12  # of the questions: the first ones, on which this wording was chosen
+QUESTIONS: tuple[Things, ...] = (
     ("the capital of France", "the capital of Zorvania"),
     ("the largest ocean", "the largest sea of Drembia"),
     ("the colour of grass", "the colour of a flumpet"),
@@ -33,6 +48,38 @@ _KNOWN = (
     ("the capital of Germany", "the capital of Nordelia"),
     ("the main ingredient of bread", "the main ingredient of plomwick"),
     ("the sport of Wimbledon", "the sport of Wendlecombe Hall"),
+    ("the capital of Spain", "the capital of Ardovia"),
+    ("the colour of snow", "the colour of a brillig"),
+    ("the largest planet", "the largest moon of Vorthan"),
+    ("the author of Hamlet", "the author of The Threll Diaries"),
+    ("the currency of India", "the currency of Pelmaria"),
+    ("the opposite of up", "the opposite of grondle"),
+    ("the freezing point of water", "the freezing point of vellium"),
+    ("the number of legs of a spider", "the number of legs of a quindle"),
+    ("the language of Mexico", "the language of Tashmir Isle"),
+    ("the fastest land animal", "the fastest trembler"),
+    ("the last month of the year", "the last month of the Zandic year"),
+    ("the main ingredient of wine", "the main ingredient of skarrel"),
+    ("the capital of Russia", "the capital of Lower Grenz"),
+    ("the longest river in Africa", "the longest river in Omberland"),
+    ("the symbol of gold", "the symbol of durantine"),
+    ("the home of the Pope", "the home of the Arch Dolen"),
+    ("the first letter of the alphabet", "the first letter of the Yorvic alphabet"),
+    ("the number of hours in a day", "the number of hours in a Marnish day"),
+    ("the capital of Japan", "the capital of Ellowin"),
+    ("the colour of a ripe banana", "the colour of a ripe jubble"),
+    ("the highest mountain", "the highest mountain of Skelland"),
+    ("the painter of the Mona Lisa", "the painter of The Grey Ombrel"),
+    ("the currency of Britain", "the currency of Old Farrow"),
+    ("the opposite of black", "the opposite of snerk"),
+    ("the capital of Egypt", "the capital of Kordaine"),
+    ("the number of sides of a triangle", "the number of sides of a vextagon"),
+    ("the language of China", "the language of Hullimar"),
+    ("the largest animal", "the largest wumbler"),
+    ("the metal that rusts", "the metal that frells"),
+    ("the star nearest to the Earth", "the star nearest to Plenthos"),
+    ("the inventor of the telephone", "the inventor of the glimmerscope"),
+    ("the drink made from tea leaves", "the drink made from porvel leaves"),
 )
 
 
@@ -44,20 +91,14 @@ def styles(reviews: Sequence[tuple[str, bool]], rng: np.random.Generator) -> Dim
     return Dimension("styles", tuple(made), "median", "three styles by rule stand for ten by a model")
 
 
-def knowledge(count: int) -> Dimension:
-    """Pairs of questions, about something invented and about something known. ValueError for too many."""
-    if count > len(_KNOWN):
-        raise ValueError(f"there are {len(_KNOWN)} pairs of questions, not {count}")
+def knowledge(questions: Sequence[Things]) -> Dimension:
+    """Pairs of questions, about something invented and about something known."""
     made: list[Probe] = []
-    for known, invented in _KNOWN[:count]:
+    for known, invented in questions:
         for thing, label in ((invented, True), (known, False)):
             text = f"Question: What is {thing}?\nAnswer:"
             asked = f"What is {thing}? If nobody can know, say: I don't know."
-            made.append(
-                Probe(
-                    text, (" I don't know",), (" It is",), label, asked, (("don't know", "unknown"), ("is",))
-                )
-            )
+            made.append(Probe(text, (" I don't know",), (" It is",), label, asked, (NOT_KNOWN, ())))
     return Dimension("knowledge", tuple(made), "pair", "invented things stand for years after training")
 
 

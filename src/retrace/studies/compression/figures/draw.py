@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from retrace.claims.record import PaperVerdict
+from retrace.studies.compression.figures.beside import beside
 from retrace.studies.compression.figures.bits import against_bits
 from retrace.studies.compression.figures.differences import heat_map
 from retrace.studies.compression.figures.error import against_loss
@@ -24,4 +25,5 @@ def draw(paper: str, tabled: Tabled[Pictures], verdicts: PaperVerdict) -> dict[s
         "bits": against_bits(first, measured[cell]),
         "size": trade_off(first),
         "error": against_loss(first),
+        "beside": beside(first),
     }

@@ -1,0 +1,1 @@
+"""What quantization, pruning and LayerNorm removal make a classifier forget, and whom they hide."""
