@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SECOND = {"e2e", "science", "unit"}  # one half; the others, with runs that are killed, take about as long
+SECOND = {"e2e", "science"}  # one half; the others, with runs that are killed, take about as long
 NOTHING_CHOSEN = 5  # pytest's status when it ran no test
 SAID = "said.txt"  # what the half says that is shown at the end
 
