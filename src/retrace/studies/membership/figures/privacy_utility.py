@@ -52,7 +52,8 @@ def privacy_utility(
     """One panel a cell, one named point a method: columns cell, method, x, y and `<x>_half`, `<y>_half`.
 
     Methods of one family (`families`: method -> family; default: the method itself) share colour and marker
-    and are joined in their order. The dashed line is the Pareto front; the points on it are named.
+    and are joined in their order. The dashed line is the Pareto front; its points are numbered, most accurate
+    first, and named beside the panel.
     """
     require(points, ["cell", "method", x, y, f"{x}_half", f"{y}_half"], "privacy_utility")
     cells = list(points["cell"].drop_duplicates())
@@ -87,10 +88,15 @@ def privacy_utility(
             ax.set(xlabel=label(x, labels), ylabel=label(y, labels), title=label(str(cell), labels))
             ax.set_xlim(frame(own[x], own[x] - own[f"{x}_half"], own[x] + own[f"{x}_half"]))
         handles = {text: h for ax in axes for h, text in zip(*ax.get_legend_handles_labels(), strict=True)}
-        fig.legend(handles.values(), handles, loc="outside right upper", fontsize=8)
+        fig.legend(handles.values(), handles, loc="outside lower center", fontsize=8, ncols=4)
+        fronts = []
         for ax, cell in zip(axes, cells, strict=True):
             own = points[points["cell"] == cell]
-            best = own.iloc[pareto(own[x], own[y])]
-            names = [label(m, labels) for m in best["method"]]
-            annotate(fig, ax, best[x].to_list(), best[y].to_list(), names)
+            fronts.append(own.iloc[pareto(own[x], own[y])].sort_values(x, ascending=False, kind="stable"))
+            names = [f"{number} {label(m, labels)}" for number, m in enumerate(fronts[-1]["method"], 1)]
+            said = "\n".join(["Pareto front", *names])
+            ax.text(1.02, 1.0, said, transform=ax.transAxes, va="top", fontsize=8, linespacing=1.5)
+        for ax, best in zip(axes, fronts, strict=True):  # last, since it fixes the layout
+            numbers = [str(number) for number in range(1, len(best) + 1)]
+            annotate(fig, ax, best[x].to_list(), best[y].to_list(), numbers)
     return fig
