@@ -19,7 +19,11 @@ SKIPPED = ("nvidia-", "cuda-", "triton")
 HEAD = "# Every package of the environment, pinned: the closure of requirements.in (python envs/lock.py).\n"
 EXTRA = "# What {} beside requirements.txt, pinned (python envs/lock.py); install with --no-deps.\n"
 ALONE = "# What {} needs, pinned (python envs/lock.py); install into an environment of its own.\n"
-EXTRAS = {"slurm": "Slurm needs", "storage": "files on other storage need"}
+EXTRAS = {
+    "slurm": "Slurm needs",
+    "storage": "files on other storage need",
+    "kubernetes": "Kubernetes needs, and the test that stands in for it,",
+}
 
 
 def main() -> None:

@@ -24,7 +24,11 @@ def start(text: str, path: str = "") -> int:
 
     `path`: where the workflow has one of the job's files, if that is not below the working folder itself.
     """
-    text = _kept_by(path, text) if path else text
+    try:
+        text = _kept_by(path, text) if path else text
+    except LookupError as error:
+        print(f"retrace: {error.args[0]}", file=sys.stderr)
+        return 1
     spec = _limit_threads(text)
     status = ask(text, _kind(spec)) if spec else None
     return main(text, Path.cwd()) if status is None else status
@@ -65,16 +69,21 @@ def _limit_threads(text: str) -> dict[str, Any]:
 
 
 def _kept_by(path: str, text: str) -> str:
-    """The job's text, told of the folder in which `path` is one of the files that it leaves or copies."""
+    """The job's text, told of the folder in which `path` is one of the files that it leaves or copies.
+
+    LookupError, one line, where it is none of these.
+    """
     try:
         spec = json.loads(text)
     except ValueError:
         return text  # `dispatch` will say it
     out = spec["out"]
-    for own in [*(out.values() if isinstance(out, dict) else out), *spec.get("copies", ())]:
+    files = [*(out.values() if isinstance(out, dict) else out), *spec.get("copies", {}).values()]
+    for own in files:
         if path.endswith(f"/{own}"):
             spec["context"]["kept"] = path.removesuffix(own)
-    return json.dumps(spec, sort_keys=True, separators=(",", ":"))
+            return json.dumps(spec, sort_keys=True, separators=(",", ":"))
+    raise LookupError(f"--to {path}: is none of the job's files; give the place of {files[0]}")
 
 
 def _kind(spec: dict[str, Any]) -> str:

@@ -81,7 +81,7 @@ def publication(folder, letters):
     """A job that copies one file, its text `letters` long and full of what a shell could take for its own."""
     (folder / "from.txt").write_text("whole")
     label = ('it\'s $HOME `x` "y" \\ é ' * letters)[:letters]
-    return jobs.write_job(jobs.PublishJob(label, CONTEXT, ["stamp"], {"from.txt": "to.txt"}))
+    return jobs.write_job(jobs.PublishJob(label, CONTEXT, ["stamp"], {"to.txt": "from.txt"}))
 
 
 def lines_of_rules():
@@ -118,6 +118,17 @@ def test_a_storage_provider_s_folder_is_found_by_one_of_the_job_s_files(tmp_path
     assert done.returncode == 0
     assert (tmp_path / "to.txt").read_text() == "whole"
     assert not (kept / "to.txt").exists()
+
+
+def test_a_file_that_is_none_of_the_job_s_says_nothing_of_where_they_are(tmp_path):
+    words = [sys.executable, "-m", "retrace.job", "--to", ".snakemake/elsewhere.txt"]
+    words.append(publication(tmp_path, 20))
+    env = {"PYTHONPATH": str(SOURCE)}
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    wanted = "--to .snakemake/elsewhere.txt: is none of the job's files; give the place of stamp"
+    assert done.stderr == f"retrace: {wanted}\n"
+    assert not (tmp_path / "to.txt").exists()
 
 
 @pytest.mark.parametrize("by_argument", [True, False])
