@@ -31,7 +31,7 @@ PAGES = (
 ELSEWHERE = "https://unpkg.com/iframe-worker/shim"
 LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 LISTS = {
-    "Results": ("docs/verdicts.md", "docs/decide.md", "docs/papers/*.md"),
+    "Results": ("docs/verdicts.md", "docs/across.md", "docs/decide.md", "docs/papers/*.md"),
     "Methods": ("docs/methods/*.md",),
 }
 
