@@ -26,14 +26,13 @@ def members(table: pd.DataFrame, level: float = 0.95) -> Figure:
         grid = fig.subplots(len(names), len(COLUMNS), squeeze=False, sharex=True, sharey=True)
         for row, cell in zip(grid, names, strict=True):
             own = cells[cells["cell"] == cell]
-            for ax, (column, words) in zip(row, COLUMNS.items(), strict=True):
+            for ax, column in zip(row, COLUMNS, strict=True):
                 _panel(ax, own, column, lines, level)
-                ax.set_title(f"{cell}: {words}", fontsize=9.5)
-        for ax in grid[-1]:
-            ax.set_xlabel("AUC of the membership attack")
-        for row in grid:
-            row[0].set_yticks(range(len(lines)), [_words(name) for name in lines])
-            row[0].invert_yaxis()
+            row[0].set_title(cell, fontsize=9.5)
+        for ax, words in zip(grid[-1], COLUMNS.values(), strict=True):
+            ax.set_xlabel(f"AUC, {words} members")
+        grid[0][0].set_yticks(range(len(lines)), [_words(name) for name in lines])
+        grid[0][0].invert_yaxis()  # all share it
     return fig
 
 

@@ -38,7 +38,7 @@ def order_of_loss(table: pd.DataFrame) -> Figure:
 
 
 def _panel(ax: Axes, copies: pd.DataFrame, ends: pd.DataFrame) -> None:
-    ax.plot([-0.3, 1.2], [-0.3, 1.2], color=FAINT, lw=1.2, zorder=0)
+    ax.plot([-0.3, 1.3], [-0.3, 1.3], color=FAINT, lw=1.2, zorder=0)
     for i, method in enumerate(METHODS):
         own = copies[copies["method"] == method]
         ax.scatter(own["learned"], own["still"], s=8, color=colour(i), alpha=0.3, lw=0, zorder=2)
@@ -53,7 +53,7 @@ def _panel(ax: Axes, copies: pd.DataFrame, ends: pd.DataFrame) -> None:
         ax.scatter([x.mean()], [y.mean()], s=42, marker="s", color=colour(i), edgecolor="white", zorder=4)
     ax.axhline(0, color=MUTED, lw=0.6, ls=":")
     ax.axvline(0, color=MUTED, lw=0.6, ls=":")
-    ax.set_xlim(1.15, -0.25)
+    ax.set_xlim(1.28, -0.25)
     ax.set_ylim(-0.25, 1.2)
     ax.set_xlabel("test accuracy left")
     ax.set_ylabel("wrong labels still given")
