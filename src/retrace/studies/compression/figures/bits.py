@@ -35,7 +35,7 @@ def against_bits(networks: pd.DataFrame, measured: Sequence[str]) -> Figure:
                 x = means["bits"] + 0.12 * (place - 1)
                 ax.vlines(x, means["points_low"], means["points_high"], color=colour(place), lw=1, alpha=0.6)
                 ax.plot(x, means["points"], color=colour(place), marker=marker(place), label=METHODS[method])
-            mark = "" if name in measured else " (not measurable)"
+            mark = "" if name in measured else "\n(not measurable)"
             ax.set(
                 xticks=sorted(own["bits"].dropna().unique()), ylim=(0, 105), title=f"{DIMENSIONS[name]}{mark}"
             )
