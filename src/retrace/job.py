@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from retrace.errors import RetraceError
 from retrace.warm.client import ask
 
 
@@ -26,8 +27,8 @@ def start(text: str, path: str = "") -> int:
     """
     try:
         text = _kept_by(path, text) if path else text
-    except LookupError as error:
-        print(f"retrace: {error.args[0]}", file=sys.stderr)
+    except RetraceError as error:
+        print(f"retrace: {error}", file=sys.stderr)
         return 1
     spec = _limit_threads(text)
     status = ask(text, _kind(spec)) if spec else None
@@ -71,19 +72,19 @@ def _limit_threads(text: str) -> dict[str, Any]:
 def _kept_by(path: str, text: str) -> str:
     """The job's text, told of the folder in which `path` is one of the files that it leaves or copies.
 
-    LookupError, one line, where it is none of these.
+    RetraceError where it is none of these.
     """
     try:
         spec = json.loads(text)
-    except ValueError:
+        out, context = spec["out"], spec["context"]
+    except (ValueError, TypeError, KeyError):
         return text  # `dispatch` will say it
-    out = spec["out"]
     files = [*(out.values() if isinstance(out, dict) else out), *spec.get("copies", {}).values()]
     for own in files:
         if path.endswith(f"/{own}"):
-            spec["context"]["kept"] = path.removesuffix(own)
+            context["kept"] = path.removesuffix(own)
             return json.dumps(spec, sort_keys=True, separators=(",", ":"))
-    raise LookupError(f"--to {path}: is none of the job's files; give the place of {files[0]}")
+    raise RetraceError(f"--to {path}: is none of the job's files; give the place of {files[0]}")
 
 
 def _kind(spec: dict[str, Any]) -> str:

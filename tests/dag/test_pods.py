@@ -78,5 +78,6 @@ def test_the_profile_says_all_that_the_default_does_and_shares_nothing():
         for name in ("kubernetes", "default")
     )
     assert {name for name in default if name not in own} == {"cores", "resources"}
+    assert {name for name in own.keys() & default.keys() if own[name] != default[name]} == set()
     assert own["shared-fs-usage"] == "none"
     assert own["container-image"].endswith(":0.1.0")

@@ -68,12 +68,14 @@ for wanted, mine, found in zip(exact, own, products(half)):
 out, c = torch.empty(17, 40, dtype=half), torch.randn(40).to(half)
 x, w, _ = (t.to(half) for t in given[2])
 assert torch.allclose(torch.addmm(c, x, w, beta=2, alpha=0.5), 2 * c + 0.5 * (x @ w), atol=0.1)
-try:
-    x @ w[:5]
-except RuntimeError as error:
-    assert "cannot be multiplied" in str(error)
-else:
-    raise AssertionError("shapes that do not fit")
+wrong = [(lambda: x @ w[:5], "cannot be multiplied"), (lambda: x @ w.float(), "dtype")]
+for product, words in [*wrong, (lambda: torch.addmm(c.float(), x, w), "dtype")]:
+    try:
+        product()
+    except RuntimeError as error:
+        assert words in str(error), error
+    else:
+        raise AssertionError(words)
 """
 
 

@@ -32,9 +32,11 @@ def supported() -> bool:
 
 @cache
 def multiply_in_float32() -> Any:
-    """From now on this process multiplies bfloat16 matrices on the CPU in float32; all else stays.
+    """From now on `mm`, `bmm` and `addmm` of bfloat16 compute in float32 on the CPU in this process.
 
-    Returns what keeps the kernels registered.
+    All else stays: other types, mixed ones (refused as ever), forms that write into a given tensor, attention's
+    own kernel. A product holds its operands in float32 while it is made. Returns what keeps the kernels
+    registered.
     """
     import torch
     from torch import Tensor
@@ -43,19 +45,19 @@ def multiply_in_float32() -> Any:
 
     def mm(a: Tensor, b: Tensor) -> Tensor:
         shape = (a.shape[0], b.shape[1])
-        if a.dtype is not half or min(shape) < ROWS:
+        if not a.dtype is b.dtype is half or min(shape) < ROWS:
             return torch.mm(a, b, out=a.new_empty(shape))
         return torch.mm(a.float(), b.float(), out=a.new_empty(shape, dtype=torch.float32)).to(half)
 
     def bmm(a: Tensor, b: Tensor) -> Tensor:
         shape = (a.shape[0], a.shape[1], b.shape[2])
-        if a.dtype is not half or min(shape[1:]) < ROWS:
+        if not a.dtype is b.dtype is half or min(shape[1:]) < ROWS:
             return torch.bmm(a, b, out=a.new_empty(shape))
         return torch.bmm(a.float(), b.float(), out=a.new_empty(shape, dtype=torch.float32)).to(half)
 
     def addmm(c: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
         shape = (a.shape[0], b.shape[1])
-        if a.dtype is not half or min(shape) < ROWS:
+        if not a.dtype is b.dtype is c.dtype is half or min(shape) < ROWS:
             return torch.addmm(c, a, b, beta=beta, alpha=alpha, out=a.new_empty(shape))
         out = a.new_empty(shape, dtype=torch.float32)
         return torch.addmm(c.float(), a.float(), b.float(), beta=beta, alpha=alpha, out=out).to(half)
