@@ -34,9 +34,9 @@ def supported() -> bool:
 def multiply_in_float32() -> Any:
     """From now on `mm`, `bmm` and `addmm` of bfloat16 compute in float32 on the CPU in this process.
 
-    All else stays: other types, mixed ones (refused as ever), forms that write into a given tensor, attention's
-    own kernel. A product holds its operands in float32 while it is made. Returns what keeps the kernels
-    registered.
+    All else stays: other types, mixed ones (refused as ever), forms that write into a given tensor, the
+    kernel of attention. A product holds its operands in float32 while it is made. Returns what keeps the
+    kernels registered.
     """
     import torch
     from torch import Tensor
