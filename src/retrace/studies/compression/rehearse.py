@@ -17,7 +17,7 @@ NARROW = {  # 64 wide, and as many neurons as in proportion, which few groups di
 CUTS = Cuts(
     always={
         "model": lambda name: ALIKE.get(name, name),
-        "smaller": lambda name: name and "tiny",
+        "smaller": lambda name: name and "smollm2-135m-instruct",  # "tiny" reads too few tokens
         "items.*": at_most(2),
         "gate.*": at_most(2),
         "sentences": at_most(2),
