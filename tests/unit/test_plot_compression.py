@@ -62,7 +62,7 @@ def test_bits_have_a_panel_a_dimension_and_say_what_is_not_measurable(networks):
     fig = against_bits(networks, ("ethics",))
     assert [ax.get_title(loc="left") or ax.get_title() for ax in fig.axes] == [
         "ethics",
-        "privacy (not measurable)",
+        "privacy\n(not measurable)",
     ]
     assert image(fig, "png")
 
