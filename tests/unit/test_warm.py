@@ -47,7 +47,8 @@ class Run:
         self.root = root
         self.code = root / "src" / "retrace"
         shutil.copytree(SOURCE / "retrace" / "warm", self.code / "warm")
-        shutil.copy(SOURCE / "retrace" / "job.py", self.code)
+        for name in ("job.py", "errors.py"):
+            shutil.copy(SOURCE / "retrace" / name, self.code)
         (self.code / "__init__.py").touch()
         (self.code / "verbs").mkdir()
         (self.code / "verbs" / "dispatch.py").write_text(FAKE)
