@@ -29,14 +29,15 @@ class Expected:
     def _found(self) -> tuple[dict[str, Estimate], list[str]]:
         forecast, found, lacking = Forecast.of(self.root), {}, []
         for name, plan in self.plans.items():
-            known: dict[tuple[str, str], Estimate] = {}  # seeds of a cell do the same work
+            known: dict[tuple[str, str, str], Estimate] = {}  # seeds of a cell, or of its part, do the same work
             try:
                 for row in plan.rows:
                     for verb, task in row.tasks.items():
-                        device = self._device(task.stage.torch)
-                        if (row.cell, verb) not in known:
-                            known[row.cell, verb] = forecast.estimate(name, verb, row.params, device)
-                        found[task.key] = known[row.cell, verb]
+                        same = row.cell, task.group, verb
+                        if same not in known:
+                            device = self._device(task.stage.torch)
+                            known[same] = forecast.estimate(name, verb, task.asked, device)
+                        found[task.key] = known[same]
             except RetraceError as error:
                 lacking.append(str(error))
         return found, lacking

@@ -43,6 +43,14 @@ class Task:
         return recipe_key(self.recipe)
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """Its parameters and those of all that it needs, its own last: what `retrace.work` counts by."""
+        found: dict[str, Any] = {}
+        for need in self.needs.values():
+            found |= need.asked
+        return found | self.params
+
+    @property
     def label(self) -> str:
         """Words for people: study, verb, group, seed."""
         return f"{self.study} {self.stage.verb} {self.group} {self._folder}"

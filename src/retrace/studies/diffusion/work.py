@@ -41,21 +41,22 @@ def size(params: P) -> Size:
 
 def work(verb: str, params: P, device: str) -> Work:
     """The work of a stage; ValueError for a verb or data set that it does not know."""
-    data, net = frame(params["dataset"]), size(params)
+    data = frame(params["dataset"])
     domains, members, others = params["domains"], params["members"], params["others"]
     values = params["side"] ** 2 * data.channels
     pixels = (domains + 1) * (2 * members + others + params["strays"]) * values
     if verb == "prepare":
         amounts = {VALUES: data.images * data.values + 4 * pixels, STAGE: 1}
         return Work(amounts, memory=6 * data.images * data.values, scratch=2 * pixels + data.images * values)
+    net = size(params)
     held = 12 * pixels + 40 * net.parameters + 4e3 * BATCH * params["widths"][0]
     whole = train(net, params["steps"] * params["batch"], params["batch"])
     one = forward(net, params["drawn"] * params["drawing_steps"] * 2, BATCH)  # a domain's images, guided
-    looked = forward(net, (members + others) * len(params["times"]), BATCH)
     if verb == "train":
         drawn = times(4 * domains, one)
         amounts = total(times(2, whole), drawn)
         return Work({**amounts, STAGE: 1}, memory=held, scratch=12 * net.parameters)
+    looked = forward(net, (members + others) * len(params["times"]), BATCH)
     if verb == "defend":
         visits = params["private_steps"] * params["private_batch"]
         private = times(PRIVATE, train(net, visits, params["private_batch"]))
