@@ -59,6 +59,10 @@ def points() -> dict[str, list[dict[str, Any]]]:
         "selena": [
             {"defence": "selena", "parts": p, "left_out": o} for p, o in ((5, 1), (5, 2), (5, 3), (10, 4))
         ],
+        "srcm": [
+            {"defence": "srcm", "ring": "centre", "radius": 15, "width": w, "learning_rate": r}
+            for w, r in ((5, 0.05), (5, 0.02), (1, 0.05), (1, 0.02))  # published: width 5 and 1
+        ],
         "dpsgd_4": [{"defence": "dpsgd", "epsilon": 4, "learning_rate": r} for r in (0.01, 0.02, 0.03, 0.05)],
         "dpsgd_32": [
             {"defence": "dpsgd", "epsilon": 32, "learning_rate": r} for r in (0.02, 0.03, 0.05, 0.1)

@@ -22,6 +22,7 @@ STUDY = Study(
         "cwrf": "Learnability and Privacy Vulnerability are Entangled in a Few Critical Weights (ICLR 2026)",
         "pptp": "Privacy-Preserving Training Principle (arXiv 2602.02296)",
         "srcm": "Representation Magnitude has a Liability to Privacy Vulnerability (AIES 2024)",
+        "across-membership": "Across papers (our questions): CWRF, PPTP and SRCM on the same networks",
     },
     stages=(
         Stage(
@@ -67,6 +68,8 @@ STUDY = Study(
         Figure("srcm", "privacy_utility", _PLANE),
         Figure("srcm", "norms", "Norms of representations, members and non-members, under each head."),
         Figure("srcm", "liability", "Norm disparity and leak while a plain network trains, a point a look."),
+        Figure("across-membership", "privacy_utility", _PLANE),
+        Figure("across-membership", "roc", _ROC),
     ),
     settings="setting",
     cuts=CUTS,

@@ -26,6 +26,7 @@ STUDY = Study(
         "arm": "Aggregate Representation Measure for Predictive Model Reusability (arXiv 2405.09600)",
         "preindex": "Estimating Environmental Cost Throughout Model's Adaptive Life Cycle (AIES 2024)",
         "resque": "RESQUE: Quantifying Estimator to Task and Distribution Shift (AAAI 2025)",
+        "across-reuse": "Across papers (our questions): ARM, PreIndex and RESQUE on the same retrainings",
     },
     stages=(
         Stage(
@@ -79,6 +80,8 @@ STUDY = Study(
             _TASKS,
         ),
         Figure("resque", "between_networks", _BETWEEN),
+        Figure("across-reuse", "indices", f"The three indices against the epochs of retraining: {_COSTS}."),
+        Figure("across-reuse", "indices_and_costs", _HEATMAP),
     ),
     cuts=CUTS,
 )

@@ -12,6 +12,7 @@ from retrace.studies.membership.figures.loss_disparity import losses, paired_bar
 from retrace.studies.membership.figures.norms import histograms, norm_histograms
 from retrace.studies.membership.figures.privacy_utility import plane, privacy_utility
 from retrace.studies.membership.figures.roc import mean_curves
+from retrace.studies.membership.figures.rows import of_paper
 from retrace.studies.membership.figures.scores import log_clouds, scores
 from retrace.studies.membership.figures.words import FAMILIES, LABELS, OWN, SHOWN
 from retrace.studies.membership.table import Pictures
@@ -20,7 +21,8 @@ from retrace.tabled import Tabled
 
 def draw(paper: str, tabled: Tabled[Pictures], verdicts: PaperVerdict) -> dict[str, Figure]:
     """The paper's figures by name, from the study's table and its pictures."""
-    table, pictures, shown = tabled.frame, tabled.pictures, SHOWN[paper]
+    own = of_paper(paper, tabled)
+    table, pictures, shown = own.frame, own.pictures, SHOWN[paper]
     figures = {
         "privacy_utility": privacy_utility(plane(table, OWN[paper]), families=FAMILIES, labels=LABELS),
         "roc": log_roc(mean_curves(pictures, shown), labels=LABELS),

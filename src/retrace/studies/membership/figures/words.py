@@ -61,9 +61,11 @@ FAMILIES = {  # joined by a line in the privacy-utility plane
     **dict.fromkeys(("cwrf_0_1", "cwrf_1", "cwrf_3", "cwrf_5"), "cwrf"),
     **dict.fromkeys(("dpsgd_4", "dpsgd_32"), "DP-SGD, epsilon 4 and 32"),
 }
-OWN = {"cwrf": "cwrf_3", "pptp": "pptp", "srcm": "srcm"}  # the paper's own method
+# the paper's own method; of the settings across papers, one that they all have
+OWN = {"cwrf": "cwrf_3", "pptp": "pptp", "srcm": "srcm", "across-membership": "cwrf_3"}
 SHOWN = {
     "cwrf": ("none", "relax", "tune", "cwrf_3", "random_3", "dpsgd_4", "hamp"),
     "pptp": ("none", "smooth", "penalty", "ccl", "relax", "hamp", "pptp", "pptp_mirror"),
+    "across-membership": ("none", "relax", "cwrf_3", "pptp", "srcm"),
     "srcm": ("none", "prelayer", "srcm", "srcm_outer", "srcm_relax", "relax"),
 }

@@ -8,9 +8,9 @@ from retrace.claims.record import PaperVerdict
 from retrace.plot.curves import index_against_costs
 from retrace.studies.reuse.figures.between_networks import between_networks, comparable
 from retrace.studies.reuse.figures.indices_and_costs import indices_and_costs
-from retrace.studies.reuse.figures.rows import widest
+from retrace.studies.reuse.figures.rows import of_paper, widest
 from retrace.studies.reuse.figures.tasks import agreement, named_scatter
-from retrace.studies.reuse.figures.words import COSTS, LABELS
+from retrace.studies.reuse.figures.words import COSTS, INDICES, LABELS
 from retrace.tabled import Tabled
 
 
@@ -19,8 +19,14 @@ def draw(paper: str, tabled: Tabled[None], verdicts: PaperVerdict) -> dict[str, 
 
     The index of each paper has the paper's name.
     """
-    tasks = tabled.frame["type"] == "task"
-    shifts = tabled.frame[~tasks]
+    table = of_paper(paper, tabled.frame)
+    tasks = table["type"] == "task"
+    shifts = table[~tasks]
+    if paper == "across-reuse":
+        return {
+            "indices": index_against_costs(widest(shifts), "epochs", INDICES, labels=LABELS),
+            "indices_and_costs": indices_and_costs(shifts),
+        }
     figures = {
         f"{paper}_cost": index_against_costs(widest(shifts), paper, COSTS, facet="cell", labels=LABELS),
         "between_networks": between_networks(comparable(shifts), paper, "epochs", labels=LABELS),
@@ -30,6 +36,6 @@ def draw(paper: str, tabled: Tabled[None], verdicts: PaperVerdict) -> dict[str, 
     if paper == "resque":
         found = agreement(verdicts, "ranks-tasks-epochs")
         figures["tasks"] = named_scatter(
-            tabled.frame[tasks], "resque_task", "epochs", agreement=found, labels=LABELS
+            table[tasks], "resque_task", "epochs", agreement=found, labels=LABELS
         )
     return figures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+INDICES = ("arm", "preindex", "resque")
 COSTS = ("epochs", "grad_norm_mean", "param_change", "kwh")
 GROUPS = {
     "indices of the papers": (
