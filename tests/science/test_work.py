@@ -182,7 +182,7 @@ def test_every_stage_of_every_sheet_can_be_counted(study, scale):
             continue
         seen.add((task.group, task.stage.verb))
         for device in ("cpu", "cuda"):
-            # by no more than the meters of evidence know of a stage: its parameters and those of what it needs
+            # by what meters of evidence know of a stage: its parameters and those of what it needs
             work = count(task.stage.verb, task.asked, device)
             assert set(work.amounts) <= set(NAMES)
             assert min(work.amounts.values()) >= 0

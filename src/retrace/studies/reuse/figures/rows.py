@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-
 ACROSS = "across-"  # what cells are called where the papers' indices are held against one another
 
 
