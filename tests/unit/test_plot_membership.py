@@ -5,6 +5,10 @@ import pandas as pd
 import pytest
 
 from retrace.studies.membership.figures.privacy_utility import plane
+from retrace.studies.membership.figures.rows import of_paper
+from retrace.studies.membership.table import Pictures
+from retrace.studies.reuse.figures import rows as reuse
+from retrace.tabled import Tabled
 
 LEAKS = [0.5, 0.6, 0.7, np.nan]
 
@@ -27,3 +31,22 @@ def test_half_widths_are_those_of_students_t():
 def test_of_methods_far_less_accurate_only_the_papers_own_is_shown():
     assert set(plane(targets(), "own")["method"]) == {"none", "own", "near"}
     assert plane(targets().drop(columns=["accuracy_own", "strongest_own"]), "own").empty
+
+
+def test_cells_across_papers_are_in_their_own_figures_alone():
+    frame = pd.DataFrame({"cell": ["digits", "across-a", "digits"]})
+    both = {(0, "digits"): {}, (0, "across-a"): {}}
+    tabled = Tabled(frame, pictures=Pictures([0.1], attacked=both, noted=both))
+    for paper, cell in (("cwrf", "digits"), ("across-membership", "across-a")):
+        shown = of_paper(paper, tabled)
+        assert set(shown.frame["cell"]) == {cell}
+        assert set(shown.pictures.attacked) == set(shown.pictures.noted) == {(0, cell)}
+    for paper, cell in (("arm", "digits"), ("across-reuse", "across-a")):
+        assert set(reuse.of_paper(paper, frame)["cell"]) == {cell}
+
+
+def test_without_cells_across_papers_every_figure_shows_all():
+    frame = pd.DataFrame({"cell": ["tiny"]})
+    tabled = Tabled(frame, pictures=Pictures([0.1], attacked={(0, "tiny"): {}}))
+    assert of_paper("across-membership", tabled) is tabled
+    assert len(reuse.of_paper("across-reuse", frame)) == 1
