@@ -15,6 +15,7 @@ from retrace.plot.style import FAINT, INK, MUTED, VERDICT_COLOURS, WIDTH, styled
 
 SYMBOLS: dict[Code, str] = dict(zip(CODES, ("✓", "≈", "✗", "≠", "~", "?", "⊘", "–"), strict=True))
 SIDE = 0.2  # inches from one mark to the next
+LETTER = 0.072  # inches, of a paper's name
 
 
 def draw(verdicts: Sequence[PaperVerdict]) -> Figure:
@@ -27,13 +28,14 @@ def draw(verdicts: Sequence[PaperVerdict]) -> Figure:
     kinds = [{origin: _of(verdict, origin) for origin in ("paper", "ours")} for verdict in verdicts]
     own = max(len(kind["paper"]) for kind in kinds)
     columns = own + 1 + max(len(kind["ours"]) for kind in kinds)
+    left = max(1.3, 0.2 + LETTER * max(len(verdict.paper) for verdict in verdicts))
     with styled():
-        fig = Figure(figsize=(max(WIDTH, 1.4 + SIDE * columns), 1.1 + SIDE * 1.15 * len(kinds)))
+        fig = Figure(figsize=(max(WIDTH, left + 0.1 + SIDE * columns), 1.1 + SIDE * 1.15 * len(kinds)))
         axes = fig.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         width, height = fig.get_size_inches()
         axes.set(xlim=(0, width), ylim=(0, height))
-        left, top = 1.3, height - 0.42
+        top = height - 0.42
         for x, words in ((left, "its claims"), (left + SIDE * (own + 1), "our questions")):
             axes.text(x, top + 0.16, words, color=MUTED, fontsize=8.5)
         for row, (verdict, kind) in enumerate(zip(verdicts, kinds, strict=True)):
