@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-COLOURS = 64  # of a figure; ours have few, and soft edges
-SMALL = (560, 900)  # pixels that a key figure on its card is fitted into
+COLOURS = 48  # of a figure; ours have few, and soft edges
+SMALL = (480, 780)  # pixels that a key figure on its card is fitted into
 
 
 class Picture(NamedTuple):
