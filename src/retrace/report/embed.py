@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-COLOURS = 48  # of a figure; ours have few, and soft edges
-SMALL = (480, 780)  # pixels that a key figure on its card is fitted into
+COLOURS = 64  # of a figure; ours have few, and soft edges
+SMALL = (560, 900)  # pixels that a key figure on its card is fitted into
 
 
 class Picture(NamedTuple):
@@ -55,7 +55,7 @@ def thumbnail(shown: Shown) -> Shown:
 
 def _shown(shown: Shown, image: Image.Image) -> Shown:
     buffer = io.BytesIO()
-    few = image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few = image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.convert("RGB").save(buffer, "webp", lossless=True)
     content = base64.b64encode(buffer.getvalue()).decode("ascii")
     return shown._replace(source=f"data:image/webp;base64,{content}", size=image.size)
