@@ -128,8 +128,8 @@ def reuse_jobs(scale):
 @pytest.mark.parametrize("scale", ["smoke", pytest.param("laptop", marks=pytest.mark.slow)])
 def test_the_dry_run_plans_what_the_reuse_sheet_says(source, scale):
     jobs = planned(source, "reuse", config=(f"scale={scale}",))
-    draws = {f"{paper}_draw_job": 1 for paper in ("arm", "preindex", "resque")}
-    assert jobs == Counter({**reuse_jobs(scale), **draws, "judge_job": 3, "publish_job": 6, "reuse": 1})
+    draws = {f"{paper}_draw_job": 1 for paper in ("arm", "preindex", "resque", "across-reuse")}
+    assert jobs == Counter({**reuse_jobs(scale), **draws, "judge_job": 4, "publish_job": 8, "reuse": 1})
 
 
 def test_every_name_can_be_asked_for(source):
