@@ -48,13 +48,15 @@ def main(words: list[str] | None = None) -> int:
         parser.error(f"{asked.out}: is there already; name a new folder")
     if asked.report and not asked.report.is_file():
         parser.error(f"{asked.report}: no such file; snakemake --cores all makes it")
+    builder = Path(sys.executable).parent / "zensical"
+    if not builder.is_file():
+        parser.error("zensical is not in this environment; pip install -r envs/requirements-site.txt in one")
     out = asked.out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
         place = Path(name)
         stage(place, asked.report)
-        command = [str(Path(sys.executable).parent / "zensical"), "build", "--strict"]
-        status = subprocess.run(command, cwd=place, check=False).returncode
+        status = subprocess.run([str(builder), "build", "--strict"], cwd=place, check=False).returncode
         if not status:
             own_search(place / "site")
             (place / "site").rename(out)

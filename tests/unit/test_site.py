@@ -81,3 +81,11 @@ def test_what_cannot_be_is_one_line(tmp_path, words, line):
     assert done.returncode == 2
     assert line in done.stderr.splitlines()[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_an_environment_without_the_builder_is_one_line(site, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(SystemExit):
+        site.main([str(tmp_path / "new")])
+    assert capsys.readouterr().err.splitlines()[-1].endswith("pip install -r envs/requirements-site.txt in one")
+    assert list(tmp_path.iterdir()) == []
