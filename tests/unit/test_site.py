@@ -87,5 +87,5 @@ def test_an_environment_without_the_builder_is_one_line(site, tmp_path, monkeypa
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(SystemExit):
         site.main([str(tmp_path / "new")])
-    assert capsys.readouterr().err.splitlines()[-1].endswith("pip install -r envs/requirements-site.txt in one")
+    assert "pip install -r envs/requirements-site.txt" in capsys.readouterr().err.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
