@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from retrace.plot.table import shown_for
 from retrace.studies.membership.figures.privacy_utility import plane
 from retrace.studies.membership.figures.rows import of_paper
 from retrace.studies.membership.table import Pictures
-from retrace.studies.reuse.figures import rows as reuse
 from retrace.tabled import Tabled
 
 LEAKS = [0.5, 0.6, 0.7, np.nan]
@@ -42,11 +42,12 @@ def test_cells_across_papers_are_in_their_own_figures_alone():
         assert set(shown.frame["cell"]) == {cell}
         assert set(shown.pictures.attacked) == set(shown.pictures.noted) == {(0, cell)}
     for paper, cell in (("arm", "digits"), ("across-reuse", "across-a")):
-        assert set(reuse.of_paper(paper, frame)["cell"]) == {cell}
+        assert set(frame[shown_for(paper, frame["cell"])]["cell"]) == {cell}
 
 
 def test_without_cells_across_papers_every_figure_shows_all():
     frame = pd.DataFrame({"cell": ["tiny"]})
     tabled = Tabled(frame, pictures=Pictures([0.1], attacked={(0, "tiny"): {}}))
-    assert of_paper("across-membership", tabled) is tabled
-    assert len(reuse.of_paper("across-reuse", frame)) == 1
+    for paper in ("across-membership", "cwrf"):
+        shown = of_paper(paper, tabled)
+        assert (len(shown.frame), list(shown.pictures.attacked)) == (1, [(0, "tiny")])

@@ -29,9 +29,8 @@ class Expected:
     def _found(self) -> tuple[dict[str, Estimate], list[str]]:
         forecast, found, lacking = Forecast.of(self.root), {}, []
         for name, plan in self.plans.items():
-            known: dict[
-                tuple[str, str, str], Estimate
-            ] = {}  # seeds of a cell, or of its part, do the same work
+            # seeds of a cell, or of its part, do the same work
+            known: dict[tuple[str, str, str], Estimate] = {}
             try:
                 for row in plan.rows:
                     for verb, task in row.tasks.items():

@@ -10,6 +10,8 @@ import pandas as pd
 
 from retrace.stats.intervals import t_interval
 
+ACROSS = "across-"  # what papers and cells are called where papers are held against one another
+
 
 def require(table: pd.DataFrame, columns: Iterable[str], chart: str) -> None:
     """Raise ValueError naming the chart if the table is empty or lacks one of the columns."""
@@ -71,3 +73,12 @@ def over_seeds(table: pd.DataFrame, by: Sequence[str], columns: Sequence[str], l
         rows.append(row)
     names = [name for c in columns for name in (c, f"{c}_low", f"{c}_high")]
     return pd.DataFrame(rows, columns=[*by, *names])
+
+
+def shown_for(paper: str, cells: pd.Series) -> pd.Series:
+    """Which rows (N,) bool a paper's figures show: of cells across papers (`ACROSS`), or of all others.
+
+    All, where there is no such cell (the smaller and larger scales).
+    """
+    across = cells.str.startswith(ACROSS)
+    return across == paper.startswith(ACROSS) if across.any() else ~across

@@ -6,31 +6,21 @@ from dataclasses import replace
 
 import pandas as pd
 
-from retrace.studies.membership.table import Key, Pictures
+from retrace.plot.table import shown_for
+from retrace.studies.membership.table import Pictures
 from retrace.tabled import Tabled
-
-ACROSS = "across-"  # what settings are called where the papers' methods are held against one another
 
 
 def of_paper(paper: str, tabled: Tabled[Pictures]) -> Tabled[Pictures]:
-    """The settings that a paper's figures show: those of `across-membership`, or all others.
-
-    Where there are none of the former (the smaller and larger scales), it shows all.
-    """
-    across = tabled.frame["cell"].str.startswith(ACROSS)
-    if not across.any():
-        return tabled
-    own = paper.startswith(ACROSS)
-
-    def kept(key: Key) -> bool:
-        return key[1].startswith(ACROSS) == own
-
+    """The settings that a paper's figures show, in the table and in the pictures; see `shown_for`."""
+    frame = tabled.frame[shown_for(paper, tabled.frame["cell"])]
+    settings = set(frame["cell"])
     pictures = replace(
         tabled.pictures,
-        attacked={key: value for key, value in tabled.pictures.attacked.items() if kept(key)},
-        noted={key: value for key, value in tabled.pictures.noted.items() if kept(key)},
+        attacked={key: value for key, value in tabled.pictures.attacked.items() if key[1] in settings},
+        noted={key: value for key, value in tabled.pictures.noted.items() if key[1] in settings},
     )
-    return replace(tabled, frame=tabled.frame[across == own], pictures=pictures)
+    return replace(tabled, frame=frame, pictures=pictures)
 
 
 def methods(table: pd.DataFrame) -> list[str]:

@@ -6,9 +6,10 @@ from matplotlib.figure import Figure
 
 from retrace.claims.record import PaperVerdict
 from retrace.plot.curves import index_against_costs
+from retrace.plot.table import shown_for
 from retrace.studies.reuse.figures.between_networks import between_networks, comparable
 from retrace.studies.reuse.figures.indices_and_costs import indices_and_costs
-from retrace.studies.reuse.figures.rows import of_paper, widest
+from retrace.studies.reuse.figures.rows import widest
 from retrace.studies.reuse.figures.tasks import agreement, named_scatter
 from retrace.studies.reuse.figures.words import COSTS, INDICES, LABELS
 from retrace.tabled import Tabled
@@ -19,7 +20,7 @@ def draw(paper: str, tabled: Tabled[None], verdicts: PaperVerdict) -> dict[str, 
 
     The index of each paper has the paper's name.
     """
-    table = of_paper(paper, tabled.frame)
+    table = tabled.frame[shown_for(paper, tabled.frame["cell"])]
     tasks = table["type"] == "task"
     shifts = table[~tasks]
     if paper == "across-reuse":
