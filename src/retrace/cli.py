@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     def scaled(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
         made.add_argument("--scale", choices=SCALES, help="default: the scale of config/config.yaml")
         made.add_argument("--seeds", type=int, help="default: the seeds of config/config.yaml")
+        made.add_argument("--pilot", type=int, metavar="N", help="N pilot seeds in place of the sheet's")
         return made
 
     verdicts = scaled(command("verdicts", _verdicts, "print the verdicts that have been reached"))
@@ -169,14 +170,18 @@ def _config(root: Path, arguments: argparse.Namespace | None = None) -> Config:
     from retrace.config import load_config
 
     raw = read_yaml(root / "config/config.yaml", "config/config.yaml") or {}
-    asked = {"scale": arguments.scale, "seeds": arguments.seeds} if arguments else {}
+    asked = {key: getattr(arguments, key) for key in ("scale", "seeds", "pilot")} if arguments else {}
     return load_config({**raw, **{key: value for key, value in asked.items() if value is not None}})
 
 
 def _verdicts(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.planning.workflow import Workflow
+    from retrace.upkeep.standing import elsewhere
 
-    print(Workflow.plan(_config(root, arguments), root).verdict_table(arguments.papers))
+    flow = Workflow.plan(_config(root, arguments), root)
+    print(flow.verdict_table(arguments.papers))
+    if line := elsewhere(flow, arguments.papers):
+        print(f"retrace: {line}", file=sys.stderr)
 
 
 def _index(arguments: argparse.Namespace, root: Path) -> None:

@@ -10,7 +10,15 @@ import re
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, Field, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from retrace.errors import RetraceError, did_you_mean
 from retrace.numbers import strange
@@ -53,6 +61,11 @@ class Config(Strict):
         "sheet",
         description="`sheet`, or n: the first n seeds of every cell, with results apart (SCALE-n-seeds)",
     )
+    pilot: NonNegativeInt = Field(
+        0,
+        description="n: n pilot seeds (100, 101, ...) in place of the sheet's, with results apart "
+        "(SCALE-pilot-n), to choose sizes and thresholds by; 0: none",
+    )
     studies: Literal["all"] | list[str] = Field("all", description="`all`, or a list of studies")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where networks train; auto takes cuda when present"
@@ -65,13 +78,21 @@ class Config(Strict):
 
     @property
     def edition(self) -> str:
-        """The scale and, where there are fewer seeds than in the sheets, their number: a folder's name."""
+        """The scale and, where seeds are not those of the sheets, which: a folder's name."""
+        if self.pilot:
+            return f"{self.scale}-pilot-{self.pilot}"
         return self.scale if self.seeds == "sheet" else f"{self.scale}-{self.seeds}-seeds"
 
     @property
     def options(self) -> list[str]:
         """What a command must say after `--config` to mean this scale and these seeds."""
-        return [f"scale={self.scale}", *([] if self.seeds == "sheet" else [f"seeds={self.seeds}"])]
+        own = [] if self.seeds == "sheet" else [f"seeds={self.seeds}"]
+        return [f"scale={self.scale}", *own, *([f"pilot={self.pilot}"] if self.pilot else [])]
+
+    @property
+    def most_seeds(self) -> int | None:
+        """How many of a cell's seeds are run at most; None where all are."""
+        return None if self.seeds == "sheet" else self.seeds
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -80,6 +101,12 @@ class Config(Strict):
         if seeds != "sheet" and not re.fullmatch("[1-9][0-9]*", str(seeds)):
             raise ValueError("say `sheet`, or how many seeds of every cell, from 1")
         return seeds
+
+    @model_validator(mode="after")
+    def _one_choice_of_seeds(self) -> Config:
+        if self.pilot and self.seeds != "sheet":
+            raise ValueError("pilot and seeds: a pilot has seeds of its own; give one of the two")
+        return self
 
     @field_validator("studies", mode="before")
     @classmethod
@@ -90,6 +117,14 @@ class Config(Strict):
         if studies in (None, []):
             raise ValueError("empty; say all, or some such as studies=reuse,memory")
         return studies
+
+
+def flags_of(edition: str) -> str:
+    """What a command says to mean an edition, such as `--scale laptop --seeds 3`."""
+    scale, _, own = edition.partition("-")
+    pilot, seeds = own.removeprefix("pilot-"), own.removesuffix("-seeds")
+    flag = f" --seeds {seeds}" if seeds != own else f" --pilot {pilot}" if pilot != own else ""
+    return f"--scale {scale}{flag}"
 
 
 def load_config(raw: dict[str, Any]) -> Config:

@@ -19,6 +19,9 @@ from typing import Any, NoReturn
 from retrace.errors import RetraceError
 from retrace.warm.client import ask
 
+STOPPED = "retrace: stopped"
+TERMINATED = 128 + signal.SIGTERM  # as the meter ends a stage that is told to end
+
 
 def start(text: str, path: str = "") -> int:
     """Do the job of a text, by the run's server if there is one; its exit status.
@@ -45,11 +48,15 @@ def main(text: str, root: Path) -> int:
         return run(text, root)
     except KeyboardInterrupt:  # Ctrl-C reaches every job of a run, by whatever process it is done
         _stop()
+    except SystemExit as ended:
+        if ended.code == TERMINATED:
+            print(STOPPED, file=sys.stderr, flush=True)
+        raise
 
 
 def _stop() -> NoReturn:
     """End as Ctrl-C ends a program, but in one line."""
-    print("retrace: stopped", file=sys.stderr, flush=True)
+    print(STOPPED, file=sys.stderr, flush=True)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGINT)
     sys.exit(1)

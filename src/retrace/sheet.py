@@ -26,6 +26,7 @@ from retrace.yamls import read_yaml
 
 # a folder's name; rules/common.smk constrains the wildcard alike
 GROUP = r"^[a-z0-9][a-z0-9._+-]*$"
+FIRST_PILOT = 100  # seeds from here on are for pilots: no verdict of a sheet rests on them
 CellName = Annotated[str, StringConstraints(pattern=GROUP)]
 
 
@@ -115,10 +116,10 @@ def scales_of(study: Study, root: Path) -> list[Scale]:
     return list(_read(study, root).scales)
 
 
-def load_cells(study: Study, scale: str, root: Path, most: int | None = None) -> list[Cell]:
+def load_cells(study: Study, scale: str, root: Path, most: int | None = None, pilot: int = 0) -> list[Cell]:
     """The validated cells of a study at a scale with the seeds that `config/more.yaml` adds.
 
-    Of a cell's seeds only the first `most` are taken, if that is given.
+    Of a cell's seeds only the first `most` are taken, if that is given; of a `pilot` of n seeds, n others.
 
     Raises RetraceError naming the sheet, the cell and the key that does not fit, or a stage whose parameters
     no cell has.
@@ -140,6 +141,7 @@ def load_cells(study: Study, scale: str, root: Path, most: int | None = None) ->
     for name, own in rows.cells.items():
         params = validate(model, {**sheet.base, **rows.base, **own}, f"{place}: scales.{scale}.cells.{name}")
         seeds = range(more[name]) if name in more else rows.seeds
+        seeds = range(FIRST_PILOT, FIRST_PILOT + pilot) if pilot else seeds
         cells.append(Cell(name, params.model_dump(mode="json"), tuple(seeds)[:most], rows.split))
     return cells
 
@@ -156,6 +158,11 @@ def _scale(sheet: Sheet, scale: str) -> ScaleSheet:
     rows = sheet.scales[scale]  # type: ignore[index]
     if len(set(rows.seeds)) < len(rows.seeds):
         raise RetraceError(f"{place}: scales.{scale}.seeds: a seed is listed twice: {rows.seeds}")
+    if max(rows.seeds) >= FIRST_PILOT:
+        raise RetraceError(
+            f"{place}: scales.{scale}.seeds: {max(rows.seeds)} is a pilot's; those from {FIRST_PILOT} on are "
+            "for --config pilot=n"
+        )
     return rows
 
 
@@ -174,6 +181,10 @@ def _more(study: Study, scale: str, rows: ScaleSheet, root: Path) -> Mapping[str
             raise RetraceError(
                 f"{place}.{cell}: {number} means seeds 0 to {number - 1}, "
                 f"the sheet has {rows.seeds}; raise it"
+            )
+        if number > FIRST_PILOT:
+            raise RetraceError(
+                f"{place}.{cell}: {number}: seeds from {FIRST_PILOT} on are for pilots; lower it"
             )
     return more
 

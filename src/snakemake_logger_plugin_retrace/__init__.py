@@ -31,7 +31,7 @@ AGAIN = re.compile(r"Trying to restart job (\d+)\.")
 LOCKED = re.compile(r".*Directory cannot be locked\..*?directory:\n(.*?)\n", re.DOTALL)
 TOLD = ("RuleException:\nCalledProcessError", "Exiting because", "Shutting down", "WorkflowError:\nAt least")
 STOPPED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
-STOPPED_JOB = "retrace: stopped"  # the last line of a job's log after Ctrl-C
+STOPPED_JOB = "retrace: stopped"  # the last line of a job's log after Ctrl-C or SIGTERM
 
 
 class LogHandler(LogHandlerBase):
@@ -122,7 +122,8 @@ class LogHandler(LogHandlerBase):
     def _on_job_error(self, record: Any) -> str:
         rule, name, _ = self.running.pop(record.jobid, (record.rule_name, record.rule_name, 0.0))
         tails = {path: _tail(path) for path in map(Path, map(str, record.log or []))}
-        if any(tail[-1:] == [STOPPED_JOB] for tail in tails.values()):
+        silent = self.stopped and not any(tails.values())  # told to end before it could say so
+        if silent or any(tail[-1:] == [STOPPED_JOB] for tail in tails.values()):
             self.stopped = True
             return ""
         self.names[record.jobid] = name

@@ -12,7 +12,7 @@ def claim(name="toy", **change):
     """A claim that the mean of x, cell by cell, is as expected (at least 0 if not told)."""
     evidence = {"study": "toy", "statistic": "mean", "of": ["x"], "within": ["cell"]}
     evidence |= change.pop("evidence", {})
-    control = {"label": "nothing", "of": "zero"}
+    control = change.pop("control", {"label": "nothing", "of": "zero"})
     raw = {"id": name, "says": "toy", "where": "toy", "kind": "bound", "expect": {"at_least": 0.0}}
     return Claim.model_validate({**raw, **change, "evidence": evidence, "control": control})
 

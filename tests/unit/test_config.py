@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from retrace.config import Config, load_config
+from retrace.config import Config, load_config, flags_of
 from retrace.errors import RetraceError
 from retrace.reference import floors, language, schemas
 from retrace.reference.spliced import END
@@ -38,11 +38,13 @@ def test_nothing_given_is_the_laptop_run_of_everything():
         ({"seeds": "sheet", "scale": "smoke"}, "smoke", ["scale=smoke"]),
         ({"seeds": 3}, "laptop-3-seeds", ["scale=laptop", "seeds=3"]),
         ({"seeds": "3"}, "laptop-3-seeds", ["scale=laptop", "seeds=3"]),
+        ({"pilot": "2", "scale": "smoke"}, "smoke-pilot-2", ["scale=smoke", "pilot=2"]),
     ],
 )
 def test_fewer_seeds_are_an_edition_of_their_own(raw, edition, options):
     config = load_config(raw)
     assert (config.edition, config.options) == (edition, options)
+    assert flags_of(edition).split() == [word for o in options for word in f"--{o}".split("=")]
 
 
 @pytest.mark.parametrize("studies", ["reuse", ["reuse"], ["reuse", "reuse"], "reuse, reuse"])
@@ -56,6 +58,8 @@ def test_one_study_can_be_named_with_or_without_a_list(studies):
         ({"scal": "smoke"}, "config: unknown key 'scal' (did you mean 'scale'?)"),
         ({"scale": "labtop"}, "config: scale: 'labtop' is not allowed (did you mean 'laptop'?)"),
         ({"scale": "huge"}, "config: scale: 'huge' is not allowed"),
+        ({"pilot": 2, "seeds": 3}, "config: pilot and seeds: a pilot has seeds of its own; give one"),
+        ({"pilot": -1}, "config: pilot: "),
         ({"seeds": 0}, "config: seeds: say `sheet`, or how many seeds of every cell, from 1"),
         ({"seeds": "all"}, "config: seeds: say `sheet`"),
         ({"seeds": 2.5}, "config: seeds: say `sheet`"),

@@ -176,3 +176,16 @@ def test_a_job_that_ctrl_c_reaches_says_one_line():
     done = subprocess.run((sys.executable, "-c", code), env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1:]) == (-signal.SIGINT, ["retrace: stopped"])
     assert "Traceback" not in done.stderr
+
+
+def test_a_job_that_is_told_to_end_says_one_line():
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom retrace import job, meter\n"
+        "from retrace.verbs import dispatch\n"
+        "def told(*_):\n    os.kill(os.getpid(), signal.SIGTERM)\n    signal.pause()\n"
+        "signal.signal(signal.SIGTERM, meter._raise_exit)\ndispatch.run = told\n"
+        "sys.exit(job.main('{}', Path.cwd()))"
+    )
+    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run((sys.executable, "-c", code), env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()) == (128 + signal.SIGTERM, ["retrace: stopped"])

@@ -121,7 +121,9 @@ def test_estimated_energy_decides_nothing(table):
     [
         ({"cells": ["cifar10-*"]}, "no cell matches cifar10-*"),
         ({"of": ["preindx", "epochs"]}, "no column 'preindx' (did you mean 'preindex'?)"),
-        ({"where": {"type": "frost"}}, "no row where type is frost"),
+        ({"where": {"type": "frost"}}, "no row where type is frost (known: "),
+        ({"where": {"type": ["gaus", "frost"]}}, "no row where type is gaus (did you mean 'gauss'?)"),
+        ({"where": {"type": "gauss", "intensity": [0.05, 99]}}, "no row where intensity is 99 (known: "),
         ({"within": ["cell", "condition"]}, "no group of cell, condition has 3 rows"),
     ],
 )

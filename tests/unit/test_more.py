@@ -71,6 +71,19 @@ def test_fewer_seeds_are_the_first_of_every_cell(root):
         decide.run(Config(scale="smoke", seeds=1), root, 60.0, True)
 
 
+def test_a_pilot_has_seeds_that_no_sheet_has(root):
+    write(root, "smoke: {reuse: {digits-cnn: 4}}")
+    config = Config(scale="smoke", pilot=2)
+    pilot = plan_study(REUSE, config, root)
+    assert {row.seed for row in pilot.rows} == {100, 101}
+    assert pilot.looks == ()
+    seeded = {key for key, task in pilot.tasks.items() if task.seed is not None}
+    assert seeded
+    assert not seeded & plan_study(REUSE, SMOKE, root).tasks.keys()
+    with pytest.raises(RetraceError, match=r"decide: .* leave out pilot=2"):
+        decide.run(config, root, 60.0, True)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -88,6 +101,7 @@ def test_fewer_seeds_are_the_first_of_every_cell(root):
         ("smoke: {reuse: {digits-cnn: 8.5}}", "smoke.reuse.digits-cnn: Input should be a valid integer"),
         ("smoke: {reuse: {digits-cnn: true}}", "smoke.reuse.digits-cnn: Input should be a valid integer"),
         ("smoke: {reuse: {digits-cnn: 0}}", "digits-cnn: Input should be greater than or equal to 1, got 0"),
+        ("smoke: {reuse: {digits-cnn: 101}}", "digits-cnn: 101: seeds from 100 on are for pilots; lower it"),
         ("smoke: {reuse: 4}", "smoke.reuse: Input should be a valid dictionary"),
         ("[smoke]", "Input should be a valid dictionary"),
         ("smoke: {reuse: {digits-cnn: 4, digits-cnn: 5}}", "given twice"),

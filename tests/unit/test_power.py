@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from looks_tables import claim, table
 
@@ -129,3 +130,17 @@ def test_what_cannot_be_tested_has_no_outlook():
     judged = verdicts([made], ordered(table(np.ones((3, 1, 4)))), "seeds", (), Looks())
     assert judged[0].verdict.code == "not-measurable"
     assert outlooks(judged, 1) == []
+
+
+@pytest.mark.parametrize(("rows", "idle"), [(400, True), (12, False)])
+def test_a_shuffle_that_data_of_a_pilot_keep_from_the_threshold_is_no_control(rows, idle):
+    """0.19 is a correlation that shuffles of a dozen rows reach, and shuffles of hundreds never."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"seed": np.repeat([100, 101], rows), "cell": "c", "x": rng.normal(size=2 * rows)})
+    frame["condition"] = [f"i{i}" for i in range(2 * rows)]
+    frame["y"] = frame["x"] + 0.1 * rng.normal(size=2 * rows)
+    trend = {"kind": "trend", "evidence": {"statistic": "spearman", "of": ["x", "y"]}}
+    made = claim(**trend, expect={"at_least": 0.19}, control={"label": "shuffled x", "of": "shuffled(x)"})
+    (found,) = outlooks(verdicts([made], ordered(frame), "seeds", (), Looks()), 1)
+    assert bool(found.idle_control) is idle
+    assert found.idle_control.startswith("its control, shuffled x, cannot pass: 95 %" if idle else "")

@@ -316,10 +316,13 @@ def test_the_count_is_that_of_the_jobs_that_run(monkeypatch):
     assert stream.getvalue().splitlines()[-1].startswith("2 of 2 jobs done in ")
 
 
-@pytest.mark.parametrize("said_first", [True, False])
-def test_jobs_that_ctrl_c_stopped_are_not_failed(monkeypatch, tmp_path, said_first):
+@pytest.mark.parametrize(
+    ("said_first", "text"),
+    [(True, "a warning\nretrace: stopped\n"), (False, "a warning\nretrace: stopped\n"), (True, "")],
+)
+def test_jobs_that_ctrl_c_stopped_are_not_failed(monkeypatch, tmp_path, said_first, text):
     log = tmp_path / "job.log"
-    log.write_text("a warning\nretrace: stopped\n")
+    log.write_text(text)
     handler, stream = make(monkeypatch)
     send(handler, "run_info", stats={"a": 3, "total": 3})
     start(handler, 1, "a")

@@ -11,10 +11,13 @@ from retrace.claims.families import adjusted
 from retrace.claims.judged import Judged
 from retrace.claims.looks import MOST_SEEDS
 from retrace.claims.measure import Measurement, freedom_of, share_floor
-from retrace.claims.trial import ALPHA
+from retrace.claims.query import base_column
+from retrace.claims.trial import ALPHA, Trial
 from retrace.claims.words import Code
 from retrace.stats.power import Spread, items_to_reach, predictive_power, seeds_to_decide
 from retrace.stats.shares import paired_above, share_above, share_below
+
+FAR = 2.5  # times the half width of 95 %: where one shuffle in a million lies
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Outlook:
     reach). `perfect` is there for shares of items. `floor` is the least p value that the items allow at the
     shares as measured (0 where there are none), `floor_needs` how many would bring it below `alpha`.
     `freedom` is the share of the degrees of freedom that the test keeps, `stretch` what its scale makes of
-    the gap, as a factor.
+    the gap, as a factor. `idle_control` says why the claim's control could not pass, empty where it could.
     """
 
     id: str
@@ -61,6 +64,7 @@ class Outlook:
     floor_needs: int | None
     freedom: float = 1.0
     stretch: float = 1.0
+    idle_control: str = ""
 
     @property
     def few_items(self) -> bool:
@@ -127,7 +131,24 @@ def outlook_of(judged: Judged, alpha: float) -> Outlook | None:
         floor_needs=needs,
         freedom=kept,
         stretch=stretch,
+        idle_control=_idle(judged.trial),
     )
+
+
+def _idle(trial: Trial) -> str:
+    """Why a control of shuffled columns could not pass, by how far its shuffles here lie from one another."""
+    claim, control = trial.claim, trial.control
+    if not (claim.evidence and claim.control and claim.expect and control and control.interval):
+        return ""
+    changed = claim.evidence.varied(claim.control)
+    columns = [name for side in (changed, changed.other_side()) if side for name in side.of]
+    low, high = control.interval
+    if control.measured is None or low is None or high is None or [*map(base_column, columns)] == columns:
+        return ""
+    ends = [control.measured + FAR * (end - control.measured) for end in (low, high)]
+    if ends[1] >= claim.expect.low and ends[0] <= claim.expect.high:
+        return ""
+    return f"its control, {control.label}, cannot pass: 95 % of its shuffles lie in {low:.2g} to {high:.2g}; choose another"
 
 
 def outlooks(paper: Sequence[Judged], looks: int) -> list[Outlook]:

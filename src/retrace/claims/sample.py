@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from retrace.claims.query import Evidence, base_column
+from retrace.claims.query import Evidence, Scalar, base_column
 from retrace.claims.statistics import STATISTICS
 from retrace.errors import RetraceError, did_you_mean
 from retrace.seeds import generator
@@ -19,6 +19,7 @@ from retrace.stats.correlation import Array
 
 IDENTITY = ["seed", "cell", "condition"]  # names one row of a study's table
 Block = tuple[int, tuple[Any, ...]]  # a seed and the values of the `within` columns
+MOST_HINT = 200  # characters of a did-you-mean; a column may have many words
 
 
 class NoEvidence(Exception):
@@ -91,7 +92,9 @@ def select(evidence: Evidence, table: pd.DataFrame) -> Sample:
         raise NoEvidence(f"no cell matches {', '.join(evidence.cells)}")
     keep = table["cell"].isin(cells)
     for name, allowed in evidence.where.items():
-        keep &= table[name].isin(allowed if isinstance(allowed, list) else [allowed])
+        wanted = allowed if isinstance(allowed, list) else [allowed]
+        _refuse_absent(name, wanted, table[name])
+        keep &= table[name].isin(wanted)
     frame = table[keep].reset_index(drop=True)
     if frame.empty:
         raise NoEvidence(f"no row where {_conditions(evidence)}")
@@ -109,3 +112,12 @@ def select(evidence: Evidence, table: pd.DataFrame) -> Sample:
 
 def _conditions(evidence: Evidence) -> str:
     return ", ".join(f"{name} is {value}" for name, value in evidence.where.items())
+
+
+def _refuse_absent(name: str, wanted: list[Scalar], column: pd.Series[Any]) -> None:
+    """NoEvidence for a value that its column has in no row: the rest alone would be another claim."""
+    for value in wanted:
+        if not column.isin([value]).any():
+            known = {str(other) for other in column.dropna().unique()}
+            hint = did_you_mean(str(value), known)
+            raise NoEvidence(f"no row where {name} is {value}{hint if len(hint) < MOST_HINT else ''}")

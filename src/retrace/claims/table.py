@@ -31,7 +31,7 @@ def verdict_table(papers: Iterable[PaperVerdict]) -> str:
     if any(claim.control and claim.control.passes for paper in papers for claim in paper.claims):
         blocks.append("meets: the control meets what is expected of the claim")
     total = ", ".join(f"{codes.count(code)} {WORDS[code]}" for code in CODES if code in codes)
-    said = f"{len(codes)} claims: {total}" if codes else "no verdicts yet"
+    said = f"{len(codes)} {'claim' if len(codes) == 1 else 'claims'}: {total}" if codes else "no verdicts yet"
     return "\n\n".join([*blocks, "\n".join(textwrap.wrap(said, WIDTH))])
 
 

@@ -134,13 +134,12 @@ def plan_study(
 ) -> StudyPlan:
     """All tasks of a study's cells, the sheet's at the configured scale if none are given."""
     plan = StudyPlan(study)
-    if config.scale in read_more(root):
+    if config.scale in read_more(root) and not config.pilot:
         plan.looks = looks_of(study, config.scale, root)
     known = known or Known(root)
     content = cache(partial(sets.fingerprint, root, config.datasets))
     if cells is None:
-        most = None if config.seeds == "sheet" else config.seeds
-        cells = load_cells(study, config.scale, root, most)
+        cells = load_cells(study, config.scale, root, config.most_seeds, config.pilot)
     seen: dict[str, str] = {}  # what a cell's tasks compute -> the cell's name
     for cell in cells:
         for seed, part in product(cell.seeds, cell.parts):

@@ -23,6 +23,7 @@ from retrace.jobs import (
     RowFiles,
 )
 from retrace.planning.known import Known
+from retrace.planning.named import check_cells
 from retrace.planning.plan import Row, StudyPlan
 from retrace.recipe import file_digest, recipe_key
 from retrace.study import Figure, claim_strip
@@ -74,7 +75,7 @@ def _code(known: Known, *modules: str) -> dict[str, str]:
 def judge(plan: StudyPlan, paper: str, config: Config, root: Path, known: Known) -> Product[JudgeJob]:
     """The verdicts of one paper, from the rows its claims speak of."""
     claims = load_claims(root / "claims" / f"{paper}.yaml")
-    rows = _rows_for(plan, claims)
+    rows = _rows_for(plan, claims, root)
     tasks = {task.key: task for row in rows for task in row.tasks.values()}
     recipe: dict[str, Any] = {
         "verb": "judge",
@@ -106,7 +107,7 @@ def judge(plan: StudyPlan, paper: str, config: Config, root: Path, known: Known)
     return Product(paper, recipe, inputs, job)
 
 
-def _rows_for(plan: StudyPlan, claims: PaperClaims) -> list[Row]:
+def _rows_for(plan: StudyPlan, claims: PaperClaims, root: Path) -> list[Row]:
     wanted = [claim.evidence for claim in claims.claims if claim.evidence]
     for claim in claims.claims:
         if claim.evidence and claim.evidence.study != plan.study.name:
@@ -114,8 +115,11 @@ def _rows_for(plan: StudyPlan, claims: PaperClaims) -> list[Row]:
             raise RetraceError(
                 f"{place}: study {claim.evidence.study!r}; the paper belongs to {plan.study.name!r}"
             )
+    names = {setting(plan, row) for row in plan.rows}
+    check_cells(plan.study, names, claims, root)
     patterns = {pattern for evidence in wanted for pattern in evidence.cells}
-    return [row for row in plan.rows if any(fnmatchcase(setting(plan, row), p) for p in patterns)]
+    meant = {name for name in names if any(fnmatchcase(name, p) for p in patterns)}
+    return [row for row in plan.rows if setting(plan, row) in meant]
 
 
 def setting(plan: StudyPlan, row: Row) -> str:

@@ -36,8 +36,9 @@ def run(config: Config, root: Path, budget: float, dry: bool, rewrite: bool = Fa
     Raises RetraceError, one line, where a paper lacks evidence, nothing is open, the budget is too small for
     any bundle, or the file was edited by hand (unless `rewrite`).
     """
-    if config.seeds != "sheet":
-        raise RetraceError(f"decide: it adds to the seeds of the sheets; leave out seeds={config.seeds}")
+    if config.seeds != "sheet" or config.pilot:
+        own = config.options[-1]
+        raise RetraceError(f"decide: it adds to the seeds of the sheets; leave out {own}")
     flow = Workflow.plan(config, root)
     for paper in flow.papers:
         if line := lacking(flow, paper):

@@ -54,18 +54,19 @@ def report(config: Config, root: Path, papers: Sequence[str], file: str | None =
 
 def _block(paper: Standing) -> str:
     rows = [HEAD, *(_row(each) for each in paper.outlooks)]
-    notes = ["", *(_note(each) for each in paper.outlooks)]
+    notes = [[], *([_note(each), each.idle_control] for each in paper.outlooks)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 2 * len(widths[1:]))
     lines = [paper.paper]
-    for row, note in zip(rows, notes, strict=True):
+    for row, own in zip(rows, notes, strict=True):
         left, right = zip(row[:2], widths, strict=False), zip(row[2:], widths[2:], strict=True)
         cells = [
             *(text[:width].ljust(width) for text, width in left),
             *(text.rjust(width) for text, width in right),
         ]
         lines.append("  ".join(cells).rstrip())
-        lines += textwrap.wrap(note, WIDTH, initial_indent="    ", subsequent_indent="    ")
+        for note in own:
+            lines += textwrap.wrap(note, WIDTH, initial_indent="    ", subsequent_indent="    ")
     for name, reason in _unmeasured(paper):
         lines += textwrap.wrap(f"{name}: {reason}", WIDTH, subsequent_indent="    ")
     return "\n".join(lines)

@@ -11,9 +11,10 @@ from retrace.claims.load import parse_claims
 from retrace.claims.looks import Looks
 from retrace.claims.outlook import Outlook, outlooks
 from retrace.claims.sample import ordered
+from retrace.config import flags_of
 from retrace.errors import RetraceError, did_you_mean
 from retrace.planning.plan import StudyPlan, looks_of
-from retrace.planning.products import setting
+from retrace.planning.products import home, setting
 from retrace.planning.workflow import Workflow
 from retrace.verbs.judge import evidence_rows, table_of
 
@@ -55,6 +56,21 @@ def lacking(flow: Workflow, paper: str) -> str:
         return ""
     some = "no evidence" if missing == len(inputs) else f"{missing} of {len(inputs)} files of evidence lack"
     return f"{paper}: {some} at scale {flow.config.scale}; {command(flow, [paper])} makes it"
+
+
+def elsewhere(flow: Workflow, papers: Sequence[str]) -> str:
+    """A line that says at which other scales and seeds there are verdicts of papers that have none at this.
+
+    Empty where nothing lacks, or nothing is found.
+    """
+    folder, chosen = flow.root / "results", papers or flow.papers
+    here = flow.root / home(flow.config.edition)
+    lacking = [paper for paper in chosen if not (here / "verdicts" / f"{paper}.json").is_file()]
+    found = [path for paper in lacking for path in folder.glob(f"**/verdicts/{paper}.json")]
+    editions = sorted({path.parents[1].relative_to(folder).as_posix() for path in found})
+    flags = ", ".join(flags_of("laptop" if name == "." else name) for name in editions)
+    names = sorted({path.stem for path in found})
+    return f"{', '.join(names)}: no verdicts at {flow.config.edition}, some at {flags}" if flags else ""
 
 
 def command(flow: Workflow, targets: Sequence[str]) -> str:

@@ -1,0 +1,67 @@
+"""Whether claims speak of cells that their study's sheet has: refused when read, not after the training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+from retrace.claims.model import Claim, PaperClaims
+from retrace.claims.query import Variation, Where
+from retrace.errors import RetraceError, did_you_mean
+from retrace.sheet import load_cells, scales_of
+from retrace.study import Study
+
+
+def check_cells(study: Study, here: set[str], claims: PaperClaims, root: Path) -> None:
+    """Refuse (RetraceError, one line) a claim of a cell that the sheet has neither `here` nor at any scale.
+
+    `here` are the cells of the planned scale, as the study's table calls them: the other scales are read
+    only for a claim that none of these fits.
+    """
+
+    @cache
+    def anywhere() -> set[str]:
+        cells = [cell for scale in scales_of(study, root) for cell in load_cells(study, scale, root)]
+        return {study.setting(cell.name, cell.params) for cell in cells}
+
+    def known(pattern: str) -> bool:
+        return any(_fits(here, pattern)) or any(_fits(anywhere(), pattern))
+
+    for claim in claims.claims:
+        for place, pattern in _named(claim):
+            if not known(pattern):
+                raise RetraceError(
+                    f"claims/{claims.paper}.yaml: claim {claim.id!r}: {place}: no cell {pattern!r} in "
+                    f"config/studies/{study.name}.yaml{did_you_mean(pattern, anywhere())}"
+                )
+
+
+def _fits(cells: set[str], pattern: str) -> Iterator[bool]:
+    return (fnmatchcase(cell, pattern) for cell in cells)
+
+
+def _named(claim: Claim) -> Iterator[tuple[str, str]]:
+    """Every cell, or pattern of cells, that a claim names, and where."""
+    if claim.evidence is None:
+        return
+    for pattern in claim.evidence.cells:
+        yield "evidence.cells", pattern
+    yield from _cells_where("evidence", claim.evidence.where, claim.evidence.versus)
+    beside = {
+        "control": [claim.control] if claim.control else [],
+        "baselines": claim.baselines,
+        "gate": claim.gate,
+    }
+    for place, changes in beside.items():
+        for change in changes:
+            yield from _cells_where(place, change.where or {}, change.versus)
+
+
+def _cells_where(place: str, where: Where, versus: Variation | None) -> Iterator[tuple[str, str]]:
+    values = where.get("cell", [])
+    for value in values if isinstance(values, list) else [values]:
+        yield f"{place}.where", str(value)
+    if versus:
+        yield from _cells_where(f"{place}.versus", versus.where or {}, None)
