@@ -97,8 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     new = command("new-study", _new_study, "write a new study that runs as it is, to fill with science")
     new.add_argument("name", help="of the study: lower case letters and digits")
     new.add_argument("--paper", help="slug of its paper (default: NAME-paper)")
-    new.add_argument("--title", default="What does this study ask?", help="what it asks, one sentence")
+    new.add_argument("--title", default="Title of the paper", help="of the paper")
     new.add_argument("--citation", default="Authors, title, venue and year", help="of the paper")
+    new.add_argument("--asks", default="What does this study ask?", help="the study's question, one sentence")
     verify = command("verify", _verify, "say whether a network (ONNX) can break a property (VNN-LIB)")
     verify.add_argument("network", metavar="NET.onnx", type=Path)
     verify.add_argument("property", metavar="PROPERTY.vnnlib", type=Path)
@@ -301,7 +302,8 @@ def _new_study(arguments: argparse.Namespace, root: Path) -> None:
     from retrace.skeleton.write import new_study
 
     paper = arguments.paper or f"{arguments.name}-paper"
-    for path in new_study(root, arguments.name, paper, arguments.title, arguments.citation):
+    words = {name: getattr(arguments, name) for name in ("title", "citation", "asks")}
+    for path in new_study(root, arguments.name, paper, words):
         print(path)
     print(f"now: snakemake {arguments.name} --config scale=smoke; docs/add-a-paper.md says what goes where")
 

@@ -9,7 +9,7 @@ import editor_schemas
 import pytest
 
 NEW = ("-m", "retrace", "new-study", "ripples")
-WORDS = ("--title", "Does noise hurt?", "--citation", "Nobody, 2026")
+WORDS = ("--title", "Ripples", "--citation", "Nobody, 2026", "--asks", "Does noise hurt?")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,8 @@ def test_its_own_test_passes(made):
         (("waves", "--paper", "Waves"), "cannot name a paper"),
         (("waves", "--paper", "waves"), "could not be told apart"),
         (("waves", "--paper", "arm"), "'arm' is a target already"),
-        (("waves", "--title", 'a "quoted" word'), "plain words"),
+        (("waves", "--title", 'a "quoted" word'), "--title: say it in plain words"),
+        (("waves", "--asks", "Why: so?"), "--asks: say it in plain words"),
     ],
 )
 def test_what_cannot_be_written_is_answered_in_one_line_and_nothing_is(made, words, says):

@@ -9,6 +9,7 @@ from retrace.cli import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "library.md"
 TEXT = PAGE.read_text(encoding="utf-8")
+NUMBER = re.compile(r"\d+\.\d+")
 WITHOUT = """
 import sys
 
@@ -36,10 +37,19 @@ def blocks(heading):
 
 
 def run(heading, capsys):
+    """The variables that the part's blocks leave, and the lines that they print, as the page says."""
     space: dict = {}
     for block in blocks(heading):
         exec(block, space)  # the page is ours
-    return space, capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr().out.splitlines()
+    part = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    said = "".join(re.findall(r"\nprints\n\n```\n(.*?)```", part, re.DOTALL)).splitlines()
+    assert [NUMBER.sub("#", line) for line in printed] == [NUMBER.sub("#", line) for line in said]
+    for line, other in zip(printed, said, strict=True):  # machines differ in how networks train
+        assert [float(n) for n in NUMBER.findall(line)] == pytest.approx(
+            [float(n) for n in NUMBER.findall(other)], abs=0.3
+        )
+    return space, printed
 
 
 def test_certify_decides_both_ways(capsys):

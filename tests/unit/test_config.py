@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from retrace.config import Config, load_config, flags_of
+from retrace.config import Config, flags_of, load_config
 from retrace.errors import RetraceError
 from retrace.reference import floors, language, schemas
 from retrace.reference.spliced import END

@@ -148,7 +148,8 @@ def _idle(trial: Trial) -> str:
     ends = [control.measured + FAR * (end - control.measured) for end in (low, high)]
     if ends[1] >= claim.expect.low and ends[0] <= claim.expect.high:
         return ""
-    return f"its control, {control.label}, cannot pass: 95 % of its shuffles lie in {low:.2g} to {high:.2g}; choose another"
+    reach = f"95 % of its shuffles lie in {low:.2g} to {high:.2g}"
+    return f"its control, {control.label}, cannot pass: {reach}; choose another"
 
 
 def outlooks(paper: Sequence[Judged], looks: int) -> list[Outlook]:

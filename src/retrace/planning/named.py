@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
 from retrace.claims.model import Claim, PaperClaims
-from retrace.claims.query import Variation, Where
+from retrace.claims.query import Labelled, Variation, Where
 from retrace.errors import RetraceError, did_you_mean
 from retrace.sheet import load_cells, scales_of
 from retrace.study import Study
@@ -49,8 +49,9 @@ def _named(claim: Claim) -> Iterator[tuple[str, str]]:
     for pattern in claim.evidence.cells:
         yield "evidence.cells", pattern
     yield from _cells_where("evidence", claim.evidence.where, claim.evidence.versus)
-    beside = {
-        "control": [claim.control] if claim.control else [],
+    control = [claim.control] if claim.control else []
+    beside: dict[str, Sequence[Labelled]] = {
+        "control": control,
         "baselines": claim.baselines,
         "gate": claim.gate,
     }

@@ -75,10 +75,13 @@ def styled() -> Iterator[None]:
 
 
 def panels(count: int, columns: int = 3, height: float = 3.0) -> tuple[Figure, list[Axes]]:
-    """A figure of report width with `count` axes, rows of `height` inches; to be used inside `styled`."""
+    """A figure of report width with `count` axes, rows of `height` inches; to be used inside `styled`.
+
+    Four in rows of three would leave one alone: they stand two by two.
+    """
     if count < 1:
         raise ValueError("panels: nothing to draw; give at least one column or group")
-    columns = min(count, columns)
+    columns = 2 if (count, columns) == (4, 3) else min(count, columns)
     rows = -(-count // columns)
     width = WIDTH if columns > 1 else 0.7 * WIDTH
     fig = Figure(figsize=(width, height * rows), layout="constrained")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import keyword
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
@@ -25,14 +26,15 @@ NAME = r"[a-z][a-z0-9]*"  # a package, a rule and a folder are called by it
 SLUG = r"[a-z][a-z0-9-]*"
 
 
-def new_study(root: Path, name: str, paper: str, title: str, citation: str) -> list[str]:
+def new_study(root: Path, name: str, paper: str, words: Mapping[str, str]) -> list[str]:
     """Write a study that runs at the smoke scale as it is; the paths of its files, relative to `root`.
 
-    Raises RetraceError for a name that is taken or cannot be one, or when a file is there already; nothing
-    is overwritten, and nothing is written then.
+    `words` has the paper's `title` and `citation`, and the question that the study `asks`. Raises
+    RetraceError for a name that is taken or cannot be one, or when a file is there already; nothing is
+    overwritten, and nothing is written then.
     """
-    _refuse(name, paper, title + citation)
-    words = {"name": name, "paper": paper, "title": title, "citation": citation}
+    _refuse(name, paper, words)
+    words = {"name": name, "paper": paper, **words}
     files = {_home(path, words): Template(path.read_text()).substitute(words) for path in _parts()}
     for path in files:
         if (root / path).exists():
@@ -54,7 +56,7 @@ def _home(path: Path, words: dict[str, str]) -> str:
     return f"{home}/{rest.replace('init.py', '__init__.py')}" if rest else home
 
 
-def _refuse(name: str, paper: str, texts: str) -> None:
+def _refuse(name: str, paper: str, words: Mapping[str, str]) -> None:
     if not re.fullmatch(NAME, name):
         raise RetraceError(f"new-study: {name!r} cannot name a study; it must match {NAME}")
     if not re.fullmatch(SLUG, paper):
@@ -71,5 +73,6 @@ def _refuse(name: str, paper: str, texts: str) -> None:
             f"new-study: study and paper are both called {name!r} and could not be told apart as targets; "
             "give --paper another name"
         )
-    if re.search(r'["\\\n:#]', texts):
-        raise RetraceError("new-study: title and citation must be plain words without quotes, \\, : and #")
+    for what, text in words.items():
+        if re.search(r'["\\\n:#]', text):
+            raise RetraceError(f"new-study: --{what}: say it in plain words, without quotes, \\, : and #")

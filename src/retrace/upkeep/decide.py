@@ -37,8 +37,7 @@ def run(config: Config, root: Path, budget: float, dry: bool, rewrite: bool = Fa
     any bundle, or the file was edited by hand (unless `rewrite`).
     """
     if config.seeds != "sheet" or config.pilot:
-        own = config.options[-1]
-        raise RetraceError(f"decide: it adds to the seeds of the sheets; leave out {own}")
+        raise RetraceError(f"decide: it adds to the seeds of the sheets; leave out {config.options[-1]}")
     flow = Workflow.plan(config, root)
     for paper in flow.papers:
         if line := lacking(flow, paper):
