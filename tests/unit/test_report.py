@@ -201,6 +201,17 @@ def test_a_page_without_bad_news_says_so():
     assert "none was refuted" not in Page(render(synthetic.verdicts(), {}, Run())).text
 
 
+def test_our_own_questions_across_papers_are_no_papers():
+    claims = [
+        synthetic.claim("q", "supported", 0.9, [0.85, 0.95], origin=origin) for origin in ("paper", "ours")
+    ]
+    names = {"alpha": claims, "beta": claims[:1], "across": claims[1:], "empty": []}
+    page = Page(render([synthetic.paper(name, own) for name, own in names.items()], {}, Run()))
+    assert "3 papers and 1 set of questions across papers, 4 claims" in " ".join(page.text.split())
+    page = Page(render([synthetic.paper("alpha", claims[:1])], {}, Run()))
+    assert " 1 paper, 1 claim" in " ".join(page.text.split())
+
+
 def test_empty_and_bare_records_render():
     assert "No paper has been judged yet" in render([], {}, Run())
     nothing = dict.fromkeys(("expect", "statistic", "random", "test"))

@@ -200,6 +200,14 @@ def findings(paper: PaperVerdict) -> list[Finding]:
     return found
 
 
+def subjects(verdicts: Sequence[PaperVerdict]) -> str:
+    """How many papers there are, and how many sets of our own questions across papers (`15 papers, 3 sets`)."""
+    own = sum(bool(v.claims) and all(claim.origin == "ours" for claim in v.claims) for v in verdicts)
+    papers = len(verdicts) - own
+    text = f"{papers} paper{'' if papers == 1 else 's'}"
+    return f"{text} and {own} set{'' if own == 1 else 's'} of questions across papers" if own else text
+
+
 def counts(claims: Iterable[ClaimVerdict]) -> dict[Code, int]:
     """How many claims have each of the verdicts, all of them always present."""
     found = [claim.verdict for claim in claims]
