@@ -201,7 +201,7 @@ def findings(paper: PaperVerdict) -> list[Finding]:
 
 
 def subjects(verdicts: Sequence[PaperVerdict]) -> str:
-    """How many papers there are, and how many sets of our own questions across papers (`15 papers, 3 sets`)."""
+    """How many papers there are, and how many sets of our own questions across papers, in words."""
     own = sum(bool(v.claims) and all(claim.origin == "ours" for claim in v.claims) for v in verdicts)
     papers = len(verdicts) - own
     text = f"{papers} paper{'' if papers == 1 else 's'}"
