@@ -50,12 +50,14 @@ def main(command: list[str]) -> int:
 
 
 def attend(words: list[str], variables: dict[str, str]) -> int:
-    """Run to the end: Ctrl-C reaches the command, too, which is given the time to stop by itself.
+    """Run to the end: Ctrl-C reaches the command, too, and SIGTERM is passed on; it has the time to stop.
 
     `subprocess.run` would kill it after a quarter of a second.
     """
     signal.signal(signal.SIGINT, lambda *_: None)  # which the command does not inherit
-    status = subprocess.Popen(words, env=variables).wait()
+    process = subprocess.Popen(words, env=variables)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    status = process.wait()
     return status if status >= 0 else 128 - status  # as a shell says it of one that a signal ended
 
 

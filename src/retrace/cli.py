@@ -181,7 +181,7 @@ def _verdicts(arguments: argparse.Namespace, root: Path) -> None:
 
     flow = Workflow.plan(_config(root, arguments), root)
     print(flow.verdict_table(arguments.papers))
-    if line := elsewhere(flow, arguments.papers):
+    for line in elsewhere(flow, arguments.papers):
         print(f"retrace: {line}", file=sys.stderr)
 
 

@@ -13,7 +13,6 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import (
     BaseModel,
     Field,
-    NonNegativeInt,
     PositiveInt,
     ValidationError,
     field_validator,
@@ -61,8 +60,10 @@ class Config(Strict):
         "sheet",
         description="`sheet`, or n: the first n seeds of every cell, with results apart (SCALE-n-seeds)",
     )
-    pilot: NonNegativeInt = Field(
+    pilot: int = Field(
         0,
+        ge=0,
+        le=24,
         description="n: n pilot seeds (100, 101, ...) in place of the sheet's, with results apart "
         "(SCALE-pilot-n), to choose sizes and thresholds by; 0: none",
     )
@@ -162,8 +163,8 @@ def _explain(model: type[BaseModel], error: Any, path: str) -> str:
         return (
             f"{path.removesuffix('.[key]')}: the key {error['input']!r:.40} is not a name; put it in quotes"
         )
-    where = f"{path}: " if path else ""
-    return f"{where}{error['msg'].removeprefix('Value error, ')}, got {error['input']!r:.80}"
+    said = error["msg"].removeprefix("Value error, ")
+    return f"{path}: {said}, got {error['input']!r:.80}" if path else said
 
 
 def _keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ from retrace.yamls import read_yaml
 
 # a folder's name; rules/common.smk constrains the wildcard alike
 GROUP = r"^[a-z0-9][a-z0-9._+-]*$"
-FIRST_PILOT = 100  # seeds from here on are for pilots: no verdict of a sheet rests on them
+HUNDRED = 100  # pilots begin at a full hundred: 100, where the sheet has fewer seeds
 CellName = Annotated[str, StringConstraints(pattern=GROUP)]
 
 
@@ -141,7 +141,7 @@ def load_cells(study: Study, scale: str, root: Path, most: int | None = None, pi
     for name, own in rows.cells.items():
         params = validate(model, {**sheet.base, **rows.base, **own}, f"{place}: scales.{scale}.cells.{name}")
         seeds = range(more[name]) if name in more else rows.seeds
-        seeds = range(FIRST_PILOT, FIRST_PILOT + pilot) if pilot else seeds
+        seeds = _pilot(seeds, pilot) if pilot else seeds
         cells.append(Cell(name, params.model_dump(mode="json"), tuple(seeds)[:most], rows.split))
     return cells
 
@@ -158,12 +158,13 @@ def _scale(sheet: Sheet, scale: str) -> ScaleSheet:
     rows = sheet.scales[scale]  # type: ignore[index]
     if len(set(rows.seeds)) < len(rows.seeds):
         raise RetraceError(f"{place}: scales.{scale}.seeds: a seed is listed twice: {rows.seeds}")
-    if max(rows.seeds) >= FIRST_PILOT:
-        raise RetraceError(
-            f"{place}: scales.{scale}.seeds: {max(rows.seeds)} is a pilot's; those from {FIRST_PILOT} on are "
-            "for --config pilot=n"
-        )
     return rows
+
+
+def _pilot(seeds: Sequence[int], number: int) -> range:
+    """Seeds of a pilot: from the first hundred on that the cell's own do not reach."""
+    first = HUNDRED * (max(seeds) // HUNDRED + 1)
+    return range(first, first + number)
 
 
 def _more(study: Study, scale: str, rows: ScaleSheet, root: Path) -> Mapping[str, int]:
@@ -181,10 +182,6 @@ def _more(study: Study, scale: str, rows: ScaleSheet, root: Path) -> Mapping[str
             raise RetraceError(
                 f"{place}.{cell}: {number} means seeds 0 to {number - 1}, "
                 f"the sheet has {rows.seeds}; raise it"
-            )
-        if number > FIRST_PILOT:
-            raise RetraceError(
-                f"{place}.{cell}: {number}: seeds from {FIRST_PILOT} on are for pilots; lower it"
             )
     return more
 

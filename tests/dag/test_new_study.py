@@ -9,7 +9,14 @@ import editor_schemas
 import pytest
 
 NEW = ("-m", "retrace", "new-study", "ripples")
-WORDS = ("--title", "Ripples", "--citation", "Nobody, 2026", "--asks", "Does noise hurt?")
+WORDS = (
+    "--title",
+    'Ripples: a "noisy" {pond}',
+    "--citation",
+    "Roe & Doe, #1",
+    "--asks",
+    "Why: does it hurt?",
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +92,8 @@ def test_its_own_test_passes(made):
         (("waves", "--paper", "Waves"), "cannot name a paper"),
         (("waves", "--paper", "waves"), "could not be told apart"),
         (("waves", "--paper", "arm"), "'arm' is a target already"),
-        (("waves", "--title", 'a "quoted" word'), "--title: say it in plain words"),
-        (("waves", "--asks", "Why: so?"), "--asks: say it in plain words"),
+        (("waves", "--title", " "), "--title: say it in one line of words"),
+        (("waves", "--asks", "two\nlines"), "--asks: say it in one line of words"),
     ],
 )
 def test_what_cannot_be_written_is_answered_in_one_line_and_nothing_is(made, words, says):

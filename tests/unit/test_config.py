@@ -60,6 +60,7 @@ def test_one_study_can_be_named_with_or_without_a_list(studies):
         ({"scale": "huge"}, "config: scale: 'huge' is not allowed"),
         ({"pilot": 2, "seeds": 3}, "config: pilot and seeds: a pilot has seeds of its own; give one"),
         ({"pilot": -1}, "config: pilot: "),
+        ({"pilot": 1000}, "config: pilot: Input should be less than or equal to 24, got 1000"),
         ({"seeds": 0}, "config: seeds: say `sheet`, or how many seeds of every cell, from 1"),
         ({"seeds": "all"}, "config: seeds: say `sheet`"),
         ({"seeds": 2.5}, "config: seeds: say `sheet`"),

@@ -80,6 +80,9 @@ def test_a_pilot_has_seeds_that_no_sheet_has(root):
     seeded = {key for key, task in pilot.tasks.items() if task.seed is not None}
     assert seeded
     assert not seeded & plan_study(REUSE, SMOKE, root).tasks.keys()
+    write(root, "smoke: {reuse: {digits-cnn: 101}}")
+    many = {cell.name: cell.seeds for cell in sheet.load_cells(REUSE, "smoke", root, pilot=2)}
+    assert (many["digits-cnn"], many["digits-vgg"]) == ((200, 201), (100, 101))
     with pytest.raises(RetraceError, match=r"decide: .* leave out pilot=2"):
         decide.run(config, root, 60.0, True)
 
@@ -101,7 +104,6 @@ def test_a_pilot_has_seeds_that_no_sheet_has(root):
         ("smoke: {reuse: {digits-cnn: 8.5}}", "smoke.reuse.digits-cnn: Input should be a valid integer"),
         ("smoke: {reuse: {digits-cnn: true}}", "smoke.reuse.digits-cnn: Input should be a valid integer"),
         ("smoke: {reuse: {digits-cnn: 0}}", "digits-cnn: Input should be greater than or equal to 1, got 0"),
-        ("smoke: {reuse: {digits-cnn: 101}}", "digits-cnn: 101: seeds from 100 on are for pilots; lower it"),
         ("smoke: {reuse: 4}", "smoke.reuse: Input should be a valid dictionary"),
         ("[smoke]", "Input should be a valid dictionary"),
         ("smoke: {reuse: {digits-cnn: 4, digits-cnn: 5}}", "given twice"),

@@ -41,7 +41,7 @@ def test_what_a_control_or_a_baseline_lacks_is_told_in_the_terminal():
         control={"label": "words", "of": "type"}, baselines=[{"label": "misspelt", "of": "epoch"}]
     )
     assert changed.control.reason == WORDS
-    assert changed.verdict == "not-specific"
+    assert changed.verdict == "not-run"
     text = " ".join(verdict_table([synthetic.paper("arm", [changed])]).split())
     assert text.count(WORDS) == 1
     assert "misspelt: the table has no column 'epoch' (did you mean 'epochs'?)" in text

@@ -210,3 +210,20 @@ def test_ctrl_c_waits_for_the_command_to_stop_and_prints_nothing_of_its_own(tmp_
     os.killpg(process.pid, signal.SIGINT)
     out, errors = process.communicate(timeout=60)
     assert (process.returncode, out, errors) == (status, told, "")
+
+
+def test_who_tells_the_launcher_to_end_tells_the_command(tmp_path):
+    create(tmp_path / "venv")
+    (tmp_path / "venv/complete").touch()
+    script = (
+        "trap 'echo stopped by itself; exit 7' TERM; echo ready; for k in 1 2 3 4 5 6 7 8 9; do sleep 1; done"
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "envs/run.py"), "sh", "-c", script],
+        env={**os.environ, "RETRACE_VENV": str(tmp_path / "venv")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.terminate()
+    assert (process.communicate(timeout=60)[0], process.returncode) == ("stopped by itself\n", 7)

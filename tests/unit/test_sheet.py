@@ -122,7 +122,6 @@ def changed(**changes):
         (changed(scales={"smok": {}}), "'smok' is not allowed (did you mean 'smoke'?)"),
         (reuse(scale="laptop"), f"{PLACE}: no scale 'smoke' (known: laptop)"),
         (reuse(seeds=(0, 1, 0)), f"{PLACE}: scales.smoke.seeds: a seed is listed twice: [0, 1, 0]"),
-        (reuse(seeds=(0, 100)), f"{PLACE}: scales.smoke.seeds: 100 is a pilot's; those from 100 on are for "),
         (reuse(seeds=()), f"{PLACE}: scales.smoke.seeds: List should have at least 1 item"),
         (reuse(seeds=(0, -1)), f"{PLACE}: scales.smoke.seeds.1: Input should be greater than or equal to 0"),
         (reuse(seeds=(0, 0.5)), f"{PLACE}: scales.smoke.seeds.1: Input should be a valid integer"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
@@ -19,7 +20,7 @@ from retrace.stats.correlation import Array
 
 IDENTITY = ["seed", "cell", "condition"]  # names one row of a study's table
 Block = tuple[int, tuple[Any, ...]]  # a seed and the values of the `within` columns
-MOST_HINT = 200  # characters of a did-you-mean; a column may have many words
+MOST_VALUES = 8  # of a column, told where one is missing
 
 
 class NoEvidence(Exception):
@@ -118,6 +119,13 @@ def _refuse_absent(name: str, wanted: list[Scalar], column: pd.Series[Any]) -> N
     """NoEvidence for a value that its column has in no row: the rest alone would be another claim."""
     for value in wanted:
         if not column.isin([value]).any():
-            known = {str(other) for other in column.dropna().unique()}
-            hint = did_you_mean(str(value), known)
-            raise NoEvidence(f"no row where {name} is {value}{hint if len(hint) < MOST_HINT else ''}")
+            raise NoEvidence(f"no row where {name} is {value!r} (there are {_near(value, column)})")
+
+
+def _near(value: Scalar, column: pd.Series[Any]) -> str:
+    """A column's values, or those nearest to one that it lacks: of another scale, or misspelt."""
+    known = {str(other): repr(other) for other in column.dropna().unique().tolist()}
+    if len(known) <= MOST_VALUES:
+        return ", ".join(known.values())
+    near = get_close_matches(str(value), known, MOST_VALUES, 0.0)
+    return ", ".join([*(known[word] for word in near), "..."])

@@ -44,7 +44,8 @@ def _paper(paper: PaperVerdict) -> str:
     rows = [COLUMNS, *(_row(claim) for claim in paper.claims)]
     told = [("" if claim.verdict == "supported" else claim.told, *_lost(claim)) for claim in paper.claims]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-    lines = textwrap.wrap(f"{paper.paper}: {paper.title} (study {paper.study}, scale {paper.scale})", WIDTH)
+    scale = f"{paper.scale}: a pilot, which counts for nothing" if "-pilot-" in paper.scale else paper.scale
+    lines = textwrap.wrap(f"{paper.paper}: {paper.title} (study {paper.study}, scale {scale})", WIDTH)
     for row, reasons in zip(rows, [(), *told], strict=True):
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         lines.append("  ".join(cells).rstrip())

@@ -64,6 +64,7 @@ def run_trial(claim: Claim, table: pd.DataFrame, rows: Random, looks: int = 1) -
 
     try:
         own = measure(evidence, table, rows, LEVEL)
+        closed = _closed(claim.gate, evidence.one_side(), table, rows)
     except NoEvidence as missing:
         return Trial(claim, missing=str(missing))
     return Trial(
@@ -72,17 +73,20 @@ def run_trial(claim: Claim, table: pd.DataFrame, rows: Random, looks: int = 1) -
         control=held(claim.control) if claim.control else None,
         baselines=[beside(baseline) for baseline in claim.baselines],
         also=[beside(companion) for companion in claim.companions()],
-        closed=_closed(claim.gate, evidence.one_side(), table, rows),
+        closed=closed,
     )
 
 
 def _closed(gates: Sequence[Gate], side: Evidence, table: pd.DataFrame, rows: Random) -> str:
-    """The first gate that does not hold, with its value over all seeds; empty where all hold."""
+    """The first gate that does not hold, with its value over all seeds; empty where all hold.
+
+    NoEvidence names a gate whose rows or columns the table lacks: what it asks is not known.
+    """
     for gate in gates:
         try:
             value = measure(side.varied(gate), table, rows, LEVEL).value
         except NoEvidence as missing:
-            return f"{gate.label}: {missing}"
+            raise NoEvidence(f"{gate.label}: {missing}") from None
         if not gate.expect.meets(value):
             return f"{gate.label}: {number(value)}, not {gate.expect.words()}"
     return ""

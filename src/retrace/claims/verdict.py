@@ -33,6 +33,8 @@ def unfit(trial: Trial, untested: Mapping[str, str]) -> Verdict | None:
     if found is None:
         code: Code = "not-measurable" if claim.testable else "not-run"
         return Verdict(code, trial.missing)
+    if trial.control and trial.control.reason:
+        return Verdict("not-run", f"its control, {trial.control.label}: {trial.control.reason}")
     if trial.closed:
         return Verdict("not-measurable", trial.closed)
     if found.share_undefined > MAX_UNDEFINED or not math.isfinite(found.value):
@@ -110,9 +112,7 @@ def _specific(trial: Trial, told: str) -> Verdict:
         return Verdict("supported", told)
     label = control.label
     if control.passes is None:
-        return Verdict(
-            "not-specific", f"{told}; the control ({label}) could not be measured: {control.reason}"
-        )
+        return Verdict("not-specific", f"{told}; the control ({label}) is undefined")
     says = "meets it, too" if control.passes else "is not clearly further from it"
     return Verdict("not-specific", f"{told}; the control ({label}) {says}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import keyword
 import re
 from collections.abc import Mapping
@@ -34,7 +35,8 @@ def new_study(root: Path, name: str, paper: str, words: Mapping[str, str]) -> li
     overwritten, and nothing is written then.
     """
     _refuse(name, paper, words)
-    words = {"name": name, "paper": paper, **words}
+    quoted = {f"quoted_{what}": json.dumps(text, ensure_ascii=False) for what, text in words.items()}
+    words = {"name": name, "paper": paper, **words, **quoted}  # JSON's quotes are YAML's and Python's, too
     files = {_home(path, words): Template(path.read_text()).substitute(words) for path in _parts()}
     for path in files:
         if (root / path).exists():
@@ -74,5 +76,5 @@ def _refuse(name: str, paper: str, words: Mapping[str, str]) -> None:
             "give --paper another name"
         )
     for what, text in words.items():
-        if re.search(r'["\\\n:#]', text):
-            raise RetraceError(f"new-study: --{what}: say it in plain words, without quotes, \\, : and #")
+        if not text.strip() or not text.isprintable():
+            raise RetraceError(f"new-study: --{what}: say it in one line of words")

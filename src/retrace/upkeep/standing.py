@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -58,19 +58,22 @@ def lacking(flow: Workflow, paper: str) -> str:
     return f"{paper}: {some} at scale {flow.config.scale}; {command(flow, [paper])} makes it"
 
 
-def elsewhere(flow: Workflow, papers: Sequence[str]) -> str:
-    """A line that says at which other scales and seeds there are verdicts of papers that have none at this.
-
-    Empty where nothing lacks, or nothing is found.
-    """
-    folder, chosen = flow.root / "results", papers or flow.papers
-    here = flow.root / home(flow.config.edition)
-    lacking = [paper for paper in chosen if not (here / "verdicts" / f"{paper}.json").is_file()]
+def elsewhere(flow: Workflow, papers: Sequence[str]) -> Iterator[str]:
+    """Lines on papers without a verdict that is of today's claims, sheet and code: what there is instead."""
+    folder = flow.root / "results"
+    current = {paper for paper in flow.papers if (flow.root / flow.judged[paper].outputs[0]).is_file()}
+    lacking = [paper for paper in papers or flow.papers if paper not in current]
     found = [path for paper in lacking for path in folder.glob(f"**/verdicts/{paper}.json")]
-    editions = sorted({path.parents[1].relative_to(folder).as_posix() for path in found})
-    flags = ", ".join(flags_of("laptop" if name == "." else name) for name in editions)
-    names = sorted({path.stem for path in found})
-    return f"{', '.join(names)}: no verdicts at {flow.config.edition}, some at {flags}" if flags else ""
+    editions = {path: path.parents[1].relative_to(folder).as_posix() for path in found}
+    here = home(flow.config.edition).removeprefix("results").strip("/") or "."
+    if stale := sorted(path.stem for path, edition in editions.items() if edition == here):
+        again = command(flow, stale)
+        names = ", ".join(stale)
+        yield f"{names}: the verdicts here are of other claims, sheets or code; {again} judges again"
+    if others := {path: edition for path, edition in editions.items() if edition != here}:
+        flags = [flags_of("laptop" if name == "." else name) for name in sorted(set(others.values()))]
+        names = ", ".join(sorted({path.stem for path in others}))
+        yield f"{names}: no verdicts at {flow.config.edition}, some at {', '.join(flags)}"
 
 
 def command(flow: Workflow, targets: Sequence[str]) -> str:
