@@ -165,6 +165,13 @@ def test_an_accelerator_that_fails_is_one_line(texts, tmp_path, monkeypatch, cap
     assert said.splitlines()[-1].startswith("retrace: ")
 
 
+def alone(code):
+    """What an interpreter of its own says to the code."""
+    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    words = (sys.executable, "-c", code)
+    return subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+
+
 def test_a_job_that_ctrl_c_reaches_says_one_line():
     code = (
         "import runpy, sys\nfrom retrace.warm import client\n"
@@ -172,8 +179,7 @@ def test_a_job_that_ctrl_c_reaches_says_one_line():
         "client.ask = interrupted\nsys.argv = ['job', '{\"kind\": \"judge\"}']\n"
         "runpy.run_module('retrace.job', run_name='__main__')"
     )
-    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    done = subprocess.run((sys.executable, "-c", code), env=env, capture_output=True, text=True, check=False)
+    done = alone(code)
     assert (done.returncode, done.stderr.splitlines()[-1:]) == (-signal.SIGINT, ["retrace: stopped"])
     assert "Traceback" not in done.stderr
 
@@ -186,6 +192,5 @@ def test_a_job_that_is_told_to_end_says_one_line():
         "signal.signal(signal.SIGTERM, meter._raise_exit)\ndispatch.run = told\n"
         "sys.exit(job.main('{}', Path.cwd()))"
     )
-    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    done = subprocess.run((sys.executable, "-c", code), env=env, capture_output=True, text=True, check=False)
+    done = alone(code)
     assert (done.returncode, done.stderr.splitlines()) == (128 + signal.SIGTERM, ["retrace: stopped"])
