@@ -116,6 +116,17 @@ def scales_of(study: Study, root: Path) -> list[Scale]:
     return list(_read(study, root).scales)
 
 
+def called_cells(study: Study, root: Path) -> set[str]:
+    """What the study's table calls the cells of all scales of its sheet, read without a look at the rest."""
+    sheet, named = _read(study, root), study.settings
+    cells = [
+        (name, {**sheet.base, **rows.base, **own})
+        for rows in sheet.scales.values()
+        for name, own in rows.cells.items()
+    ]
+    return {study.setting(name, params) for name, params in cells if named is None or named in params}
+
+
 def load_cells(study: Study, scale: str, root: Path, most: int | None = None, pilot: int = 0) -> list[Cell]:
     """The validated cells of a study at a scale with the seeds that `config/more.yaml` adds.
 

@@ -49,5 +49,5 @@ def test_a_cell_that_no_sheet_has_is_one_line(changes, place, hint):
 
 
 def test_other_scales_are_not_read_for_claims_that_this_one_fits(monkeypatch):
-    monkeypatch.setattr("retrace.planning.named.load_cells", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr("retrace.planning.named.called_cells", lambda *_: pytest.fail("read"))
     checked(here={"digits-shift"}, evidence={**EVIDENCE, "cells": ["digits-*"]})

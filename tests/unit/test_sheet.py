@@ -225,3 +225,10 @@ def test_cells_that_differ_are_planned_and_a_set_of_ones_own_is_known_by_its_nam
     assert "did you mean 'twin'?" in refusal(twin, reuse(base={"dataset": "twim"}))
     digest = hashlib.sha256((ROOT / "data/raw/digits.npz").read_bytes()).hexdigest()
     assert any(digest in fact for row in plan.rows for fact in row.tasks["prepare"].recipe["data"].values())
+
+
+@pytest.mark.parametrize("name", sheet.known_studies())
+def test_cells_of_all_scales_are_called_as_their_tables_call_them(name):
+    study = sheet.load_study(name)
+    cells = [cell for scale in sheet.scales_of(study, ROOT) for cell in sheet.load_cells(study, scale, ROOT)]
+    assert sheet.called_cells(study, ROOT) == {study.setting(cell.name, cell.params) for cell in cells}

@@ -10,7 +10,7 @@ from pathlib import Path
 from retrace.claims.model import Claim, PaperClaims
 from retrace.claims.query import Labelled, Variation, Where
 from retrace.errors import RetraceError, did_you_mean
-from retrace.sheet import load_cells, scales_of
+from retrace.sheet import called_cells
 from retrace.study import Study
 
 
@@ -23,8 +23,7 @@ def check_cells(study: Study, here: set[str], claims: PaperClaims, root: Path) -
 
     @cache
     def anywhere() -> set[str]:
-        cells = [cell for scale in scales_of(study, root) for cell in load_cells(study, scale, root)]
-        return {study.setting(cell.name, cell.params) for cell in cells}
+        return called_cells(study, root)
 
     def known(pattern: str) -> bool:
         return any(_fits(here, pattern)) or any(_fits(anywhere(), pattern))
