@@ -9,7 +9,7 @@ import pytest
 from retrace.claims.load import load_claims, parse_claims
 from retrace.errors import RetraceError
 from retrace.planning.named import check_cells
-from retrace.sheet import load_study
+from retrace.sheet import called_cells, load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 ARM = load_claims(ROOT / "claims" / "arm.yaml")
@@ -17,14 +17,18 @@ SETTLED = {"id": "one", "says": "a", "where": "b", "kind": "order", "expect": {"
 EVIDENCE = {"study": "reuse", "statistic": "mean", "of": ["arm"], "versus": {"where": {"condition": "x"}}}
 
 
+def everywhere():
+    return called_cells(load_study("reuse"), ROOT)
+
+
 def checked(here=frozenset(), **changes):
     claim = {**SETTLED, "evidence": EVIDENCE, "control": {"label": "c", "of": "pixel_rmse"}, **changes}
     claims = parse_claims({"paper": "arm", "title": "t", "claims": [claim]}, "claims/arm.yaml")
-    check_cells(load_study("reuse"), set(here), claims, ROOT)
+    check_cells("reuse", set(here), everywhere, claims)
 
 
 def test_a_cell_of_another_scale_is_known():
-    check_cells(load_study("reuse"), set(), ARM, ROOT)
+    check_cells("reuse", set(), everywhere, ARM)
 
 
 @pytest.mark.parametrize(
@@ -49,5 +53,5 @@ def test_a_cell_that_no_sheet_has_is_one_line(changes, place, hint):
 
 
 def test_other_scales_are_not_read_for_claims_that_this_one_fits(monkeypatch):
-    monkeypatch.setattr("retrace.planning.named.called_cells", lambda *_: pytest.fail("read"))
+    monkeypatch.setitem(globals(), "everywhere", lambda: pytest.fail("read"))
     checked(here={"digits-shift"}, evidence={**EVIDENCE, "cells": ["digits-*"]})

@@ -13,7 +13,7 @@ from retrace.config import Config
 from retrace.errors import RetraceError
 from retrace.planning import products
 from retrace.planning.known import Known
-from retrace.planning.plan import StudyPlan, plan_study
+from retrace.planning.plan import plan_study
 from retrace.planning.workflow import Workflow
 from retrace.recipe import canonical
 from retrace.sheet import load_study
@@ -52,7 +52,7 @@ def test_a_verdict_reads_all_evidence_and_arrays_of_its_rows(plan):
     task = next(iter(row.tasks.values()))
     left = replace(task, stage=replace(task.stage, arrays=True, scratch=True))
     row = replace(row, tasks={**row.tasks, task.stage.verb: left})
-    verdict = judged(StudyPlan(plan.study, [row], plan.tasks))
+    verdict = judged(replace(plan, rows=[row]))
     wanted = {path for one in row.tasks.values() for path in one.lasting}
     assert set(verdict.inputs) == wanted
     assert [path for path in wanted if path.endswith(".npz")] == [left.outputs["arrays"]]
@@ -70,11 +70,11 @@ def test_the_key_of_a_verdict_has_all_that_goes_into_it(plan):
         replace(row, tasks={**row.tasks, task.stage.verb: other_task}),
         replace(row, seed=77),
     ]
-    keys = {judged(StudyPlan(plan.study, [change, *plan.rows[1:]], plan.tasks)).key for change in changes}
+    keys = {judged(replace(plan, rows=[change, *plan.rows[1:]])).key for change in changes}
     study = replace(plan.study, figures=(*plan.study.figures, Figure("arm", "more", "A caption.")))
-    keys.add(judged(StudyPlan(study, plan.rows, plan.tasks)).key)
+    keys.add(judged(replace(plan, study=study)).key)
     keys.add(judged(plan, Config(scale="laptop")).key)
-    keys.add(judged(StudyPlan(plan.study, plan.rows[1:], plan.tasks)).key)
+    keys.add(judged(replace(plan, rows=plan.rows[1:])).key)
     assert len(keys | {first.key}) == 7
 
 

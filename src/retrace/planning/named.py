@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from functools import cache
-from pathlib import Path
 
 from retrace.claims.model import Claim, PaperClaims
 from retrace.claims.query import Labelled, Variation, Where
 from retrace.errors import RetraceError, did_you_mean
-from retrace.sheet import called_cells
-from retrace.study import Study
 
 
-def check_cells(study: Study, here: set[str], claims: PaperClaims, root: Path) -> None:
+def check_cells(study: str, here: set[str], everywhere: Callable[[], set[str]], claims: PaperClaims) -> None:
     """Refuse (RetraceError, one line) a claim of a cell that the sheet has neither `here` nor at any scale.
 
-    `here` are the cells of the planned scale, as the study's table calls them: the other scales are read
-    only for a claim that none of these fits.
+    `here` are the cells of the planned scale, as the study's table calls them: `everywhere`, those of all
+    scales, is asked only for a claim that none of these fits.
     """
 
-    @cache
-    def anywhere() -> set[str]:
-        return called_cells(study, root)
-
     def known(pattern: str) -> bool:
-        return any(_fits(here, pattern)) or any(_fits(anywhere(), pattern))
+        return any(_fits(here, pattern)) or any(_fits(everywhere(), pattern))
 
     for claim in claims.claims:
         for place, pattern in _named(claim):
             if not known(pattern):
                 raise RetraceError(
                     f"claims/{claims.paper}.yaml: claim {claim.id!r}: {place}: no cell {pattern!r} in "
-                    f"config/studies/{study.name}.yaml{did_you_mean(pattern, anywhere())}"
+                    f"config/studies/{study}.yaml{did_you_mean(pattern, everywhere())}"
                 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import product
@@ -21,7 +21,7 @@ from retrace.more import read_more
 from retrace.planning.known import Known
 from retrace.recipe import digest, recipe_key
 from retrace.records.evidence import read_record
-from retrace.sheet import GROUP, Cell, chosen_studies, load_cells, sheet_seeds
+from retrace.sheet import GROUP, Cell, called_cells, chosen_studies, load_cells, sheet_seeds
 from retrace.study import Stage, Study
 
 
@@ -117,12 +117,16 @@ class Row:
 
 @dataclass
 class StudyPlan:
-    """A study's rows and its tasks by key; the looks that are planned, if any (`claims.looks`)."""
+    """A study's rows and its tasks by key; the looks that are planned, if any (`claims.looks`).
+
+    `everywhere` reads what the study's table calls the cells of all scales.
+    """
 
     study: Study
     rows: list[Row] = field(default_factory=list)
     tasks: dict[str, Task] = field(default_factory=dict)
     looks: tuple[int, ...] = ()
+    everywhere: Callable[[], set[str]] = set
 
     def of_verb(self, verb: str) -> list[Task]:
         """Tasks of one verb, in the order of the sheet."""
@@ -133,7 +137,7 @@ def plan_study(
     study: Study, config: Config, root: Path, known: Known | None = None, cells: Sequence[Cell] | None = None
 ) -> StudyPlan:
     """All tasks of a study's cells, the sheet's at the configured scale if none are given."""
-    plan = StudyPlan(study)
+    plan = StudyPlan(study, everywhere=cache(partial(called_cells, study, root)))
     if config.scale in read_more(root) and not config.pilot:
         plan.looks = looks_of(study, config.scale, root)
     known = known or Known(root)

@@ -75,7 +75,7 @@ def _code(known: Known, *modules: str) -> dict[str, str]:
 def judge(plan: StudyPlan, paper: str, config: Config, root: Path, known: Known) -> Product[JudgeJob]:
     """The verdicts of one paper, from the rows its claims speak of."""
     claims = load_claims(root / "claims" / f"{paper}.yaml")
-    rows = _rows_for(plan, claims, root)
+    rows = _rows_for(plan, claims)
     tasks = {task.key: task for row in rows for task in row.tasks.values()}
     recipe: dict[str, Any] = {
         "verb": "judge",
@@ -107,7 +107,7 @@ def judge(plan: StudyPlan, paper: str, config: Config, root: Path, known: Known)
     return Product(paper, recipe, inputs, job)
 
 
-def _rows_for(plan: StudyPlan, claims: PaperClaims, root: Path) -> list[Row]:
+def _rows_for(plan: StudyPlan, claims: PaperClaims) -> list[Row]:
     wanted = [claim.evidence for claim in claims.claims if claim.evidence]
     for claim in claims.claims:
         if claim.evidence and claim.evidence.study != plan.study.name:
@@ -116,7 +116,7 @@ def _rows_for(plan: StudyPlan, claims: PaperClaims, root: Path) -> list[Row]:
                 f"{place}: study {claim.evidence.study!r}; the paper belongs to {plan.study.name!r}"
             )
     names = {setting(plan, row) for row in plan.rows}
-    check_cells(plan.study, names, claims, root)
+    check_cells(plan.study.name, names, plan.everywhere, claims)
     patterns = {pattern for evidence in wanted for pattern in evidence.cells}
     meant = {name for name in names if any(fnmatchcase(name, p) for p in patterns)}
     return [row for row in plan.rows if setting(plan, row) in meant]
