@@ -55,8 +55,12 @@ def attend(words: list[str], variables: dict[str, str]) -> int:
     `subprocess.run` would kill it after a quarter of a second.
     """
     signal.signal(signal.SIGINT, lambda *_: None)  # which the command does not inherit
+    told: list[int] = []  # to end, while the command is being started
+    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
     process = subprocess.Popen(words, env=variables)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    if told:
+        process.terminate()
     status = process.wait()
     return status if status >= 0 else 128 - status  # as a shell says it of one that a signal ended
 
