@@ -26,7 +26,7 @@ from retrace.yamls import read_yaml
 
 # a folder's name; rules/common.smk constrains the wildcard alike
 GROUP = r"^[a-z0-9][a-z0-9._+-]*$"
-HUNDRED = 100  # pilots begin at a full hundred: 100, where the sheet has fewer seeds
+PILOT_STEP = 100  # pilots begin at a multiple of it that the sheet does not reach: 100, as a rule
 CellName = Annotated[str, StringConstraints(pattern=GROUP)]
 
 
@@ -174,7 +174,7 @@ def _scale(sheet: Sheet, scale: str) -> ScaleSheet:
 
 def _pilot(seeds: Sequence[int], number: int) -> range:
     """Seeds of a pilot: from the first hundred on that the cell's own do not reach."""
-    first = HUNDRED * (max(seeds) // HUNDRED + 1)
+    first = PILOT_STEP * (max(seeds) // PILOT_STEP + 1)
     return range(first, first + number)
 
 
