@@ -58,4 +58,5 @@ if workflow.is_main_process:
 
 def print_verdicts():
     if TARGETS != ["rehearse"]:
-        print(FLOW.verdict_table(published=STORED), file=sys.stderr)
+        papers = FLOW.targets.papers(TARGETS)
+        print(FLOW.verdict_table(papers, published=STORED), file=sys.stderr)

@@ -49,10 +49,11 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
-    def scaled(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def scaled(made: argparse.ArgumentParser, seeded: bool = True) -> argparse.ArgumentParser:
         made.add_argument("--scale", choices=SCALES, help="default: the scale of config/config.yaml")
-        made.add_argument("--seeds", type=int, help="default: the seeds of config/config.yaml")
-        made.add_argument("--pilot", type=int, metavar="N", help="N pilot seeds in place of the sheet's")
+        if seeded:
+            made.add_argument("--seeds", type=int, help="default: the seeds of config/config.yaml")
+            made.add_argument("--pilot", type=int, metavar="N", help="N pilot seeds in place of the sheet's")
         return made
 
     verdicts = scaled(command("verdicts", _verdicts, "print the verdicts that have been reached"))
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     power = scaled(command("power", _power, "say which number of seeds or items would decide each claim"))
     power.add_argument("papers", nargs="*", metavar="PAPER", help="only these papers")
     power.add_argument("--csv", metavar="FILE", help="also write it there")
-    decide = scaled(command("decide", _decide, "give more seeds to the cells where they decide most"))
+    decide = scaled(command("decide", _decide, "give more seeds to the cells where they decide most"), False)
     decide.add_argument(
         "--budget", required=True, metavar="TIME", help="CPU time to spend, such as 90s, 60min or 2h"
     )
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument(
         "--rewrite", action="store_true", help="also where config/more.yaml was edited by hand"
     )
-    collect = command("gc", _gc, "remove files that no sheet reaches at any scale; not during a run")
+    collect = command("gc", _gc, "remove files that no sheet reaches at any scale, and pilots; not during a run")
     collect.add_argument("--dry-run", action="store_true", help="only list them")
     collect.add_argument(
         "--scratch", action="store_true", help="instead: weights and shifted data that no stage to come reads"
@@ -171,7 +172,7 @@ def _config(root: Path, arguments: argparse.Namespace | None = None) -> Config:
     from retrace.config import load_config
 
     raw = read_yaml(root / "config/config.yaml", "config/config.yaml") or {}
-    asked = {key: getattr(arguments, key) for key in ("scale", "seeds", "pilot")} if arguments else {}
+    asked = {key: getattr(arguments, key, None) for key in ("scale", "seeds", "pilot")}
     return load_config({**raw, **{key: value for key, value in asked.items() if value is not None}})
 
 

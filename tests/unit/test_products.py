@@ -133,6 +133,14 @@ def test_unknown_keys_and_targets_are_one_line(flow):
     flow.targets.check(["all", "arm", "reuse_judge", "results/index.csv", "reuse_train_job"])
 
 
+def test_a_run_tells_the_verdicts_of_its_targets(flow):
+    assert flow.targets.papers([]) == flow.targets.papers(["all"]) == list(flow.judged)
+    assert flow.targets.papers(["arm"]) == ["arm"]
+    of_study = list(flow.plans["reuse"].study.papers)
+    assert flow.targets.papers(["reuse"]) == flow.targets.papers(["reuse_train", "arm"]) == of_study
+    assert flow.targets.papers(["arm", "results/index.csv"]) == list(flow.judged)
+
+
 @pytest.mark.parametrize(("name", "near"), [("reuse_train", "reuse_train_job"), ("arm_draw", "arm_draw_job")])
 def test_a_run_until_a_name_that_gathers_jobs_is_refused(flow, name, near):
     name = name if name in flow.target_names else "reuse_draw"

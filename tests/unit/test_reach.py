@@ -130,6 +130,7 @@ def test_files_are_named_by_path_or_module_and_a_wrong_name_is_one_line(monkeypa
     assert by_module == reach.text(CONFIG, ROOT, [str(ROOT / MEASURE)])
     monkeypatch.chdir(ROOT / "src/retrace/metrics")
     assert by_module == reach.text(CONFIG, ROOT, ["reuse/arm.py"])
+    assert by_module == reach.text(CONFIG, ROOT, [MEASURE])  # from the root, wherever one stands
     for name, near in {
         "src/retrace/metrics/arm.py": MEASURE,  # moved
         "retrace.metrics.reuse.resqe": "retrace.metrics.reuse.resque",

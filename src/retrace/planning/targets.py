@@ -59,6 +59,19 @@ class Targets:
     def _published_of(self, papers: Iterable[str]) -> list[str]:
         return [self.published[f"{p}-{verb}"].outputs[0] for p in papers for verb in ("judge", "draw")]
 
+    def papers(self, targets: Sequence[str]) -> list[str]:
+        """The papers that a run of these targets is about; all where one of them is no study's or paper's."""
+        found: list[str] = []
+        for name in targets or ["all"]:
+            study = name if name in self.plans else name.rpartition("_")[0]
+            if name in self.judged:
+                found += [name]
+            elif study in self.plans:
+                found += self.plans[study].study.papers
+            else:
+                return list(self.judged)
+        return list(dict.fromkeys(found))
+
     def check(self, targets: Sequence[str]) -> None:
         """Refuse a target that is neither a name nor a path; RetraceError with a did-you-mean."""
         known = ["all", "rehearse", *self.names]
