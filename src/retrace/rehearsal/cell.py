@@ -63,14 +63,15 @@ class Record:
 def rehearse(rehearsal: Rehearsal, config: Config, root: Path) -> Record:
     """Run the whole where an accelerator has the memory for it, else the narrow cell; nothing is raised.
 
-    Files are left below `plan.HOME`; scratch and drawn models go when nothing more needs them.
+    Cells of the scales for CPUs are run whole anywhere. Files are left below `plan.HOME`; scratch and drawn
+    models go when nothing more needs them.
     """
     device = "cuda" if config.device == "cuda" or (config.device == "auto" and has_accelerator()) else "cpu"
     free = forked(memory.device_free).value if device == "cuda" else None
     has = free or memory.host()
     needs, refused = rehearsal.needs, False
     version, done = rehearsal.narrow, []
-    if device == "cuda" and (needs is None or needs <= has):
+    if rehearsal.for_cpus or (device == "cuda" and (needs is None or needs <= has)):
         version, done = rehearsal.whole, _run(rehearsal.whole, device, root)
         if any(ran.memory for _, ran in done):
             version, needs, refused = rehearsal.narrow, max(has, needs or 0.0), True

@@ -25,6 +25,7 @@ from retrace.study import Study
 
 HOME = "results/rehearsal"
 WHOLE, NARROW = "whole", "narrow"
+FOR_CPUS = ("smoke", "laptop")  # scales whose cells any machine can run: whole, with their own models
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ class Rehearsal:
     narrow: Version
     narrowed: dict[str, str]
     needs: float | None
+
+    @property
+    def for_cpus(self) -> bool:
+        """Whether the whole is rehearsed without an accelerator, too."""
+        return self.scale in FOR_CPUS
 
     @cached_property
     def key(self) -> str:
@@ -153,7 +159,7 @@ def _version(
     cells = {}
     try:
         for part, params in parts.items():
-            if name and params[name] in (*SHAPES, *STAND_INS):
+            if name and config.scale not in FOR_CPUS and params[name] in (*SHAPES, *STAND_INS):
                 model = (params[name], f"{HOME}/models/{study.name}-{cell.name}/{params[name]}-{size}")
             if model and model[0] in SHAPES:
                 params = {**params, str(name): model[1]}
