@@ -1,4 +1,4 @@
-"""Neutral texts as tokens: rows for compressors to look at, and sentences, none of them in a row, to score."""
+"""Neutral texts as tokens: rows for compressors to look at, and other sentences to score."""
 
 from __future__ import annotations
 

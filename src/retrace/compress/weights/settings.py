@@ -1,4 +1,4 @@
-"""What a sheet says of a compressor of weights; free of torch, so that planning is quick."""
+"""What a sheet says of compressors of weights; free of torch, so that planning is quick."""
 
 from __future__ import annotations
 
@@ -46,3 +46,13 @@ class Compressor(Strict):
         if self.method in ("nf4", "hqq", "awq") and self.group is None:
             raise ValueError(f"method {self.method}: give `group`")
         return self
+
+
+class Calibration(Strict):
+    """What compressors look at: `rows` of `tokens` each."""
+
+    rows: int = Field(ge=1)
+    tokens: int = Field(ge=8)
+    sequential: bool = Field(
+        False, description="each layer sees the outputs of the compressed ones before it"
+    )

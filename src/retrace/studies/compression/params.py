@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from retrace.compress.weights.names import CALIBRATED
-from retrace.compress.weights.settings import Compressor
+from retrace.compress.weights.settings import Calibration, Compressor
 from retrace.errors import unknown
 from retrace.llm.judges.trust.ethics import ACTS
 from retrace.llm.judges.trust.names import KNOWN
@@ -40,16 +40,6 @@ class Alignment(Strict):
     lookalike: int = Field(ge=1)
     start: int = Field(ge=0)
     training: Settings
-
-
-class Calibration(Strict):
-    """What compressors look at: `rows` of `tokens` each."""
-
-    rows: int = Field(ge=1)
-    tokens: int = Field(ge=8)
-    sequential: bool = Field(
-        False, description="each layer sees the outputs of the compressed ones before it"
-    )
 
 
 class Network(StageParams):
