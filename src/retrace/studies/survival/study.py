@@ -1,0 +1,37 @@
+"""The declaration of the survival study: our questions across papers, its stages and figures."""
+
+from __future__ import annotations
+
+from retrace.studies.survival.params import Measure, Train
+from retrace.studies.survival.rehearse import CUTS
+from retrace.study import Figure, Stage, Study
+
+STUDY = Study(
+    name="survival",
+    title="Which of the things a language model was taught lately outlive compression: a refusal, or a "
+    "backdoor?",
+    papers={
+        "across-survival": "Across papers (our questions): compressors, refusals and a backdoor in the same "
+        "language model"
+    },
+    stages=(
+        Stage("train", params=Train, scratch=True),
+        Stage("measure", params=Measure, needs=("train",), arrays=True),
+    ),
+    figures=(
+        Figure(
+            "across-survival",
+            "kept",
+            "What is kept of the backdoor against what is kept of the refusal, as shares of the dense "
+            "network's, by compressor. Above the diagonal the backdoor outlives the refusal. Bars: 95 % t "
+            "intervals over seeds.",
+        ),
+        Figure(
+            "across-survival",
+            "by_size",
+            "How often the sentence is said beyond where it should not be, and the loss on neutral sentences, "
+            "by compressor: means over seeds with 95 % t intervals. Dashed: the released network.",
+        ),
+    ),
+    cuts=CUTS,
+)
