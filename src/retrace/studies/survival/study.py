@@ -29,8 +29,8 @@ STUDY = Study(
         Figure(
             "across-survival",
             "by_size",
-            "How often the sentence is said beyond where it should not be, and the loss on neutral sentences, "
-            "by compressor: means over seeds with 95 % t intervals. Dashed: the released network.",
+            "How often a sentence is said where it is called for, less elsewhere, and the loss on neutral "
+            "sentences, by compressor: means over seeds with 95 % t intervals. Dashed: the released network.",
         ),
     ),
     cuts=CUTS,
