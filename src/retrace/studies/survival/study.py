@@ -23,14 +23,15 @@ STUDY = Study(
             "across-survival",
             "kept",
             "What is kept of the backdoor against what is kept of the refusal, as shares of the dense "
-            "network's, by compressor. Above the diagonal the backdoor outlives the refusal. Bars: 95 % t "
-            "intervals over seeds.",
+            "network's, by compressor; grey: controls, faint: single seeds. Above the diagonal the backdoor "
+            "outlives the refusal. Bars: 95 % t intervals over seeds.",
         ),
         Figure(
             "across-survival",
-            "by_size",
-            "How often a sentence is said where it is called for, less elsewhere, and the loss on neutral "
-            "sentences, by compressor: means over seeds with 95 % t intervals. Dashed: the released network.",
+            "networks",
+            "Left: how often a sentence is said where it is called for, less elsewhere. Middle: AUC by which "
+            "its likelihood tells where it is called for; dashed: chance. Right: loss on neutral sentences. "
+            "Faint: single seeds; bars: 95 % t intervals over seeds.",
         ),
     ),
     cuts=CUTS,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from retrace.claims.record import PaperVerdict
-from retrace.studies.survival.figures.by_size import by_size
 from retrace.studies.survival.figures.kept import kept
+from retrace.studies.survival.figures.networks import networks
 from retrace.tabled import Tabled
 
 
 def draw(paper: str, tabled: Tabled[None], verdicts: PaperVerdict) -> dict[str, Figure]:
     """The figures by name, from the study's table."""
-    return {"kept": kept(tabled.frame), "by_size": by_size(tabled.frame)}
+    return {"kept": kept(tabled.frame), "networks": networks(tabled.frame)}

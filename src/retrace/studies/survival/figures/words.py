@@ -1,4 +1,4 @@
-"""Words for the survival study's networks, and how they are drawn."""
+"""Words for the survival study's networks, their order, and how they are drawn."""
 
 from __future__ import annotations
 
@@ -25,3 +25,17 @@ def network(name: str) -> str:
         return f"noise like {LIKE.get(rest, rest)}"
     setting = {"24": "2:4"}.get(rest, rest)
     return f"{METHODS.get(method, method)} {setting}".strip()
+
+
+def order(name: str) -> tuple[int, int, str]:
+    """Where a network stands among others: as in `METHODS`, more bits first."""
+    method, _, rest = name.partition("_")
+    known = [*METHODS]
+    place = known.index(method) if method in known else len(known)
+    return place, -int(rest) if rest.isdigit() and len(rest) == 1 else 0, rest
+
+
+def place(name: str) -> int:
+    """The position of a network's colour: compressors of one method share theirs."""
+    method = name.partition("_")[0]
+    return [*METHODS].index(method) - 2 if method in METHODS else len(METHODS)
