@@ -11,8 +11,9 @@ from retrace.plot.table import over_seeds, require
 from retrace.studies.survival.figures.words import network, order, place
 
 COLUMNS = ("kept_refusal", "kept_backdoor")
-LOW, HIGH = -0.7, 1.4
+LOW, HIGH = -0.55, 1.6
 MARKS = {"8": "P", "4": "o", "3": "v", "24": "D", "": "s"}  # by bits or pattern
+RANDOM = "X"
 
 
 def kept(table: pd.DataFrame, level: float = 0.95) -> Figure:
@@ -39,7 +40,8 @@ def _panel(ax: Axes, rows: pd.DataFrame, level: float) -> None:
     for name in sorted(rows["network"].unique(), key=order):
         own = rows[rows["network"] == name]
         shade = MUTED if own["control"].any() else colour(place(name))
-        mark = MARKS.get(name.partition("_")[2], "s")
+        method, _, rest = name.partition("_")
+        mark = RANDOM if method == "random" else MARKS.get(rest, "s")
         mean = over_seeds(own, ["network"], COLUMNS, level).iloc[0]
         x, y = (float(mean[column]) for column in COLUMNS)
         ax.plot([mean["kept_refusal_low"], mean["kept_refusal_high"]], [y, y], color=shade, lw=1, alpha=0.5)
