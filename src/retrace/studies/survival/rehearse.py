@@ -33,7 +33,6 @@ CUTS = Cuts(
     },
     narrow={
         "configs.*.group": at_most(4),  # 64 wide, and as many neurons as in proportion
-        "configs.*.keep": lambda kept: kept and "2:4",
     },
     model="model",
     memory=device_memory,
