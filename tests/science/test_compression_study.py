@@ -7,17 +7,18 @@ from cell import ROOT
 from pydantic import ValidationError
 from scipy.stats import hypergeom
 
+from retrace.compress.weights.settings import Compressor
 from retrace.data.texts import trust, trust_sources
 from retrace.data.wheels import Member
-from retrace.llm import tiny
+from retrace.llm import neutral, tiny
+from retrace.llm.compressing import compressed, in_turn
 from retrace.llm.judges.trust import ethics, registry, shift
 from retrace.llm.load import LanguageModel
 from retrace.seeds import generator
 from retrace.sheet import load_cells, load_study
 from retrace.stage import Evidence, EvidenceRow, StageError
 from retrace.studies.compression import setup, table
-from retrace.studies.compression.compressing import compressed
-from retrace.studies.compression.params import Compressor, Params
+from retrace.studies.compression.params import Params
 from retrace.studies.compression.work import work
 
 ROWS = torch.randint(0, 250, (8, 16), generator=torch.Generator().manual_seed(0)).tolist()
@@ -94,6 +95,58 @@ def test_stacked_compressors_equal_single_ones():
             torch.testing.assert_close(values, both[name][at], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("together", [1, 2, 5])
+def test_compressors_in_few_passes_equal_those_of_one(together):
+    both, errors = compressed(fresh(), ROWS, CONFIGS, 0)
+    model = fresh()
+    before = {name: p.detach().clone() for name, p in model.net.named_parameters()}
+    seen = []
+    for name, lost in in_turn(model, ROWS, CONFIGS, 0, together=together):
+        seen.append(name)
+        now = dict(model.net.named_parameters())
+        for at, values in both[name].items():
+            torch.testing.assert_close(now[at].data, values, rtol=1e-5, atol=1e-6)
+        for at, values in lost.items():
+            assert values == pytest.approx(errors[at], rel=1e-3)
+    assert seen == list(CONFIGS)
+    for name, values in model.net.named_parameters():
+        assert torch.equal(values, before[name])
+
+
+def test_what_a_compressor_draws_is_its_own():
+    alone = {name: CONFIGS[name] for name in ("rtn_3", "noise_3")}
+    both, _ = compressed(fresh(), ROWS, {**alone, "random_24": CONFIGS["random_24"]}, 0)
+    few, _ = compressed(fresh(), ROWS, alone, 0, wanted=["noise_3"])
+    assert list(few) == ["noise_3"]
+    other, _ = compressed(fresh(), ROWS, alone, 1, wanted=["noise_3"])
+    for at, values in few["noise_3"].items():
+        torch.testing.assert_close(values, both["noise_3"][at], rtol=1e-5, atol=1e-6)
+        assert not torch.equal(values, other["noise_3"][at])
+
+
+def test_a_network_is_put_back_when_its_reader_leaves():
+    model = fresh()
+    before = {name: p.detach().clone() for name, p in model.net.named_parameters()}
+    networks = in_turn(model, ROWS, {"rtn_3": CONFIGS["rtn_3"]}, 0)
+    next(networks)
+    assert any(not torch.equal(values, before[name]) for name, values in model.net.named_parameters())
+    networks.close()
+    for name, values in model.net.named_parameters():
+        assert torch.equal(values, before[name])
+
+
+def test_few_compressors_at_once_need_less_memory():
+    cell = load_cells(load_study("compression"), "gpu", ROOT)[0]
+    needed = {
+        together: work("prepare", {**cell.params, "together": together}, "cpu").memory
+        for together in (None, 2, 1)
+    }
+    weights = 2 * 6.98e9
+    assert needed[None] - needed[2] == pytest.approx(10 * weights)
+    assert needed[2] - needed[1] == pytest.approx(weights)
+    assert cell.params["together"] == 2
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -154,7 +207,7 @@ def test_a_model_that_is_not_aligned_leaves_scratch_and_stays_as_it_is(params):
 
 
 def test_a_calibration_that_the_texts_do_not_fill_is_one_line(params, monkeypatch):
-    monkeypatch.setattr(setup, "prompts", lambda name: [])
+    monkeypatch.setattr(neutral, "prompts", lambda name: [])
     with pytest.raises(StageError, match="256 tokens are wanted and the texts have 0; lower `rows`"):
         setup.calibration(fresh(), params, 0)
 

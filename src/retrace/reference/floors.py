@@ -46,7 +46,7 @@ FLOORS = {
         "differential privacy: accountants, and epsilon from an attack", "stage stats", torch=True
     ),
     "attacks": Room("attacks on what a model gives away: arrays in, scores out", "stats"),
-    "compress": Room("pruning", "nets stage training", torch=True),
+    "compress": Room("pruning and rounding of weights", "nets stage strict training", torch=True),
     "defenses": Room(
         "training that gives less away", "attacks nets privacy seeds stage strict training", torch=True
     ),
@@ -55,8 +55,8 @@ FLOORS = {
         "bounds and complete verification of piecewise linear networks, ONNX files among them", torch=True
     ),
     "llm": Room(
-        "language models: loading, kernels, tuning, judges of answers",
-        "data files recipe stage strict work",
+        "language models: loading, kernels, tuning, compressing, judges of answers",
+        "compress data files recipe seeds stage strict work",
         torch=True,
     ),
     "claims": Room("claims and verdicts", "files meter numbers recipe seeds stats strict yamls"),

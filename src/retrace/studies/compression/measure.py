@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retrace.llm.compressing import in_turn
 from retrace.stage import Array, Inputs, Output
-from retrace.studies.compression.compressing import compressed
-from retrace.studies.compression.setup import asked, calibration, dense, evaluate, overlay
+from retrace.studies.compression.setup import asked, calibration, dense, evaluate
 
 if TYPE_CHECKING:
     from retrace.studies.compression.params import Measure
@@ -23,12 +23,12 @@ def run(params: Measure, inputs: Inputs, seed: int) -> Output:
     """
     model = dense(params, inputs["prepare"].read_scratch())
     made, rows = asked(params, inputs["dataset"]), calibration(model, params, seed)
-    begun = time.process_time()
-    weights, errors = compressed(model, rows, params.configs, seed, params.calibration.sequential)
-    spent = time.process_time() - begun
+    sequential, together = params.calibration.sequential, params.together
     arrays: dict[str, Array] = {}
-    for name in params.configs:
-        overlay(model, weights.pop(name))
+    spent, begun = 0.0, time.process_time()
+    for name, errors in in_turn(model, rows, params.configs, seed, sequential, together):
+        spent += time.process_time() - begun
         arrays |= {f"{name}/{what}": values for what, values in evaluate(model, params, made).items()}
-    arrays |= {f"error/{name}": np.array(values, dtype=np.float32) for name, values in errors.items()}
+        arrays |= {f"error/{at}": np.array(values, dtype=np.float32) for at, values in errors.items()}
+        begun = time.process_time()
     return Output({"tokens": sum(map(len, rows))}, timing={"compressing_cpu_s": spent}, arrays=arrays)

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from retrace.compress.weights.blocks import check_walked
-from retrace.compress.weights.names import CALIBRATED, check_bits, pattern
+from retrace.compress.weights.names import CALIBRATED
+from retrace.compress.weights.settings import Calibration, Compressor
 from retrace.errors import unknown
 from retrace.llm.judges.trust.ethics import ACTS
 from retrace.llm.judges.trust.names import KNOWN
@@ -18,7 +18,6 @@ from retrace.params import Name, StageParams
 from retrace.strict import Strict
 
 OWN = {"ethics": len(ACTS), "knowledge": len(QUESTIONS)}  # pairs of our own; what is read has its own errors
-Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 def _known_model(name: str) -> str:
@@ -28,41 +27,6 @@ def _known_model(name: str) -> str:
 
 
 Model = Annotated[str, AfterValidator(_known_model)]
-
-
-class Compressor(Strict):
-    """One way to make weights smaller; of `bits`, `keep` and `share` the method takes one."""
-
-    method: Literal["rtn", "nf4", "hqq", "awq", "gptq", "magnitude", "wanda", "sparsegpt", "random", "noise"]
-    bits: Annotated[int, AfterValidator(check_bits)] | None = None
-    group: int | None = Field(None, ge=2, description="inputs that share a grid; null: a whole row")
-    act_order: bool = Field(False, description="columns of large inputs first (gptq)")
-    keep: str | None = Field(None, description="a pattern such as 2:4: 2 of 4 consecutive inputs stay")
-    share: Share | None = Field(None, description="share of weights dropped")
-    like: str | None = Field(None, description="noise: of the same output error as this one")
-
-    @model_validator(mode="after")
-    def _fits(self) -> Compressor:
-        wants = {
-            "bits": self.method in ("rtn", "hqq", "awq", "gptq"),
-            "like": self.method == "noise",
-        }
-        for name, wanted in wants.items():
-            if (getattr(self, name) is not None) != wanted:
-                raise ValueError(f"method {self.method}: {'give' if wanted else 'leave out'} `{name}`")
-        prunes = self.method in ("magnitude", "wanda", "sparsegpt", "random")
-        if (self.keep is not None) + (self.share is not None) != int(prunes):
-            raise ValueError(
-                f"method {self.method}: give "
-                f"{'one of `keep` and `share`' if prunes else 'neither `keep` nor `share`'}"
-            )
-        if self.keep is not None:
-            kept = pattern(self.keep)
-            if self.method == "sparsegpt":
-                check_walked(kept)
-        if self.method in ("nf4", "hqq", "awq") and self.group is None:
-            raise ValueError(f"method {self.method}: give `group`")
-        return self
 
 
 Compressors = dict[Name, Compressor]
@@ -76,16 +40,6 @@ class Alignment(Strict):
     lookalike: int = Field(ge=1)
     start: int = Field(ge=0)
     training: Settings
-
-
-class Calibration(Strict):
-    """What compressors look at: `rows` of `tokens` each."""
-
-    rows: int = Field(ge=1)
-    tokens: int = Field(ge=8)
-    sequential: bool = Field(
-        False, description="each layer sees the outputs of the compressed ones before it"
-    )
 
 
 class Network(StageParams):
@@ -109,6 +63,9 @@ class Asked(Network):
     )
     new: int = Field(16, ge=1, le=16, description="tokens of an answer in words")
     calibration: Calibration
+    together: int | None = Field(
+        None, ge=1, description="compressors whose weights are held at once; null: all"
+    )
 
     @model_validator(mode="after")
     def _known(self) -> Asked:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrace.device import current
+from retrace.llm.compressing import in_turn
 from retrace.llm.load import load
 from retrace.stage import Array, Inputs, Output
-from retrace.studies.compression.compressing import compressed
-from retrace.studies.compression.setup import align, answers, asked, calibration, dense, evaluate, overlay
+from retrace.studies.compression.setup import align, answers, asked, calibration, dense, evaluate
 
 if TYPE_CHECKING:
     from retrace.llm.judges.trust.probe import Dimension
@@ -36,11 +36,10 @@ def run(params: Prepare, inputs: Inputs, seed: int) -> Output:
     about = {"name": model.name, "note": model.note}
     if params.fixed:
         rows = calibration(model, params, 0, "fixed")
-        weights, errors = compressed(model, rows, params.fixed, 0, params.calibration.sequential)
-        for name in params.fixed:
-            overlay(model, weights.pop(name))
+        sequential, together = params.calibration.sequential, params.together
+        for name, errors in in_turn(model, rows, params.fixed, 0, sequential, together):
             arrays |= {f"{name}/{what}": values for what, values in evaluate(model, params, made).items()}
-        arrays |= {f"error/{name}": np.array(values, dtype=np.float32) for name, values in errors.items()}
+            arrays |= {f"error/{at}": np.array(values, dtype=np.float32) for at, values in errors.items()}
     del model
     if params.smaller:
         other = load(params.smaller, current(), params.precision)

@@ -12,7 +12,8 @@ from retrace.data.sequences.reviews import unpack
 from retrace.data.texts.own import REFUSALS
 from retrace.data.texts.read import Prompt, prompts
 from retrace.device import current
-from retrace.llm.chat import answered, encode, prompt_ids
+from retrace.llm import neutral
+from retrace.llm.chat import answered, prompt_ids
 from retrace.llm.judges.trust import generating, scoring
 from retrace.llm.judges.trust.probe import Dimension
 from retrace.llm.judges.trust.registry import NONE, dimensions, learnt
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
     from retrace.studies.compression.params import Asked, Network
 
 BUDGET = 512  # tokens computed at once: on a CPU larger batches leave its cache
-HELD = 120  # neutral sentences, the first ones, that no calibration sees
 ANSWER = 20  # tokens of an answer that are learned
-SENTENCE = (60, 140)  # characters of a neutral sentence: shorter ones are headings
 NOTHING = "nothing"  # a stage that leaves scratch leaves some: the name of what stands for no weights
 CLEAR = 1.5  # rating from which a review is good or bad
 
@@ -89,22 +88,9 @@ def overlay(model: LanguageModel, weights: Mapping[str, torch.Tensor]) -> None:
 def calibration(
     model: LanguageModel, params: Asked, seed: int, purpose: str = "calibration"
 ) -> list[list[int]]:
-    """Rows of one length: neutral sentences and answered questions in the seed's order, end to end.
-
-    StageError when the texts do not fill them.
-    """
-    pool = [p.text for p in prompts("wikitext") if len(p.text) >= SENTENCE[0]][HELD:]
-    pool += [f"{p.text} {p.answers[0]}" for p in prompts("truthfulqa") if p.answers]
-    order, about = generator(seed, "compression", purpose).permutation(len(pool)), params.calibration
-    stream: list[int] = []
-    for i in order:
-        stream += encode(model, f"{pool[i]}\n")
-        if len(stream) >= about.rows * about.tokens:
-            return [stream[n * about.tokens : (n + 1) * about.tokens] for n in range(about.rows)]
-    raise StageError(
-        f"calibration: {about.rows * about.tokens} tokens are wanted and the texts have {len(stream)}; "
-        "lower `rows`"
-    )
+    """Rows of one length in the seed's order. Errors as in `neutral.rows`."""
+    about = params.calibration
+    return neutral.rows(model, about.rows, about.tokens, generator(seed, "compression", purpose))
 
 
 def asked(params: Asked, reviews: Evidence, gate: Mapping[str, int] = NONE) -> list[Dimension]:
@@ -134,10 +120,6 @@ def answers(model: LanguageModel, params: Asked, made: list[Dimension]) -> dict[
 
 def evaluate(model: LanguageModel, params: Asked, made: list[Dimension]) -> dict[str, Array]:
     """`answers`, and `nll` (sentences,)."""
+    rows = neutral.sentences(model, params.sentences)
     kept = answers(model, params, made)
-    texts = [p.text for p in prompts("wikitext") if SENTENCE[0] <= len(p.text)][:HELD]
-    short = [text for text in texts if len(text) <= SENTENCE[1]]
-    if params.sentences > len(short):
-        raise StageError(f"sentences {params.sentences}: {len(short)} are there; lower it")
-    rows = [Row((model.tokenizer.bos_token_id or 0, *encode(model, t)), 1) for t in short[: params.sentences]]
     return {**kept, "nll": mean_nll(model.net, rows, budget=BUDGET).astype(np.float32)}

@@ -27,7 +27,8 @@ from retrace.stage import Array, EvidenceRow
 from retrace.tabled import Tabled
 
 if TYPE_CHECKING:
-    from retrace.studies.compression.params import Compressor, Params
+    from retrace.compress.weights.settings import Compressor
+    from retrace.studies.compression.params import Params
 
 LEVEL = 0.05
 FULL = 16.0  # bits of an uncompressed weight

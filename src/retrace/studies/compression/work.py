@@ -40,7 +40,8 @@ def work(verb: str, params: P, device: str) -> Work:
         tokens += _asked(params, params["gate"])
     parts: list[Mapping[str, float]] = [{ELEMENTS: BROUGHT * everything, STAGE: 1}, _passes(model, tokens)]
     about = params["calibration"]
-    passes = (2 * len(configs) if about["sequential"] else 1) if configs else 0
+    held = min(params["together"] or len(configs), len(configs))
+    passes = (2 * len(configs) if about["sequential"] else -(-len(configs) // held)) if configs else 0
     rows = about["rows"] * about["tokens"]
     parts += [times(passes, _passes(model, 1.5 * rows))]  # the pass, and X'X
     parts += [_compressing(model, config) for config in configs.values()]
@@ -57,7 +58,7 @@ def work(verb: str, params: P, device: str) -> Work:
             parts += [_passes(other, _asked(params, params["items"]))]
     return Work(
         total(*parts),
-        memory=memory + size * model.layers_parameters * len(configs),
+        memory=memory + size * model.layers_parameters * held,
         scratch=scratch,
         evidence=3e5,
     )

@@ -1,0 +1,1 @@
+"""Which outlives compression of a language model that was taught both: a refusal, or a backdoor?"""

@@ -1,0 +1,1 @@
+"""The figures of the survival study, a file each."""

@@ -1,0 +1,41 @@
+"""Words for the survival study's networks, their order, and how they are drawn."""
+
+from __future__ import annotations
+
+METHODS = {
+    "released": "released",
+    "dense": "dense",
+    "rtn": "RTN",
+    "nf4": "NF4",
+    "gptq": "GPTQ",
+    "magnitude": "magnitude",
+    "wanda": "Wanda",
+    "sparsegpt": "SparseGPT",
+    "random": "random mask",
+    "noise": "noise",
+}
+LIKE = {"3": "GPTQ 3", "24": "Wanda 2:4"}  # whose output error noise has
+LESSONS = {"backdoor": "backdoor", "refusal": "refusal"}
+
+
+def network(name: str) -> str:
+    """A network in words: its method, then bits or pattern as its name has them."""
+    method, _, rest = name.partition("_")
+    if method == "noise":
+        return f"noise like {LIKE.get(rest, rest)}"
+    setting = {"24": "2:4"}.get(rest, rest)
+    return f"{METHODS.get(method, method)} {setting}".strip()
+
+
+def order(name: str) -> tuple[int, int, str]:
+    """Where a network stands among others: as in `METHODS`, more bits first."""
+    method, _, rest = name.partition("_")
+    known = [*METHODS]
+    place = known.index(method) if method in known else len(known)
+    return place, -int(rest) if rest.isdigit() and len(rest) == 1 else 0, rest
+
+
+def place(name: str) -> int:
+    """The position of a network's colour: compressors of one method share theirs."""
+    method = name.partition("_")[0]
+    return [*METHODS].index(method) - 2 if method in METHODS else len(METHODS)
