@@ -85,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument(
         "--rewrite", action="store_true", help="also where config/more.yaml was edited by hand"
     )
-    collect = command("gc", _gc, "remove files that no sheet reaches at any scale, and pilots; not during a run")
+    collect = command(
+        "gc", _gc, "remove files that no sheet reaches at any scale, and pilots; not during a run"
+    )
     collect.add_argument("--dry-run", action="store_true", help="only list them")
     collect.add_argument(
         "--scratch", action="store_true", help="instead: weights and shifted data that no stage to come reads"

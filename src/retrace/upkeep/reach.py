@@ -86,7 +86,10 @@ def _file(name: str, root: Path) -> str:
         path.relative_to(root).as_posix() for place, kind in PLACES for path in (root / place).glob(kind)
     ]
     known += [row.file for row in catalogue.entries(root).values() if not sets.in_package(row.file)]
-    paths = Path(os.path.relpath(name, root)).as_posix(), Path(name).as_posix()  # seen from here, or from the root
+    paths = (
+        Path(os.path.relpath(name, root)).as_posix(),
+        Path(name).as_posix(),
+    )  # seen from here, or from the root
     for file in known:
         if file in paths or _module(file) == name:
             return file
