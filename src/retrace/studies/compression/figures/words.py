@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-METHODS = {
-    "dense": "dense",
-    "smaller": "smaller dense model",
-    "rtn": "RTN",
-    "nf4": "NF4",
-    "hqq": "HQQ",
-    "awq": "AWQ",
-    "gptq": "GPTQ",
-    "magnitude": "magnitude",
-    "wanda": "Wanda",
-    "sparsegpt": "SparseGPT",
-    "random": "random mask",
-    "noise": "noise",
-}
+from retrace.compress.weights.words import METHODS as COMPRESSORS
+from retrace.compress.weights.words import SETTINGS
+
+METHODS = {"dense": "dense", "smaller": "smaller dense model", **COMPRESSORS}
 MARKS = dict(zip(METHODS, "oP^Dv*sXhp+x", strict=True))
 DIMENSIONS = {
     "robustness": "robustness",
@@ -42,7 +32,7 @@ def network(name: str) -> str:
     method, _, rest = name.partition("_")
     if method == "noise":
         return f"noise like RTN {rest}"
-    setting = {"24": "2:4", "48": "4:8", "30": "30 %", "50": "50 %"}.get(rest, rest.replace("_", " "))
+    setting = SETTINGS.get(rest, rest.replace("_", " "))
     return f"{METHODS.get(method, method)} {setting}".strip()
 
 

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-METHODS = {
-    "released": "released",
-    "dense": "dense",
-    "rtn": "RTN",
-    "nf4": "NF4",
-    "gptq": "GPTQ",
-    "magnitude": "magnitude",
-    "wanda": "Wanda",
-    "sparsegpt": "SparseGPT",
-    "random": "random mask",
-    "noise": "noise",
-}
+from retrace.compress.weights.words import METHODS as COMPRESSORS
+from retrace.compress.weights.words import SETTINGS
+
+METHODS = {"released": "released", "dense": "dense", **COMPRESSORS}
 LIKE = {"3": "GPTQ 3", "24": "Wanda 2:4"}  # whose output error noise has
 LESSONS = {"backdoor": "backdoor", "refusal": "refusal"}
 
@@ -23,8 +15,7 @@ def network(name: str) -> str:
     method, _, rest = name.partition("_")
     if method == "noise":
         return f"noise like {LIKE.get(rest, rest)}"
-    setting = {"24": "2:4"}.get(rest, rest)
-    return f"{METHODS.get(method, method)} {setting}".strip()
+    return f"{METHODS.get(method, method)} {SETTINGS.get(rest, rest)}".strip()
 
 
 def order(name: str) -> tuple[int, int, str]:
