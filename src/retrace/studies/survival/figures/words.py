@@ -7,6 +7,7 @@ from retrace.compress.weights.words import SETTINGS
 
 METHODS = {"released": "released", "dense": "dense", **COMPRESSORS}
 LIKE = {"3": "GPTQ 3", "24": "Wanda 2:4"}  # whose output error noise has
+COLOURS = ("rtn", "nf4", "gptq", "magnitude", "wanda", "sparsegpt", "hqq", "awq")  # the last is near grey
 LESSONS = {"backdoor": "backdoor", "refusal": "refusal"}
 
 
@@ -29,4 +30,4 @@ def order(name: str) -> tuple[int, int, str]:
 def place(name: str) -> int:
     """The position of a network's colour: compressors of one method share theirs."""
     method = name.partition("_")[0]
-    return [*METHODS].index(method) - 2 if method in METHODS else len(METHODS)
+    return COLOURS.index(method) if method in COLOURS else len(COLOURS)
