@@ -238,10 +238,9 @@ def test_a_cell_is_failed_with_its_line_or_passed_and_stands_in_the_table(planne
 
 
 def test_a_scale_for_cpus_is_rehearsed_whole_with_its_own_models(monkeypatch, tmp_path):
-    studies = {"studies": ["safety", "forgetting"]}
-    laptop = plan_rehearsal(Config(scale="laptop", device="cpu", **studies), ROOT)
-    larger = plan_rehearsal(Config(scale="gpu", device="cpu", **studies), ROOT)
-    assert {found.whole.model for found in laptop} == {None}
+    laptop = plan_rehearsal(Config(scale="laptop", device="cpu"), ROOT)
+    larger = plan_rehearsal(Config(scale="gpu", device="cpu", studies=["safety", "forgetting"]), ROOT)
+    assert {(found.whole.model, found.whole.trouble) for found in laptop} == {(None, "")}
     assert None not in {found.narrow.model for found in larger}
     monkeypatch.setattr(cells, "_run", lambda version, device, root: [])
     sizes = {cells.rehearse(found, Config(device="cpu"), tmp_path).size for found in laptop}

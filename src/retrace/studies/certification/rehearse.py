@@ -27,6 +27,7 @@ CUTS = Cuts(
         "training.ramp_length": at_most(2),
         "methods.*.training.epochs": at_most(2),
         "methods.*.training.drops": exactly([1]),
+        "methods.*.training.ramp_start": exactly(0),
         "methods.*.training.ramp_length": at_most(2),
         "methods.*.score_epochs": at_most(1),
         "methods.*.kept": some(2),
