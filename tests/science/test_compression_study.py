@@ -188,7 +188,12 @@ def test_other_pruners_take_patterns_that_no_walk_cuts():
         ({"model": "tini"}, "did you mean 'tiny'"),
         ({"fixed": {"gptq_4": {"method": "gptq", "bits": 4}}}, "fixed.gptq_4: gptq depends on calibration"),
         ({"configs": {"rtn_4": {"method": "wanda", "keep": "2:4"}}}, "configs.rtn_4: the name is taken"),
-        ({"fixed": {"noise_3": {"method": "noise", "like": "rtn"}}}, "noise_3.like"),
+        ({"fixed": {"noise_3": {"method": "noise", "like": "rtn"}}}, "fixed.noise_3.like"),
+        (
+            {"fixed": {"noise_3": {"method": "noise", "like": "noise_3"}}},
+            "noise_3.like: .* noise itself",
+        ),
+        ({"fixed": {"a_masks": {"method": "rtn", "bits": 4}}}, "fixed.a_masks: names that end in _masks"),
     ],
 )
 def test_cells_that_do_not_fit_are_refused(params, change, says):

@@ -176,6 +176,11 @@ def test_told_is_an_auc():
             },
             "configs.noise_3.like: .*did you mean 'rtn_4'",
         ),
+        (
+            {"configs": {"noise_3": {"method": "noise", "like": "noise_3"}}},
+            "configs.noise_3.like: noise_3 is noise itself",
+        ),
+        ({"configs": {"sparsegpt_24_masks": {"method": "rtn", "bits": 4}}}, "names that end in _masks"),
         ({"configs": {"gptq_3": {"method": "gptq"}}}, "method gptq: give `bits`"),
         ({"together": 0}, "together"),
         ({"opening": 9}, "opening"),

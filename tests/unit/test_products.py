@@ -138,6 +138,8 @@ def test_a_run_tells_the_verdicts_of_its_targets(flow):
     assert flow.targets.papers(["arm"]) == ["arm"]
     of_study = list(flow.plans["reuse"].study.papers)
     assert flow.targets.papers(["reuse"]) == flow.targets.papers(["reuse_train", "arm"]) == of_study
+    assert flow.targets.papers(["reuse_train_job"]) == of_study
+    assert flow.targets.papers(["arm_draw_job"]) == ["arm"]
     assert flow.targets.papers(["arm", "results/index.csv"]) == list(flow.judged)
 
 

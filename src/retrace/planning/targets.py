@@ -62,12 +62,15 @@ class Targets:
     def papers(self, targets: Sequence[str]) -> list[str]:
         """The papers that a run of these targets is about; all where one of them is no study's or paper's."""
         found: list[str] = []
-        for name in targets or ["all"]:
-            study = name if name in self.plans else name.rpartition("_")[0]
-            if name in self.judged:
-                found += [name]
-            elif study in self.plans:
-                found += self.plans[study].study.papers
+        for target in targets or ["all"]:
+            name = target.removesuffix("_job")
+            for known in (name, name.rpartition("_")[0]):  # alone, or in front of a verb
+                if known in self.judged:
+                    found += [known]
+                    break
+                if known in self.plans:
+                    found += self.plans[known].study.papers
+                    break
             else:
                 return list(self.judged)
         return list(dict.fromkeys(found))

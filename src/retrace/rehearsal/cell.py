@@ -71,7 +71,7 @@ def rehearse(rehearsal: Rehearsal, config: Config, root: Path) -> Record:
     has = free or memory.host()
     needs, refused = rehearsal.needs, False
     version, done = rehearsal.narrow, []
-    if rehearsal.for_cpus or (device == "cuda" and (needs is None or needs <= has)):
+    if (rehearsal.for_cpus or device == "cuda") and (needs is None or needs <= has):
         version, done = rehearsal.whole, _run(rehearsal.whole, device, root)
         if any(ran.memory for _, ran in done):
             version, needs, refused = rehearsal.narrow, max(has, needs or 0.0), True

@@ -86,12 +86,12 @@ def _file(name: str, root: Path) -> str:
         path.relative_to(root).as_posix() for place, kind in PLACES for path in (root / place).glob(kind)
     ]
     known += [row.file for row in catalogue.entries(root).values() if not sets.in_package(row.file)]
-    paths = (
-        Path(os.path.relpath(name, root)).as_posix(),
-        Path(name).as_posix(),
-    )  # seen from here, or from the root
+    seen_from_here = Path(os.path.relpath(name, root)).as_posix()
+    for path in (seen_from_here, Path(name).as_posix()):
+        if path in known:
+            return path
     for file in known:
-        if file in paths or _module(file) == name:
+        if _module(file) == name:
             return file
     namesakes = [file for file in known if _last(file) == _last(name)]  # the file may have moved
     near = namesakes or difflib.get_close_matches(name, [*known, *map(_module, known)], n=1)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from retrace.compress.weights.checks import check_together
 from retrace.compress.weights.names import CALIBRATED
 from retrace.compress.weights.settings import Calibration, Compressor
 from retrace.errors import unknown
@@ -121,8 +122,6 @@ class Params(Prepare, Measure):
     def _apart(self) -> Params:
         if twice := sorted({"dense", "smaller", *self.fixed} & set(self.configs)):
             raise ValueError(f"configs.{twice[0]}: the name is taken")
-        for where in (self.fixed, self.configs):
-            for name, config in where.items():
-                if config.like is not None and config.like not in where:
-                    raise ValueError(f"{name}.like: {unknown('compressor', config.like, where)}")
+        check_together(self.fixed, "fixed.")
+        check_together(self.configs, "configs.")
         return self

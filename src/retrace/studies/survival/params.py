@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from retrace.attacks.backdoor.triggers import Attack
+from retrace.compress.weights.checks import check_together
 from retrace.compress.weights.settings import Calibration, Compressor
 from retrace.errors import unknown
 from retrace.llm.names import MODELS
@@ -64,9 +65,7 @@ class Measure(Network):
     def _named(self) -> Measure:
         if taken := sorted({DENSE, RELEASED} & set(self.configs)):
             raise ValueError(f"configs.{taken[0]}: the name is taken")
-        for name, config in self.configs.items():
-            if config.like is not None and config.like not in self.configs:
-                raise ValueError(f"configs.{name}.like: {unknown('compressor', config.like, self.configs)}")
+        check_together(self.configs, "configs.")
         return self
 
 
