@@ -131,7 +131,7 @@ def test_what_an_orphan_finished_does_not_hide_what_is_left(source, finished, tm
 
 def test_two_runs_at_once_are_refused_and_the_first_goes_on(source, finished, tmp_path):
     clone = source.copy(tmp_path / "clone")
-    first = start(clone, "dummy_judge", "dummy_defend")
+    first = start(clone, "dummy_judge", "dummy_defend", pause="2")  # still at work when the second starts
     while not list((clone.root / ".snakemake/locks").glob("*")):
         assert first.poll() is None
         time.sleep(0.05)
