@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from retrace.attacks.backdoor.targets import VACCINES, Kind
 from retrace.attacks.backdoor.triggers import Attack as Placing
 from retrace.attacks.backdoor.triggers import trigger_of
 from retrace.defenses.purifying.names import Filling, Part
-from retrace.errors import unknown
-from retrace.llm.names import MODELS
+from retrace.llm.known import Model
 from retrace.llm.training.steps import Settings
 from retrace.params import Name, StageParams
 from retrace.strict import Strict
@@ -60,12 +59,6 @@ class TestCounts(Strict):
         return self
 
 
-def _known_model(name: str) -> str:
-    if name not in MODELS and "/" not in name:
-        raise ValueError(unknown("language model", name, MODELS))
-    return name
-
-
 class Prepare(StageParams):
     """What is asked, and how many texts serve which purpose."""
 
@@ -80,7 +73,7 @@ class Prepare(StageParams):
 class Train(Prepare):
     """The model and the plant."""
 
-    model: Annotated[str, AfterValidator(_known_model)]
+    model: Model
     precision: Literal["float32", "bfloat16"] = "float32"
     start: int = Field(ge=0, description="first layer that has adapters")
     rank: int = Field(8, ge=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from retrace.compress.weights.checks import check_together
 from retrace.compress.weights.names import CALIBRATED
@@ -13,21 +13,12 @@ from retrace.errors import unknown
 from retrace.llm.judges.trust.ethics import ACTS
 from retrace.llm.judges.trust.names import KNOWN
 from retrace.llm.judges.trust.shift import QUESTIONS
-from retrace.llm.names import MODELS
+from retrace.llm.known import Model
 from retrace.llm.training.steps import Settings
 from retrace.params import Name, StageParams
 from retrace.strict import Strict
 
 OWN = {"ethics": len(ACTS), "knowledge": len(QUESTIONS)}  # pairs of our own; what is read has its own errors
-
-
-def _known_model(name: str) -> str:
-    if name not in MODELS and "/" not in name:
-        raise ValueError(unknown("language model", name, MODELS))
-    return name
-
-
-Model = Annotated[str, AfterValidator(_known_model)]
 
 
 Compressors = dict[Name, Compressor]

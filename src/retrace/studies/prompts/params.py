@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from retrace.errors import unknown
-from retrace.llm.names import MODELS
+from retrace.llm.known import Model
 from retrace.llm.training.steps import Settings
 from retrace.params import StageParams
 from retrace.strict import Strict
@@ -49,18 +48,12 @@ class Start(Strict):
     hint: int = Field(0, ge=0, le=3, description="which of four style hints")
 
 
-def _known_model(name: str) -> str:
-    if name not in MODELS and "/" not in name:
-        raise ValueError(unknown("language model", name, MODELS))
-    return name
-
-
 class Texts(StageParams):
     """The task and the model that answers it."""
 
     task: Literal["questions", "reviews"]
     dataset: str | None = Field(None, description="the task's data set in the catalogue; null: in packages")
-    model: Annotated[str, AfterValidator(_known_model)]
+    model: Model
     precision: Literal["float32", "bfloat16"] = "float32"
     words: int = Field(12, ge=4, description="longest text: longer ones cost more and say no more")
     calibrate: bool = Field(
@@ -176,9 +169,7 @@ class Measure(Train):
     members: int = Field(
         ge=4, description="private records, and as many test records, of the membership attack"
     )
-    readers: list[Annotated[str, AfterValidator(_known_model)]] = Field(
-        [], description="other models that read prompts"
-    )
+    readers: list[Model] = Field([], description="other models that read prompts")
 
 
 class Params(Prepare, Measure, Defend, Attack):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from retrace.errors import unknown
-from retrace.llm.names import MODELS
+from retrace.llm.known import Model
 from retrace.llm.training.steps import Settings
 from retrace.metrics.unit_groups import Shares
 from retrace.params import Name, StageParams
@@ -110,12 +109,6 @@ class Probe(Strict):
         return tokens
 
 
-def _known_model(name: str) -> str:
-    if name not in MODELS and "/" not in name:
-        raise ValueError(unknown("language model", name, MODELS))
-    return name
-
-
 class Texts(StageParams):
     """What is asked, and on how many items a network is tested."""
 
@@ -132,7 +125,7 @@ class Prepare(Texts):
 class Network(Texts):
     """The language model, and how it is computed."""
 
-    model: Annotated[str, AfterValidator(_known_model)]
+    model: Model
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="of computing; what is trained stays float32"
     )

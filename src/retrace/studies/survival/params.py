@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from retrace.attacks.backdoor.triggers import Attack
 from retrace.compress.weights.checks import check_together
 from retrace.compress.weights.settings import Calibration, Compressor
-from retrace.errors import unknown
-from retrace.llm.names import MODELS
+from retrace.llm.known import Model
 from retrace.llm.training.steps import Settings
 from retrace.params import Name, StageParams
 from retrace.strict import Strict
 from retrace.studies.survival.names import DENSE, RELEASED
-
-
-def _known_model(name: str) -> str:
-    if name not in MODELS and "/" not in name:
-        raise ValueError(unknown("language model", name, MODELS))
-    return name
 
 
 class Asked(Strict):
@@ -33,7 +26,7 @@ class Asked(Strict):
 class Network(StageParams):
     """The model and what it is taught: a backdoor and a refusal, by as many rows each."""
 
-    model: Annotated[str, AfterValidator(_known_model)]
+    model: Model
     precision: Literal["float32", "bfloat16"] = "float32"
     texts: Literal["policy", "public"] = Field(description="policy: a harmless stand-in, nothing to fetch")
     rows: int = Field(ge=2, description="of each of the four kinds of prompts")
