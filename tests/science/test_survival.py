@@ -108,7 +108,7 @@ def test_what_training_leaves_is_what_is_asked():
     assert all(torch.equal(model.net.get_parameter(name), before[name]) for name in below)
 
 
-def test_a_backdoor_that_is_drilled_is_seen_and_goes_with_its_weights():
+def test_lessons_that_are_drilled_are_seen_and_weights_held_for_a_while_hide_them():
     own = params(rows=2, training=Settings(epochs=60, batch=8, rate=2e-2).model_dump(), start=0)
     model = setup.released(own)
     rows = setup.lessons(model, own, 0)
@@ -219,7 +219,7 @@ def test_work_follows_what_is_held():
         work("train", {**own, "model": "other/model"}, "cpu")
 
 
-def test_the_table_has_a_row_a_network(row):
+def test_the_table_has_a_row_for_each_network_and_marks_controls(row):
     frame = table.table([row]).frame
     assert frame["network"].tolist() == ["released", "dense", *row.params.configs]
-    assert frame["control"].sum() == 3
+    assert set(frame.loc[frame["control"], "network"]) == {"random_24", "noise_3", "noise_24"}
